@@ -10,7 +10,7 @@ import pytest
 
 from tests.reading.test_fleet import judged
 from tests.support.api import READER, get, person
-from tests.support.databases import Database, FreshDatabase
+from tests.support.databases import FreshDatabase
 from tests.support.plans import cheap
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -223,15 +223,12 @@ def test_a_workspace_is_found_by_its_name(world: World, ours: Tenant) -> None:
 
 # ---- who is so well, what is parked, which runs are so -----------------------------------------------------------
 def test_a_service_is_told_who_is_so_well_the_newest_first_in_all_and_of_one_tool(
-    database: Database, world: World, ours: Tenant, theirs: Tenant
+    world: World, ours: Tenant, theirs: Tenant
 ) -> None:
     tool, other = world.connector("Mail"), world.connector("Bank")
-    late = [
-        judged(database, world.workspace_connector(of.workspace, by), "late").id
-        for of, by in ((ours, tool), (theirs, tool), (theirs, other))
-    ]
-    judged(database, world.workspace_connector(ours.workspace, tool), "failing")
-    world.tombstone(judged(database, world.workspace_connector(ours.workspace, tool), "late"))
+    late = [judged(world, of.workspace, by, "late").id for of, by in ((ours, tool), (theirs, tool), (theirs, other))]
+    judged(world, ours.workspace, tool, "failing")
+    world.tombstone(judged(world, ours.workspace, tool, "late"))
     assert get(LATE, READER).ids == late[::-1]
     assert get(f"{LATE}&sort=created_at", READER).ids == late
     assert get(f"{LATE}&filter[connector]={tool.id}", READER).ids == late[1::-1]
@@ -333,7 +330,7 @@ def test_a_health_costs_what_it_shows_however_many_others_there_are(
     The table is analysed, as it is a minute after so many were written: which health is common is not known before.
     """
     tool, other = world.connector("Mail"), world.connector("Bank")
-    judged(fresh_database, world.workspace_connector(ours.workspace, tool), "late")
+    judged(world, ours.workspace, tool, "late")
     world.workspaces(MANY)
     for of, health in ((tool, "ok"), (other, "ok"), (other, "failing")):
         world.fill(
