@@ -58,9 +58,7 @@ def test_nobody_is_401_and_a_foreign_workspace_is_403(ours: Tenant, theirs: Tena
     assert get(f"{AUDIT}?filter[workspace]={NOWHERE}", READER).status == 403
 
 
-def test_it_is_for_owners_and_admins_of_a_workspace_that_is_named_and_for_services_that_read(
-    world: World, ours: Tenant
-) -> None:
+def test_it_is_for_owners_and_admins_of_a_named_workspace_and_for_readers(world: World, ours: Tenant) -> None:
     chosen = chooses(world, ours)
     people = {role: world.people(ours.workspace) for role in ("owner", "admin", "member", "guest")}
     for role, who in people.items():

@@ -114,9 +114,7 @@ def test_a_services_filter_of_a_provider_is_read_by_the_provider(breadth: Breadt
 # ---- many connectors -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("besides", [0, FEW, MOST], ids=["few", "many", "too many to be listed"])
 @pytest.mark.parametrize("type_", one_of_each_kind(["company", "account", "people"]))
-def test_its_rows_are_those_of_the_whole_list_in_its_order(
-    fresh_database: FreshDatabase, type_: RecordType, besides: int
-) -> None:
+def test_its_rows_are_those_of_the_whole_list(fresh_database: FreshDatabase, type_: RecordType, besides: int) -> None:
     """Where the newest rows of most connectors are not shown, too: of a record that has gone, and not yet its rows."""
     world = World(fresh_database)
     chance = random.Random(f"{type_} {besides}")

@@ -233,9 +233,7 @@ def in_order(world: World, ours: Tenant, theirs: Tenant) -> Sequence[Row]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 20])
-def test_connectors_are_sorted_by_their_last_sync_and_never_is_oldest(
-    ours: Tenant, in_order: Sequence[Row], size: int
-) -> None:
+def test_they_are_sorted_by_their_last_sync_never_is_oldest(ours: Tenant, in_order: Sequence[Row], size: int) -> None:
     ids = [str(connector.id) for connector in in_order]
     url = f"{URL}?filter[workspace]={ours.workspace.id}&sort="
     for caller in (ours.caller, READER):
@@ -255,9 +253,7 @@ def test_what_is_stale_is_found_with_what_never_synced_oldest_first(ours: Tenant
     assert [kept_of(item)["last_synced_at"] for item in never.data] == [None, None]
 
 
-def test_more_connectors_than_can_be_sorted_are_refused(
-    ours: Tenant, in_order: Sequence[Row], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_to_sort_are_refused(ours: Tenant, in_order: Sequence[Row], monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at"
     monkeypatch.setattr(reading, "MAX_STATES", len(in_order))
     assert get(url, ours.caller).status == 200

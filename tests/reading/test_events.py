@@ -157,9 +157,7 @@ def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world
 
 
 @pytest.mark.parametrize(("name", "type_"), SOURCES.items())
-def test_an_event_that_asks_where_a_record_came_from_is_answered_with_its_sources(
-    world: World, name: str, type_: str
-) -> None:
+def test_an_event_that_asks_for_sources_is_answered_with_them(world: World, name: str, type_: str) -> None:
     assert replay(name)["statusCode"] == 404
     load_demo(world.database)
     assert answered(name)["data"] == []

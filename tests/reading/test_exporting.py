@@ -135,9 +135,7 @@ def theirs(world: World) -> Tenant:
 
 # ---- what is in it -----------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("theirs")
-def test_it_has_everything_of_the_workspace_once_live_or_withdrawn_and_nothing_of_another(
-    shelf: Memory, world: World, ours: Tenant
-) -> None:
+def test_it_has_all_of_the_workspace_once_and_of_no_other(shelf: Memory, world: World, ours: Tenant) -> None:
     before = exported(shelf, ours.workspace)
     assert sorted(before.ids) == sorted((row.type, str(row.id)) for row in (*ours.own, *ours.named, ours.workspace))
     rows = [each for each in before.objects if each["type"] == "company_workspace_connector"]
@@ -173,9 +171,7 @@ def test_it_says_of_a_person_of_another_workspace_who_they_are_and_not_whose(she
     assert said["relationships"] == {}
 
 
-def test_it_tells_of_another_tenants_record_no_more_than_a_person_is_told(
-    shelf: Memory, world: World, ours: Tenant
-) -> None:
+def test_another_tenants_record_is_told_of_as_to_a_person(shelf: Memory, world: World, ours: Tenant) -> None:
     problem = {"code": "tenant_mismatch", "type": "company", "id": str(uuid4())}
     values = {"reason": "tenant_mismatch", "problems": [problem], "problem_count": 1, "body": "{}"}
     message = world.message(ours.connector, ours.workspace, "parked", **values)
@@ -184,9 +180,7 @@ def test_it_tells_of_another_tenants_record_no_more_than_a_person_is_told(
     assert "body" not in said
 
 
-def test_it_leaves_out_provenance_of_another_workspaces_record(
-    shelf: Memory, world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_it_leaves_out_another_workspaces_records(shelf: Memory, world: World, ours: Tenant, theirs: Tenant) -> None:
     foreign = world.provenance(world.company(theirs.workspace), ours.connector)
     for workspace in (ours.workspace, theirs.workspace):
         assert str(foreign.id) not in {id_ for _, id_ in exported(shelf, workspace).ids}
@@ -272,9 +266,7 @@ def test_parts_stop_before_the_time_is_over(shelf: Memory, large: Tenant) -> Non
     assert exported(shelf, large.workspace).objects
 
 
-def test_parts_of_two_turns_at_once_are_those_of_one(
-    shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_turns_at_once_make_the_parts_of_one(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     real, is_first = shelf.put_file, iter([True])
 
     def overtaken(key: str, content: IO[bytes]) -> None:

@@ -58,9 +58,7 @@ def test_before_it_was_counted_there_is_nothing_and_it_says_so(database: Databas
     assert (found["tools"], found["parked"], found["runs_incomplete"], found["is_silent"]) == ([], [], 0, False)
 
 
-def test_connectors_are_counted_by_health_in_all_and_by_tool_the_most_ill_first(
-    database: Database, world: World
-) -> None:
+def test_connectors_are_counted_by_health_and_tool_the_most_ill_first(database: Database, world: World) -> None:
     mail, bank, idle = world.connector("Mail"), world.connector("Bank"), world.connector("Idle")
     for tool, health in ((mail, "late"), (mail, "late"), (mail, "ok"), (bank, "failing"), (bank, "ok"), (bank, "new")):
         judged(world, world.workspace(), tool, health)
@@ -79,9 +77,7 @@ def test_connectors_are_counted_by_health_in_all_and_by_tool_the_most_ill_first(
     assert {health: found["tools"][0][health] for health in HEALTH} == dict.fromkeys(HEALTH, 0) | {"late": 2, "ok": 1}
 
 
-def test_what_is_parked_is_counted_by_reason_with_the_oldest_and_runs_that_are_incomplete(
-    database: Database, world: World, ours: Tenant
-) -> None:
+def test_what_is_parked_is_counted_by_reason_with_the_oldest(database: Database, world: World, ours: Tenant) -> None:
     connector = world.workspace_connector(ours.workspace)
     times = ("2026-05-01T00:00:00Z", "2026-05-03T00:00:00Z", "2026-05-02T00:00:00Z")
     for reason, at in zip(("unknown_record", "unknown_record", "malformed"), times, strict=True):

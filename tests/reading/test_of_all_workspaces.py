@@ -196,9 +196,7 @@ def test_a_persons_page_is_never_read_by_what_is_of_all_tenants(type_: str, *, i
 
 # ---- names -----------------------------------------------------------------------------------------------------
 @of_names
-def test_a_service_finds_a_name_in_all_workspaces_and_a_person_in_theirs(
-    world: World, ours: Tenant, theirs: Tenant, resource: Resource
-) -> None:
+def test_a_name_is_found_in_all_that_one_sees(world: World, ours: Tenant, theirs: Tenant, resource: Resource) -> None:
     assert resource.named is not None
     rows = {
         name: world.record(resource.type, tenant.workspace, **{resource.named.name: name})
@@ -222,9 +220,7 @@ def test_a_workspace_is_found_by_its_name(world: World, ours: Tenant) -> None:
 
 
 # ---- who is so well, what is parked, which runs are so -----------------------------------------------------------
-def test_a_service_is_told_who_is_so_well_the_newest_first_in_all_and_of_one_tool(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
     tool, other = world.connector("Mail"), world.connector("Bank")
     late = [judged(world, of.workspace, by, "late").id for of, by in ((ours, tool), (theirs, tool), (theirs, other))]
     judged(world, ours.workspace, tool, "failing")
@@ -243,9 +239,7 @@ def test_a_service_is_told_who_is_so_well_the_newest_first_in_all_and_of_one_too
     assert get(LATE, READER).ids == late[:1]
 
 
-def test_parked_messages_and_runs_of_all_workspaces_are_the_newest_first(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_parked_messages_and_runs_of_all_are_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
     messages, runs = [], []
     for number, of in enumerate((ours, theirs)):
         row = world.workspace_connector(of.workspace)
@@ -322,9 +316,7 @@ def test_a_name_in_all_workspaces_is_found_by_an_index(
         assert len(page["data"]) == shown
 
 
-def test_a_health_costs_what_it_shows_however_many_others_there_are(
-    fresh_database: FreshDatabase, world: World, ours: Tenant
-) -> None:
+def test_a_health_costs_what_it_shows(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
     """Rare and the oldest, behind thousands that are well; and beside thousands of its tool.
 
     The table is analysed, as it is a minute after so many were written: which health is common is not known before.

@@ -75,9 +75,7 @@ def test_memberships_are_those_of_workspaces_of_direct_members(world: World, our
     assert get(f"/v1/workspace-memberships?filter[workspace]={theirs.workspace.id}", ours.caller).ids == []
 
 
-def test_a_membership_of_somebody_of_another_workspace_is_seen_and_they_are_not(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_a_membership_of_a_foreign_person_is_seen_and_they_are_not(world: World, ours: Tenant, theirs: Tenant) -> None:
     membership = world.member(theirs.owner, ours.workspace)
     reply = get("/v1/workspace-memberships?include=people,workspace", ours.caller)
     assert membership.id in reply.ids
@@ -106,13 +104,16 @@ def test_the_views_show_a_person_theirs_whatever_the_statement_asks(
             cached.cache_clear()
 
 
+type Named = tuple[Resource, dict[str, Row], str]
+
+
 # ---- names ---------------------------------------------------------------------------------------------------
 NAMES = ["ÄRGER & Söhne", "alder Bank", "Alder Trading", "ALDER", "Zander", "Alderney", "O'Neill 100%_"]
 FOLDED_ORDER = ["ALDER", "alder Bank", "Alder Trading", "Alderney", "O'Neill 100%_", "Zander", "ÄRGER & Söhne"]
 
 
 @pytest.fixture
-def named(world: World, ours: Tenant, request: pytest.FixtureRequest) -> tuple[Resource, dict[str, Row], str]:
+def named(world: World, ours: Tenant, request: pytest.FixtureRequest) -> Named:
     """A type, a row of each name, and what narrows its list to them."""
     resource: Resource = request.param
     rows = {name: made(world, resource, ours.workspace, name) for name in NAMES}
@@ -123,9 +124,7 @@ def named(world: World, ours: Tenant, request: pytest.FixtureRequest) -> tuple[R
 
 
 @of_names
-def test_names_are_found_exactly_by_their_beginning_and_by_a_part(
-    ours: Tenant, named: tuple[Resource, dict[str, Row], str]
-) -> None:
+def test_names_are_found_exactly_by_their_beginning_and_by_a_part(ours: Tenant, named: Named) -> None:
     resource, rows, within = named
 
     def found(query: str, caller: Caller) -> list[str]:
@@ -146,9 +145,7 @@ def test_names_are_found_exactly_by_their_beginning_and_by_a_part(
 
 @of_names
 @pytest.mark.parametrize("size", [1, 3, 60])
-def test_a_walk_by_name_shows_each_row_once_both_ways(
-    ours: Tenant, named: tuple[Resource, dict[str, Row], str], size: int
-) -> None:
+def test_a_walk_by_name_shows_each_row_once_both_ways(ours: Tenant, named: Named, size: int) -> None:
     resource, rows, within = named
     ids = {str(row.id): name for name, row in rows.items()}
     for sort in ("name", "-name"):
@@ -259,9 +256,7 @@ def test_connectors_of_a_workspace_are_found_by_status_and_connector(world: Worl
 
 
 @of(lambda resource: resource.attribute("source"))
-def test_whose_it_is_is_shown_to_services_that_ask_for_one_by_its_id(
-    world: World, ours: Tenant, resource: Resource
-) -> None:
+def test_whose_it_is_is_shown_to_services_that_ask_by_its_id(world: World, ours: Tenant, resource: Resource) -> None:
     row = one_of(world, ours, resource.type)
     world.change(row, source="/well/owner")
     link = f"{resource.route}/{row.id}"
@@ -273,9 +268,7 @@ def test_whose_it_is_is_shown_to_services_that_ask_for_one_by_its_id(
 
 @of_each
 @pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
-def test_what_was_deleted_is_listed_where_it_is_asked_for(
-    world: World, ours: Tenant, resource: Resource, sort: str
-) -> None:
+def test_what_was_deleted_is_listed_where_asked_for(world: World, ours: Tenant, resource: Resource, sort: str) -> None:
     row = world.people(ours.workspace) if resource.type == "people" else one_of(world, ours, resource.type)
     caller = READER if resource.type == "workspace" else ours.caller
     within = f"&filter[workspace]={ours.workspace.id}" if resource.driving else ""

@@ -88,7 +88,7 @@ def test_what_is_no_function_goes_as_it_is(fresh_database: FreshDatabase, ours: 
     assert calls(sent) == 0
 
 
-def test_a_foreign_row_is_not_there_whoever_called_before(
+def test_a_foreign_row_is_never_there(
     fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, sent: list[str]
 ) -> None:
     """One session, whose plans are kept: the scope is looked at in each call."""

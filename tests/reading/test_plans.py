@@ -65,9 +65,7 @@ def reads(plan: dict[str, Any]) -> int:
     return own + sum(reads(child) for child in plan.get("Plans", []))
 
 
-def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
-    module_database: FreshDatabase, giant: Tenant
-) -> None:
+def test_a_page_looks_behind_its_cursor_where_that_row_has_gone(module_database: FreshDatabase, giant: Tenant) -> None:
     first = get(COMPANIES, giant.caller)
     after = first.document["links"]["next"]
 
@@ -98,9 +96,7 @@ def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant)
     assert rows == 1
 
 
-def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
-    module_database: FreshDatabase, world: World, giant: Tenant
-) -> None:
+def test_members_of_many_pay_for_their_connectors(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
     everywhere = world.people(giant.workspace)
     for workspace in (giant.workspace, *(world.workspace() for _ in range(30))):
         world.member(everywhere, workspace)
@@ -108,9 +104,7 @@ def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
     assert len(cheap(module_database, COMPANIES, person(everywhere), LEDGER)["data"]) == 20
 
 
-def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
-    module_database: FreshDatabase, world: World, giant: Tenant
-) -> None:
+def test_a_name_is_found_by_an_index(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
     world.companies(giant.workspace, 20_000)
     found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
     world.analyze("core_api.companies")

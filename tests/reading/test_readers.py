@@ -21,6 +21,7 @@ NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
 GROUPS = "/v1/workspace-groups"
 ANY = "0"
+type Log = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def read(url: str, token: str | None, caller: Caller = READER, seconds: float = 
     return call("GET", url, caller, headers={"consistency-token": token or ""}, context=context)
 
 
-def servers(log: list[dict[str, Any]]) -> list[str | None]:
+def servers(log: Log) -> list[str | None]:
     """Return which server answered each read so far."""
     found = [line.get("server") for line in log if line["message"] == "answered"]
     log.clear()
@@ -89,7 +90,7 @@ def servers(log: list[dict[str, Any]]) -> list[str | None]:
 
 # ---- whoever wrote --------------------------------------------------------------------------------------
 def test_whoever_wrote_sees_it_at_once_while_the_reader_is_behind_and_from_the_reader_once_it_is_not(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+    ours: Tenant, database: ReplicatedDatabase, log: Log
 ) -> None:
     database.replica.pause()
     id_, token = write(ours)
@@ -102,9 +103,7 @@ def test_whoever_wrote_sees_it_at_once_while_the_reader_is_behind_and_from_the_r
     assert servers(log) == ["reader", "reader"]
 
 
-def test_with_a_delay_each_write_is_seen_at_once_by_its_writer_whoever_answers(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
-) -> None:
+def test_with_a_delay_each_write_is_seen_at_once(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     database.replica.delay(150)
     answered = set()
     for _ in range(3):
@@ -148,9 +147,7 @@ def test_what_is_answered_again_has_a_token_with_which_it_is_seen(ours: Tenant, 
     assert read(f"{COMPANIES}/{first.data['id']}", again.headers["consistency-token"]).status == 200
 
 
-def test_a_transaction_that_is_under_way_sends_newer_tokens_to_the_writer(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
-) -> None:
+def test_what_is_under_way_sends_tokens_to_the_writer(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     """Which of those between xmin and xmax have ended, a standby's snapshot does not say."""
     with database.session() as other:
         other.exec_driver_sql("SELECT pg_current_xact_id()")
@@ -163,9 +160,7 @@ def test_a_transaction_that_is_under_way_sends_newer_tokens_to_the_writer(
 
 
 # ---- whoever did not ------------------------------------------------------------------------------------
-def test_who_names_no_token_is_answered_by_the_writer(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
-) -> None:
+def test_who_names_no_token_is_answered_by_the_writer(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     database.replica.pause()
     id_, _ = write(ours)
     assert read(f"{COMPANIES}/{id_}", None).status == 200
@@ -173,7 +168,7 @@ def test_who_names_no_token_is_answered_by_the_writer(
     assert "server" not in log[-1]
 
 
-def test_another_may_see_what_was(ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]) -> None:
+def test_another_may_see_what_was(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     database.replica.pause()
     id_, _ = write(ours)
     log.clear()
@@ -212,7 +207,7 @@ def test_a_read_at_the_reader_takes_no_more_flushes(ours: Tenant, flushes: list[
 
 # ---- when the reader is not well ------------------------------------------------------------------------
 def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_while(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
+    ours: Tenant, database: ReplicatedDatabase, log: Log
 ) -> None:
     assert read(COMPANIES, ANY).status == 200
     database.replica.stop()
@@ -230,9 +225,7 @@ def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_whi
     assert readers.absence.seconds > circuit_breaker.seconds
 
 
-def test_a_reader_that_says_nothing_costs_one_request_its_time_and_no_other(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
-) -> None:
+def test_a_silent_reader_costs_one_request_its_time(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     assert read(COMPANIES, ANY).status == 200
     with database.replica.silent():
         log.clear()
@@ -245,9 +238,7 @@ def test_a_reader_that_says_nothing_costs_one_request_its_time_and_no_other(
         assert servers(log) == ["writer"]
 
 
-def test_a_token_of_a_database_that_was_restored_leads_to_the_writer(
-    ours: Tenant, database: ReplicatedDatabase, log: list[dict[str, Any]]
-) -> None:
+def test_a_token_of_a_database_that_was_restored_leads_to_the_writer(ours: Tenant, log: Log) -> None:
     assert read(COMPANIES, "9000000000000000000").status == 200
     assert servers(log) == ["writer"]
 

@@ -121,7 +121,7 @@ REFUSED: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize(("who", "path"), REFUSED)
-def test_what_is_not_taken_is_400_with_its_parameter_and_nothing_is_read(
+def test_what_is_not_taken_is_400_and_nothing_is_read(
     ours: Tenant, statements: Statements, who: str, path: str
 ) -> None:
     ids = {"workspace": ours.workspace.id, "connector": ours.connector.id, "record": ours.record.id}

@@ -23,6 +23,7 @@ HOUR = timedelta(hours=1)
 READABLE = [record.type for record in records() if record.is_readable]
 
 
+type Shared = dict[str, list[Row]]
 CONNECTED = "include=sources.workspace_connector.connector"
 DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 
@@ -147,7 +148,7 @@ def test_a_walk_meets_each_source_once_and_back_again(world: World, ours: Tenant
     assert walked_both_ways(f"{url_of(ours.record)}?include=workspace_connector", ours.caller, size) == expected
 
 
-def test_a_record_of_more_rows_than_are_told_from_says_so(
+def test_of_more_rows_than_are_told_from_it_says_so(
     world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for hours in range(3):
@@ -163,7 +164,7 @@ def test_a_record_of_more_rows_than_are_told_from_says_so(
 
 # ---- what is lost without a connector ----------------------------------------------------------------------
 @pytest.fixture
-def shared(world: World, ours: Tenant) -> dict[str, list[Row]]:
+def shared(world: World, ours: Tenant) -> Shared:
     """Companies that the tenant's connector brings in: alone, beside another, and beside what counts for nothing."""
     other, gone = (world.workspace_connector(ours.workspace) for _ in range(2))
     companies = world.companies(ours.workspace, 6)
@@ -187,9 +188,7 @@ def impact(connector: Row, caller: Any) -> Any:
     return reply.data
 
 
-def test_an_impact_counts_live_rows_and_what_nobody_else_brings_in(
-    ours: Tenant, shared: dict[str, list[Row]], statements: Statements
-) -> None:
+def test_an_impact_counts_what_would_be_lost(ours: Tenant, shared: Shared, statements: Statements) -> None:
     for caller in (ours.caller, READER):
         assert impact(ours.connector, caller) == {
             "type": "connector_impact",
@@ -212,9 +211,7 @@ def test_an_impact_counts_live_rows_and_what_nobody_else_brings_in(
     assert sent_for(statements, f"/v1/workspace-connectors/{ours.connector.id}/impact", ours.caller)[0] == 3
 
 
-def test_a_connector_that_is_gone_or_foreign_or_nobodys_has_no_impact(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_a_connector_that_is_gone_or_foreign_has_no_impact(world: World, ours: Tenant, theirs: Tenant) -> None:
     gone = world.workspace_connector(ours.workspace)
     world.tombstone(gone)
     told = [
@@ -235,9 +232,7 @@ def test_of_more_rows_than_are_looked_at_the_newest_are(ours: Tenant, monkeypatc
 
 # ---- the records themselves --------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [1, 2, 4, 20])
-def test_a_walk_meets_each_record_that_nobody_else_brings_in_once_and_back_again(
-    ours: Tenant, shared: dict[str, list[Row]], size: int
-) -> None:
+def test_a_walk_meets_each_sole_record_once_and_back_again(ours: Tenant, shared: Shared, size: int) -> None:
     for caller in (ours.caller, READER):
         for more in ("", f"&filter[workspace]={ours.workspace.id}"):
             found = walked_both_ways(f"{alone(ours.connector)}{more}", caller, size)
@@ -246,7 +241,7 @@ def test_a_walk_meets_each_record_that_nobody_else_brings_in_once_and_back_again
 
 @pytest.mark.parametrize("looked", [1, 2, 3])
 def test_a_page_that_looks_at_fewer_rows_is_short_and_leads_on_until_the_end(
-    ours: Tenant, shared: dict[str, list[Row]], monkeypatch: pytest.MonkeyPatch, looked: int
+    ours: Tenant, shared: Shared, monkeypatch: pytest.MonkeyPatch, looked: int
 ) -> None:
     monkeypatch.setattr(sole, "MAX_EXAMINED", looked)
     found = walked_text(f"{alone(ours.connector)}&page[size]=5", ours.caller)
@@ -345,7 +340,7 @@ def test_a_record_shows_its_ten_newest_sources_and_says_that_there_are_more(worl
     assert [item["id"].partition(":")[2] for item in own] == newest
 
 
-def test_the_records_of_a_large_page_share_what_an_answer_shows(
+def test_the_records_of_a_large_page_share_an_answer(
     world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = world.workspace_connector(ours.workspace)
@@ -361,9 +356,7 @@ def test_the_records_of_a_large_page_share_what_an_answer_shows(
     assert (one["attributes"]["rows"], one["attributes"]["rows_is_capped"]) == (1, True)
 
 
-def test_what_a_foreign_connector_did_with_a_record_is_not_among_its_sources(
-    world: World, ours: Tenant, theirs: Tenant
-) -> None:
+def test_what_a_foreign_connector_did_is_not_among_the_sources(world: World, ours: Tenant, theirs: Tenant) -> None:
     before = get(list_of(ours.record, CONNECTED), ours.caller).body
     world.provenance(ours.record, theirs.connector)
     assert get(list_of(ours.record, CONNECTED), ours.caller).body == before
@@ -381,9 +374,7 @@ def test_records_that_nobody_else_brings_in_have_their_sources_beside_them(ours:
 
 
 @pytest.mark.parametrize("size", [1, 20])
-def test_the_sources_of_a_page_are_one_statement_whatever_its_size(
-    world: World, ours: Tenant, statements: Statements, size: int
-) -> None:
+def test_a_pages_sources_are_one_statement(world: World, ours: Tenant, statements: Statements, size: int) -> None:
     other = world.workspace_connector(ours.workspace)
     companies = world.companies(ours.workspace, 19)
     world.provenances(companies, other)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.api import PIPELINE, READER, Caller, draft, get, patch, service, walked
-from tests.support.databases import CONSUMER, Database, FreshDatabase
+from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.plans import Meter
 from tests.support.queue import consume, invalidated, synced
 from tests.support.tenants import Tenant, tenant
@@ -64,10 +64,8 @@ def test_a_connector_s_end_leaves_its_messages_and_a_workspace_s_hides_them(ours
         assert get(f"{MESSAGES}/{message.id}", caller).status == 404
 
 
-def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(
-    database: Database, ours: Tenant, world: World
-) -> None:
-    database.role = CONSUMER
+def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(ours: Tenant, world: World) -> None:
+    world.database.role = CONSUMER
     company, other = world.companies(ours.workspace, 2)
     sent = [synced(ours.connector, [each]) for each in (company, other)] + [invalidated(ours.connector, [company])]
     assert consume(*sent) == []
@@ -92,13 +90,13 @@ def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(
     (by_hand,) = get(f"{rows}&filter[company]={ours.record.id}", ours.caller).data
     assert by_hand["relationships"]["sync_message"] == {"data": None}
     # A message that is forgotten reads as null.
-    database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages")
+    world.database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages")
     (row,) = get(f"{rows}&filter[company]={company.id}", ours.caller).data
     assert {row["relationships"][name]["data"] for name in ("sync_message", "ended_by")} == {None}
 
 
-def test_each_row_of_a_sync_names_it(database: Database, ours: Tenant, world: World) -> None:
-    database.role = CONSUMER
+def test_each_row_of_a_sync_names_it(ours: Tenant, world: World) -> None:
+    world.database.role = CONSUMER
     records = [record for type_ in RECORDS for record in world.records(type_, ours.workspace, 3)]
     body = synced(ours.connector, records)
     assert consume(body, synced(ours.connector, records)) == []
@@ -119,8 +117,8 @@ def _found(message_id: str, caller: Caller) -> list[str]:
     return [found["id"] for found in get(MESSAGES, caller).data if found["attributes"]["message_id"] == message_id]
 
 
-def test_a_message_looks_as_the_contract_says(database: Database, ours: Tenant, world: World) -> None:
-    database.role = CONSUMER
+def test_a_message_looks_as_the_contract_says(ours: Tenant, world: World) -> None:
+    world.database.role = CONSUMER
     body = synced(ours.connector, [ours.record], mode="relink") | {"run": "nightly"}
     assert consume(body) == []
     (id_,) = _found(body["id"], ours.caller)
@@ -297,10 +295,8 @@ def test_a_service_counts_what_is_parked_for_a_reason_in_all_workspaces(ours: Te
     assert counted
 
 
-def test_a_message_is_found_by_the_id_that_its_producer_gave_it(
-    database: Database, ours: Tenant, theirs: Tenant, world: World
-) -> None:
-    database.role = CONSUMER
+def test_a_message_is_found_by_the_id_that_its_producer_gave_it(ours: Tenant, theirs: Tenant, world: World) -> None:
+    world.database.role = CONSUMER
     first, other = synced(ours.connector, [ours.record]), synced(ours.connector, [ours.record])
     # The foreign tenant's producer took our id: its message is parked, and is theirs.
     reused = synced(theirs.connector, [theirs.record], id_=first["id"])
@@ -329,8 +325,8 @@ def test_a_service_asks_for_a_reason_anywhere(ours: Tenant, theirs: Tenant, worl
     assert listed(asked, READER) == [row.id for row in (*spoilt, dismissed)]
 
 
-def test_who_sees_a_connector_sees_what_was_malformed_of_it(database: Database, ours: Tenant, theirs: Tenant) -> None:
-    database.role = CONSUMER
+def test_who_sees_a_connector_sees_what_was_malformed_of_it(world: World, ours: Tenant, theirs: Tenant) -> None:
+    world.database.role = CONSUMER
     spoilt = synced(ours.connector, [ours.record]) | {"direction": "sideways", "run": "nightly"}
     foreign = synced(theirs.connector, [theirs.record]) | {"direction": "sideways"}
     assert consume(spoilt, foreign, groups=[str(ours.connector.id)] * 2) == []
@@ -347,9 +343,7 @@ def test_who_sees_a_connector_sees_what_was_malformed_of_it(database: Database, 
 
 
 @pytest.mark.parametrize("sort", ["received_at", "-received_at", "-occurred_at"])
-def test_a_walk_goes_on_where_the_message_of_its_cursor_has_been_pruned_meanwhile(
-    world: World, ours: Tenant, sort: str
-) -> None:
+def test_a_walk_goes_on_where_its_cursors_message_has_been_pruned(world: World, ours: Tenant, sort: str) -> None:
     """Ten came at the same time."""
     made = [world.message(ours.connector, ours.workspace, occurred_at=NOON) for _ in range(10)]
     world.database.owner.exec_driver_sql("UPDATE wellspring.sync_messages SET received_at = now()")
@@ -429,10 +423,8 @@ def test_no_list_costs_more_than_ten_plain_pages(fresh_database: FreshDatabase, 
     assert {query: cost for query, cost in costs.items() if cost > max(10 * plain, 600)} == {}, plain
 
 
-def test_a_row_that_is_restored_or_ended_over_http_was_ended_by_no_message(
-    database: Database, ours: Tenant, world: World
-) -> None:
-    database.role = CONSUMER
+def test_a_row_that_is_restored_or_ended_over_http_was_ended_by_no_message(ours: Tenant, world: World) -> None:
+    world.database.role = CONSUMER
     assert consume(synced(ours.connector, [ours.record]), invalidated(ours.connector, [ours.record])) == []
     path = "/v1/company-workspace-connectors"
     rows = get(f"{path}?filter[deleted]=only&filter[company]={ours.record.id}", ours.caller).data

@@ -1,6 +1,5 @@
 """Did the sync come whole? `GET /v1/sync-runs` (contract, section 7)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from tests.support.api import READER, Caller, get, service, walked, walked_both_ways
-from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.resources import RUN_STATES
@@ -24,7 +22,7 @@ class Home:
     """Our connector with a run in each state, the newest last, and theirs with one."""
 
     ours: Tenant
-    runs: Mapping[str, Row]
+    runs: dict[str, Row]
     theirs: Row
 
     @property
@@ -180,9 +178,7 @@ def test_a_message_leads_to_its_run_and_a_run_to_its_messages(world: World, home
         ("occurred", "occurred_at IS NOT NULL AND occurred_at < now()", "occurred_at"),
     ],
 )
-def test_a_page_is_read_by_an_index(
-    database: Database, world: World, home: Home, index: str, condition: str, order: str
-) -> None:
+def test_a_page_is_read_by_an_index(world: World, home: Home, index: str, condition: str, order: str) -> None:
     """However many there are of others: a plan that sorts, or filters what it reads, is none."""
     own = (home.ours.connector.pk, home.ours.workspace.pk)
     world.fill(
@@ -197,7 +193,7 @@ def test_a_page_is_read_by_an_index(
     world.analyze("wellspring.sync_runs")
     for parent in (f"workspace_connector_pk = {own[0]} AND", f"workspace_pk = {own[1]} AND", ""):
         plan = "\n".join(
-            database.owner.exec_driver_sql(
+            world.database.owner.exec_driver_sql(
                 f"EXPLAIN (COSTS off) SELECT pk FROM wellspring.sync_runs WHERE {parent} {condition}"
                 f" ORDER BY {order} DESC, pk DESC LIMIT 20"
             ).scalars()

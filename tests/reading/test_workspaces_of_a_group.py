@@ -39,9 +39,7 @@ def url(group: Row | str, query: str = "") -> str:
 
 
 @pytest.mark.parametrize("size", [1, 2, 20])
-def test_they_are_listed_in_the_order_of_their_enrolment_both_ways(
-    ours: Tenant, group: Row, enrolled: Sequence[Row], size: int
-) -> None:
+def test_they_are_listed_as_they_were_enrolled(ours: Tenant, group: Row, enrolled: Sequence[Row], size: int) -> None:
     for caller in (ours.caller, READER):
         assert walked_both_ways(url(group), caller, size) == [str(row.id) for row in enrolled]
 
@@ -62,9 +60,7 @@ def test_a_group_links_to_them(ours: Tenant, group: Row, enrolled: Sequence[Row]
         assert "next" not in said["links"]
 
 
-def test_a_walk_goes_on_where_the_workspace_of_its_cursor_has_left(
-    world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]
-) -> None:
+def test_a_walk_goes_on_where_one_has_left(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
     page = get(url(group, "&page[size]=2"), ours.caller).document
     (row,) = get(f"/v1/workspace-group-workspaces?filter[workspace]={enrolled[1].id}&page[size]=1", ours.caller).data
     world.database.owner.execute(
@@ -74,9 +70,7 @@ def test_a_walk_goes_on_where_the_workspace_of_its_cursor_has_left(
     assert walked_text(page["links"]["next"], ours.caller) == [str(each.id) for each in enrolled[2:]]
 
 
-def test_one_that_was_enrolled_again_stands_where_it_came_back(
-    world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]
-) -> None:
+def test_one_enrolled_again_is_the_last(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
     world.database.owner.execute(
         text("UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE workspace_pk = :pk"),
         {"pk": enrolled[0].pk},
