@@ -1,6 +1,5 @@
 """The HTTP events of events/*.json, given to the functions that they are named after, and the demo's rows."""
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from sqlalchemy import select
 
 from local import demo_data
 from local.template import Function, Template
-from tests.support.api import Context
+from tests.support.api import invoked
 from tests.support.databases import FEEDER, AnyDatabase, role_of_call
 from tests.support.world import Row, World
 from wellspring import feed_events
@@ -52,13 +51,7 @@ def replay(name: str, headers: Mapping[str, str | None] | None = None) -> dict[s
     if headers:
         changed = asked["headers"] | headers
         asked["headers"] = {header: value for header, value in changed.items() if value is not None}
-    role: Any = function.environment["DB_USER"]
-    token = role_of_call.set(role)
-    try:
-        handler = importlib.import_module(function.handler.removesuffix(".handler")).handler
-        answer: dict[str, Any] = handler(asked, Context())
-    finally:
-        role_of_call.reset(token)
+    answer: dict[str, Any] = invoked(function, asked)
     return answer
 
 

@@ -120,14 +120,7 @@ def sent_for(statements: Statements, url: str, caller: Caller) -> tuple[int, Rep
 
 
 def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = "ANALYZE") -> dict[str, Any]:
-    """Return the topmost node of the plan of a statement, explained in a transaction as a read of the caller has it.
-
-    Args:
-        database: where.
-        sent: the statement.
-        caller: for whom.
-        options: of EXPLAIN, beside its format.
-    """
+    """Return the topmost node of the plan of a statement, explained in a transaction as a read of the caller has it."""
     statement, values = sent
     with database.engine(READER).connect() as session:
         session_of(session).begin(is_read=True)
@@ -172,11 +165,7 @@ def cheap(database: FreshDatabase, url: str, caller: Caller, table: str) -> Any:
 def rows_read(database: Database, url: str, caller: Caller, *names: str) -> tuple[int, Reply]:
     """Ask for `url`; return how many rows and entries of indexes that reads, its functions too, and the answer.
 
-    Args:
-        database: where.
-        url: what is asked for.
-        caller: who asks.
-        names: of schemas, or of tables with their schema: the two schemas where there is none.
+    Of these schemas, or tables with their schema; of the two schemas where none is named.
     """
     names = names or ("core_api", "wellspring")
     before = tuples_read(database.owner, *names)
