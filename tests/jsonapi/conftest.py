@@ -94,7 +94,7 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
             record = type_.removesuffix("_workspace_connector")
             keys = {f"{record}_pk": ours.parents[record].pk, "workspace_connector_pk": ours.connector.pk}
             keys["sync_message_pk"] = ours.parents["sync_message"].pk
-            return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
+            return world.make(type_, **{"direction": "input", **keys, **values})
 
 
 def set_columns(world: World, row: Row, **values: Any) -> None:

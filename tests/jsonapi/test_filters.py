@@ -13,7 +13,6 @@ import pytest
 from tests.jsonapi.conftest import LISTED, LISTS, PROVIDERS, ROUTES, Tenant, add, list_url, of_every_type, set_columns
 from tests.support.api import READER, get
 from tests.support.world import Row, World
-from wellspring.models import table_of
 from wellspring.resources import Relationship, Resource, resource_of
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -556,9 +555,8 @@ def test_all_filters_at_once(world: World, ours: Tenant, type_: str) -> None:
     record = type_.removesuffix("_workspace_connector")
     wanted = world.provenance(ours.parents[record], ours.connector, "output", created_at=NOON, deleted_at=NOON)
     for change in ({"direction": "input"}, dict.fromkeys(TIMES, NOON - MILLISECOND), {"deleted_at": None}):
-        world._insert(
+        world.make(
             type_,
-            table_of(f"{type_}s"),
             **{
                 f"{record}_pk": ours.parents[record].pk,
                 "workspace_connector_pk": ours.connector.pk,
