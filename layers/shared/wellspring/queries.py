@@ -68,11 +68,13 @@ class Filter:
         operator: how to compare; `among`: whether one of its values is one of these; `named`, `starts` and `contains`:
             a name with a name, with its beginning or with a part of it, the latter two in any case.
         value: what to compare with.
+        parameter: the query parameter that says it; empty where the path does.
     """
 
     name: str
     operator: Operator
     value: FilterValue
+    parameter: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +170,6 @@ class ListQuery:
     def searches(self) -> bool:
         """Whether names are searched for a part of them, which no index answers."""
         return any(found.operator == "contains" for found in self.filters)
-
-
-def parameter_of(resource: Resource, condition: Filter) -> str:
-    """Return the query parameter that a condition came from."""
-    attribute = resource.attribute(condition.name)
-    name = condition.name
-    if attribute is not None and attribute.found:
-        name = "name" if attribute.found == "name" else attribute.filter or attribute.name
-    suffix = f"[{condition.operator}]" if condition.operator not in {"eq", "in", "among", "named"} else ""
-    return f"filter[{name}]{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from wellspring.queries import (
     Position,
     Sort,
     View,
-    parameter_of,
 )
 from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
@@ -205,7 +204,7 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
     if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
         detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
         # Where it was not asked for, a filter brings it.
-        brought = (parameter_of(query.resource, found) for found in query.filters if found.name == query.sort.name)
+        brought = (found.parameter for found in query.filters if found.name == query.sort.name)
         raise InvalidQueryParameter(detail, parameter=next(brought, "sort"))
 
 
@@ -229,7 +228,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
         return []
     # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
     asked = [
-        parameter_of(query.resource, found)
+        found.parameter
         for found in query.filters
         if found.operator not in IN_ORDER
         and not _is_everywhere(query.resource, found)
@@ -261,10 +260,10 @@ def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
 
 def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
     """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
-    parameter, ways = parameter_of(query.resource, named), ", ".join(query.resource.narrowing)
+    parameter, ways = named.parameter, ", ".join(query.resource.narrowing)
     detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
     problems: list[WellspringError] = [
-        InvalidQueryParameter(detail, parameter=parameter_of(query.resource, found))
+        InvalidQueryParameter(detail, parameter=found.parameter)
         for found in query.filters
         if found is not named and found.operator not in IN_ORDER and not _is_everywhere(query.resource, found)
     ]
