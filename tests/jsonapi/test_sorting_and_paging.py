@@ -22,7 +22,7 @@ from tests.support.api import READER, get, walk, walked
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import CURSOR_PAGINATION
-from wellspring.services.ledger import positions
+from wellspring.services.ledger import cursors
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 SORTS = ("created_at", "-created_at", "updated_at", "-updated_at")
@@ -267,17 +267,17 @@ def test_a_cursor_of_an_older_key_still_leads_on(
     database: Database, world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.provenances(world.companies(ours.workspace, 3), ours.connector)
-    monkeypatch.setattr(positions, "_keys", positions._Keys())
+    monkeypatch.setattr(cursors, "_keys", cursors._Keys())
     whole = get(COMPANIES, ours.caller)
     cursor = whole.data[1]["meta"]["page"]["cursor"]
     database.owner.exec_driver_sql("INSERT INTO wellspring.cursor_keys (key) VALUES (sha256('another'))")
-    for keys in (positions._keys, positions._Keys()):
-        monkeypatch.setattr(positions, "_keys", keys)
+    for keys in (cursors._keys, cursors._Keys()):
+        monkeypatch.setattr(cursors, "_keys", keys)
         assert get(f"{COMPANIES}?page[after]={cursor}", ours.caller).ids == whole.ids[2:]
     # A process that does not know the new key yet learns of it from the cursor.
     newer = get(COMPANIES, ours.caller).data[1]["meta"]["page"]["cursor"]
     assert newer != cursor
-    monkeypatch.setattr(positions._keys, "_known", positions._keys._known[1:])
+    monkeypatch.setattr(cursors._keys, "_known", cursors._keys._known[1:])
     assert get(f"{COMPANIES}?page[after]={newer}", ours.caller).ids == whole.ids[2:]
 
 

@@ -12,7 +12,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.tenants import Tenant
 from tests.support.wire import Flushes
 from tests.support.world import World
-from wellspring.services.ledger import positions
+from wellspring.services.ledger import cursors
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_so_is_the_first_of_a_process(
         f"{COMPANIES}/{ours.provenance.id}",
         f"/v1/workspace-groups/{group.id}?include=workspaces",
     ):
-        monkeypatch.setattr(positions, "_keys", positions._Keys())
+        monkeypatch.setattr(cursors, "_keys", cursors._Keys())
         for time in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)

@@ -22,8 +22,8 @@ from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
+from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
-from wellspring.services.ledger.positions import ask_for_keys, signed, verified
 from wellspring.times import of_postgres
 
 __all__ = [
