@@ -10,7 +10,7 @@ from tests.support.api import PIPELINE, READER, Caller, Reply, call, draft, get,
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, count, race, route_of
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, count, held, race, route_of
 from wellspring.models import table_of
 from wellspring.resources import ledgers
 
@@ -129,15 +129,9 @@ def live(world: World, table: str) -> list[Any]:
 class TestTwoAtOnce:
     @each_way
     def test_delete_it_once(self, fresh_database: FreshDatabase, subject: Subject) -> None:
-        replies = race(fresh_database, hold(subject), subject.delete, subject.delete)
+        replies = race(fresh_database, held(subject.row), subject.delete, subject.delete)
         assert sorted(reply.status for reply in replies) == [204, 404]
         assert count(fresh_database, subject.table) == 1
-
-
-def hold(subject: Subject) -> Any:
-    """Return the statement that holds the row."""
-    table = table_of(subject.table)
-    return select(table.c.pk).where(table.c.pk == subject.row.pk).with_for_update()
 
 
 class TestAnId:

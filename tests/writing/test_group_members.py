@@ -6,13 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from tests.support.api import Caller, Reply, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import GROUPS, MEMBERSHIPS, race, told
+from tests.writing.conftest import GROUPS, MEMBERSHIPS, add, held, race, told
 from wellspring.resources import ROLES
 
 ROLE = "/data/attributes/role"
@@ -38,11 +37,6 @@ def member(world: World, group: Row) -> Callable[[str], tuple[Caller, Row]]:
 
 
 type Member = Callable[[str], tuple[Caller, Row]]
-
-
-def add(people: Row, group: Row, caller: Caller, role: str = "member") -> Reply:
-    document = draft("workspace_group_membership", {"role": role}, people=people, workspace_group=group)
-    return post(MEMBERSHIPS, caller, document)
 
 
 def change(membership: Row, caller: Caller, role: str) -> Reply:
@@ -169,8 +163,7 @@ class TestRemoving:
         self, fresh_database: FreshDatabase, member: Member, group: Row
     ) -> None:
         both = [member("owner") for _ in range(2)]
-        hold = text(f"SELECT pk FROM core_api.workspace_groups WHERE pk = {group.pk} FOR UPDATE")
-        replies = race(fresh_database, hold, *(partial(remove, own, caller) for caller, own in both))
+        replies = race(fresh_database, held(group), *(partial(remove, own, caller) for caller, own in both))
         assert sorted(reply.status for reply in replies) == [204, 409]
 
 

@@ -27,7 +27,19 @@ from tests.support.api import (
 from tests.support.databases import AnyDatabase, Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GONE, GROUPS, count, put, race, route_of, told
+from tests.writing.conftest import (
+    CHOICES,
+    COMPANIES,
+    ENROLMENTS,
+    GONE,
+    GROUPS,
+    count,
+    group_of,
+    put,
+    race,
+    route_of,
+    told,
+)
 from wellspring.models.infrastructure import idempotency_keys
 from wellspring.resources import ledgers
 
@@ -59,10 +71,7 @@ def subject_of(world: World, route: str) -> Subject:
     if route in TYPES:
         return Subject(ours, route_of(route), PIPELINE, ours.draft(route), f"{route}_workspace_connectors")
     if route == "group":
-        document = draft("workspace_group", {"name": "Holding"})
-        linkage = [{"type": "workspace", "id": str(ours.workspace.id)}]
-        document["data"]["relationships"] = {"workspaces": {"data": linkage}}
-        return Subject(ours, GROUPS, ours.caller, document, "workspace_groups")
+        return Subject(ours, GROUPS, ours.caller, group_of(ours.workspace), "workspace_groups")
     if route.startswith("enrolment"):
         group = world.group()
         world.group_member(ours.owner, group, "owner")
@@ -183,7 +192,7 @@ class TestTheFirstAnswer:
 
     def test_may_hold_any_text(self, world: World) -> None:
         ours = tenant(world)
-        document = draft("workspace_group", {"name": 'é "\U0001f600" \\ %s {}'})
+        document = group_of(name='é "\U0001f600" \\ %s {}')
         subject = Subject(ours, GROUPS, ours.caller, document, "workspace_groups")
         assert whole(subject.send()) == whole(subject.send())
 

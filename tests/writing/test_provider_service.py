@@ -4,13 +4,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
-from tests.support.api import MATCHER, Caller, Reply, call, draft, get, person, post
+from tests.support.api import MATCHER, Caller, Reply, call, draft, get, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, count, linked, race, told, without_id
+from tests.writing.conftest import CHOICES, count, held, is_shown_whole, linked, race, told, without_id
 from wellspring.models import table_of
 
 MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"
@@ -37,13 +37,6 @@ def stripe(world: World) -> Row:
     return world.provider("stripe")
 
 
-@pytest.fixture
-def guest(world: World, ours: Tenant) -> Caller:
-    somebody = world.people(world.workspace())
-    world.member(somebody, ours.workspace, "guest")
-    return person(somebody)
-
-
 class TestTheList:
     def test_includes_what_is_asked_for_instead(self, world: World, ours: Tenant, stripe: Row) -> None:
         world.choose(ours.workspace, stripe)
@@ -60,29 +53,9 @@ class TestTheList:
 class TestAFirstChoice:
     def test_is_a_new_row(self, ours: Tenant, stripe: Row, way: str) -> None:
         reply = choose(way, ours.workspace, stripe, ours.caller)
-        assert reply.status == 201
-        id_, at = reply.data["id"], reply.data["attributes"]["created_at"]
-        assert reply.document == {
-            "jsonapi": {"version": "1.1"},
-            "links": {"self": f"{CHOICES}/{id_}"},
-            "data": {
-                "type": "workspace_provider",
-                "id": id_,
-                "attributes": {
-                    "is_selected": True,
-                    "is_matched": True,
-                    "created_at": at,
-                    "updated_at": at,
-                    "deleted_at": None,
-                },
-                "relationships": {"workspace": linked(ours.workspace), "provider": linked(stripe)},
-                "links": {"self": f"{CHOICES}/{id_}"},
-            },
-        }
-        assert reply.headers["location"] == f"{CHOICES}/{id_}"
-        read = get(reply.headers["location"], ours.caller)
-        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
-        assert get(ours.providers, ours.caller).ids == [UUID(id_)]
+        relationships = {"workspace": linked(ours.workspace), "provider": linked(stripe)}
+        is_shown_whole(reply, ours.caller, relationships, is_selected=True, is_matched=True)
+        assert get(ours.providers, ours.caller).ids == [UUID(reply.data["id"])]
 
     @pytest.mark.parametrize("said", [{"is_matched": False}, {"is_selected": True, "is_matched": False}])
     def test_that_is_selected_cannot_be_unmatched(
@@ -252,32 +225,19 @@ class TestTheMatcher:
 
 
 class TestTwoAtOnce:
-    @staticmethod
-    def hold(ours: Tenant, stripe: Row) -> Any:
-        """Return the insertion that both must wait for; it is never committed."""
-        return insert(table_of("workspace_providers")).values(workspace_pk=ours.workspace.pk, provider_pk=stripe.pk)
-
-    def test_select_one_row(self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row) -> None:
+    @pytest.mark.parametrize("matches", [False, True])
+    def test_are_one_row_with_what_both_say(
+        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row, *, matches: bool
+    ) -> None:
         replies = race(
             fresh_database,
-            self.hold(ours, stripe),
+            insert(table_of("workspace_providers")).values(workspace_pk=ours.workspace.pk, provider_pk=stripe.pk),
             lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
-            lambda: choose(BY_ROW, ours.workspace, stripe, ours.caller),
+            lambda: choose(BY_ROW, ours.workspace, stripe, MATCHER if matches else ours.caller),
         )
         assert sorted(reply.status for reply in replies) == [200, 201]
         assert len({reply.data["id"] for reply in replies}) == 1
         assert count(fresh_database, "workspace_providers") == 1
-
-    def test_a_selection_and_a_match_are_one_row_with_both(
-        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
-    ) -> None:
-        replies = race(
-            fresh_database,
-            self.hold(ours, stripe),
-            lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
-            lambda: choose(BY_ROW, ours.workspace, stripe, MATCHER),
-        )
-        assert sorted(reply.status for reply in replies) == [200, 201]
         (row,) = get(ours.providers, ours.caller).data
         assert (row["attributes"]["is_selected"], row["attributes"]["is_matched"]) == (True, True)
 
@@ -285,10 +245,9 @@ class TestTwoAtOnce:
         self, world: World, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
     ) -> None:
         row = world.choose(ours.workspace, stripe)
-        table = table_of("workspace_providers")
         removed, chosen = race(
             fresh_database,
-            select(table.c.pk).where(table.c.pk == row.pk).with_for_update(),
+            held(row),
             lambda: call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller),
             lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
         )

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey,
 
 from wellspring.models import walks
 from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
-from wellspring.models.parents import LIVE, reference
+from wellspring.models.parents import one_live, reference
 from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
 
@@ -15,9 +15,6 @@ def provenance_table(ledger: Resource) -> Table:
     Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
     no unique constraint (seeds: account_, company_, people_workspace_connector). `migrations.support.create_ledger`
     makes it in a database.
-
-    Args:
-        ledger: the declaration of the record type's provenance.
     """
     record, connector = ledger.parents
     name = ledger.table
@@ -66,13 +63,7 @@ workspace_group_workspaces = Table(
     _strict_reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
     _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
     _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
-    Index(
-        "workspace_group_workspaces_group_workspace_active_unique",
-        "workspace_group_pk",
-        "workspace_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
+    one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
     Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
@@ -93,13 +84,7 @@ workspace_providers = Table(
     Column("is_selected", Boolean, nullable=False, server_default=false()),
     Column("is_matched", Boolean, nullable=False, server_default=false()),
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
-    Index(
-        "workspace_providers_workspace_provider_active_unique",
-        "workspace_pk",
-        "provider_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
+    one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
     Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
     *walks.indexes("workspace_providers", "provider_pk", "provider"),

@@ -22,15 +22,17 @@ def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
     return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", onupdate="CASCADE"), nullable=not required)
 
 
+def one_live(name: str, *columns: str) -> Index:
+    """Return the index by which of rows with the same parents one is live."""
+    return Index(name, *columns, unique=True, postgresql_where=LIVE)
+
+
 def fed_columns() -> list[Column[object]]:
     """Return fresh columns of a table that the platform's feed writes; they are never shown (contract, section 6).
 
     `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
     """
-    return [
-        Column("source", Text),
-        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
-    ]
+    return [Column("source", Text), Column("source_version", BigInteger, nullable=False, server_default=text("0"))]
 
 
 def folded_name() -> Column[str]:
@@ -123,23 +125,12 @@ workspace_connectors = Table(
     Column("health", Text, nullable=False, server_default=text("'new'")),
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
-    Index(
-        "idx_workspace_connectors_workspace_health_live",
-        "workspace_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
-    ),
-    # Of all workspaces: how well they are, in all and by tool.
-    Index("idx_workspace_connectors_health_live", "health", "created_at", "pk", postgresql_where=LIVE),
-    Index(
-        "idx_workspace_connectors_connector_health_live",
-        "connector_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
+    # Within a workspace; and of all of them how well they are, in all and by tool.
+    *(
+        Index(
+            f"idx_workspace_connectors_{short}health_live", *parent, "health", "created_at", "pk", postgresql_where=LIVE
+        )
+        for short, *parent in (("workspace_", "workspace_pk"), ("",), ("connector_", "connector_pk"))
     ),
     *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
@@ -189,13 +180,7 @@ workspace_group_memberships = Table(
     reference("people_pk", "peoples"),
     reference("workspace_group_pk", "workspace_groups"),
     *_membership_columns(),
-    Index(
-        "workspace_group_memberships_people_group_active_unique",
-        "people_pk",
-        "workspace_group_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
+    one_live("workspace_group_memberships_people_group_active_unique", "people_pk", "workspace_group_pk"),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
