@@ -176,10 +176,9 @@ class ListQuery(AnswerQuery):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A resource that a document or a path points to.
+    """A resource that a document or a path points to by a relationship.
 
     Attributes:
-        name: the relationship.
         target: its JSON:API type.
         id: its public id; None for text that is no id of ours, and so of nothing.
         pointer: where in the document it stands; None where it is the path's.
@@ -193,13 +192,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document wants a resource to be.
+    """What a document wants a resource to be: its attributes, related resources, and what is wrong with it so far.
 
-    Attributes:
-        attributes: the values it says.
-        references: the related resources it says.
-        problems: what is wrong with it so far. They are kept until the related resources have been looked up, so
-            that one answer names all there is.
+    Problems are kept until the related resources have been looked up, so that one answer names all there is.
     """
 
     attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)

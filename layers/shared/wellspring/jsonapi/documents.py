@@ -36,7 +36,7 @@ def resource_object(
     """Return the resource object of one row, with the linkage that was read.
 
     A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is none.
-    `fields` are the only ones to show, None for all. `reachable` has the types and ids, as text, of what is included and
+    `fields` are the only ones to show, None for all. `reachable` has types and ids, as text, of what is included and
     has a URL. What is `primary` was asked for, and not included with it.
     """
     return _shaper(resource, fields, primary=primary).shape(row, reachable)

@@ -150,8 +150,7 @@ class Parameter:
     """A query parameter that an operation takes.
 
     Attributes:
-        parse: returns what a text says; None where it is not of its form.
-        refusal: what is said then.
+        parse: returns what a text says; None where it is not of its form, which the `refusal` tells.
         condition: the field and the operator of the `Filter` that it is; None where it is none.
         is_list: whether it may be repeated, which is the same as listed.
         told: what it is called where what there is is told; empty for its name.

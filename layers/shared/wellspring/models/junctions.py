@@ -3,8 +3,8 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false, text
 
 from wellspring.models import walks
-from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
-from wellspring.models.parents import one_live, reference
+from wellspring.models.base import SCHEMA, direction_enum
+from wellspring.models.parents import one_live, reference, table
 from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
 
@@ -18,10 +18,8 @@ def provenance_table(ledger: Resource) -> Table:
     """
     record, connector = ledger.parents
     name = ledger.table
-    return Table(
+    return table(
         name,
-        metadata,
-        *standard_columns(),
         reference(record.column, resource_of(record.target).table),
         reference(connector.column, "workspace_connectors"),
         Column("direction", direction_enum, nullable=False),
@@ -44,7 +42,6 @@ def provenance_table(ledger: Resource) -> Table:
         ListIndex(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
         *walks.indexes(name, connector.column, "wc", directed=True),
         *walks.indexes(name, None, ""),
-        schema=SCHEMA,
     )
 
 
@@ -52,14 +49,12 @@ for declared in ledgers().values():
     provenance_table(declared)
 
 
-def _strict_reference(column: str, table: str, *, ondelete: str, required: bool = True) -> Column[int]:
-    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", ondelete=ondelete), nullable=not required)
+def _strict_reference(column: str, parents: str, *, ondelete: str, required: bool = True) -> Column[int]:
+    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{parents}.pk", ondelete=ondelete), nullable=not required)
 
 
-workspace_group_workspaces = Table(
+workspace_group_workspaces = table(
     "workspace_group_workspaces",
-    metadata,
-    *standard_columns(),
     _strict_reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
     _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
     _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
@@ -72,13 +67,10 @@ workspace_group_workspaces = Table(
     *walks.indexes("workspace_group_workspaces", None, ""),
     *walks.of_one("workspace_group_workspaces", "created_by_pk", "created_by"),
     Index(None, "created_by_pk"),
-    schema=SCHEMA,
 )
 
-workspace_providers = Table(
+workspace_providers = table(
     "workspace_providers",
-    metadata,
-    *standard_columns(),
     reference("workspace_pk", "workspaces"),
     reference("provider_pk", "providers"),
     Column("is_selected", Boolean, nullable=False, server_default=false()),
@@ -91,5 +83,4 @@ workspace_providers = Table(
     *walks.indexes("workspace_providers", "workspace_pk", "both", within="provider_pk"),
     *walks.indexes("workspace_providers", None, ""),
     Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
-    schema=SCHEMA,
 )

@@ -37,10 +37,8 @@ class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
-        resource: the type.
         steps: the types to include, each behind all that lead to it.
         linked: the to-many relationships whose linkage is shown, but for sources.
-        shows_sources: whether it shows where the rows came from.
         computed: the types of which what is computed about rows is read; `resource` may be one.
         computed_links: those of them whose computed relationships are read, too.
     """
@@ -105,15 +103,7 @@ class IncludePlan:
 
 @dataclass(slots=True)
 class IncludedRows:
-    """What a view shows beside rows, once the flush was sent.
-
-    Attributes:
-        plan: what was asked for.
-        linkage: the to-many linkage.
-        sources: where the rows came from, by their ids.
-        included: rows by type.
-        computed: what is computed about rows, by type and id.
-    """
+    """What a view shows beside rows, once the flush was sent: `included` by type, what is `computed` by type and id."""
 
     plan: IncludePlan
     linkage: Pending[ledger.Linkage] | None = None

@@ -78,12 +78,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RowWithIncludes:
-    """One row.
-
-    Attributes:
-        row: what was read.
-        included: the rows included, by type.
-    """
+    """One row, and the rows included with it, by type."""
 
     row: Row
     included: Included
@@ -122,12 +117,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     rows, included = found.shown(transaction, slice_.rows)
     return Page(
         rows=rows,
-        cursors=signed(
-            transaction,
-            query.resource,
-            query.sort,
-            (_place(query.sort, row) for row in slice_.rows),
-        ),
+        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in slice_.rows)),
         included=included,
         more_before=slice_.more_before,
         more_after=slice_.more_after,
@@ -209,41 +199,50 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
 
 
 def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
-    """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
-    driving = query.resource.driving
+    """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029).
+
+    Or of all rows of one parent that has its rows in one order only.
+    """
+    resource, is_person = query.resource, isinstance(principal, Person)
     leading, of_one = _named_by(query)
-    if of_one and not leading and not isinstance(principal, Person):
-        return _unindexed_of_one(principal, query, of_one)
-    if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
-        named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
-        detail = (
-            f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
-        )
-        return [
-            InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
-            for found in named
-            if isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
-        ]
-    if isinstance(principal, Person) or not driving or query.names_parents:
-        return []
+    of_one = None if leading or is_person else of_one
+    if of_one is None:
+        if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+            return _of_too_many(query)
+        if is_person or not resource.driving or query.names_parents:
+            return []
+    ways, beside = ", ".join(resource.narrowing), f" beside {of_one.parameter}" if of_one else ""
+    detail = f"This is not for the rows of all workspaces{beside}: ask for it with one of {ways}."
     # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
     asked = [
         found.parameter
         for found in query.filters
-        if found.operator not in IN_ORDER
-        and not _is_everywhere(query.resource, found)
-        and not _is_of_few_messages(query.resource, found)
+        if found is not of_one
+        and found.operator not in IN_ORDER
+        and not _is_everywhere(resource, found)
+        and not _is_of_few_messages(resource, found)
     ]
-    if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
+    if resource.tenancy == "message" and query.sort.name != resource.times[0]:
         asked.append("sort")
-    ways = ", ".join(query.resource.narrowing)
-    detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    if of_one and isinstance(of_one.value, tuple) and len(set(of_one.value)) > 1:
+        detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
+        problems.append(InvalidQueryParameter(detail, parameter=of_one.parameter))
     if not problems and not ledger.is_sorted_by_an_index(principal, query):
         detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
-        parameter = "sort" if query.sort != Sort() else "filter[deleted]"
-        problems.append(InvalidQueryParameter(detail, parameter=parameter))
+        is_usual = query.sort.name == Sort().name if of_one else query.sort == Sort()
+        problems.append(InvalidQueryParameter(detail, parameter="filter[deleted]" if is_usual else "sort"))
     return problems
+
+
+def _of_too_many(query: ListQuery) -> list[WellspringError]:
+    """Return the filters that name more parents than are sorted, where no index has their rows in the order."""
+    detail = f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
+    return [
+        InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
+        for found in query.filters
+        if found.name in query.resource.driving and isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
+    ]
 
 
 def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
@@ -256,25 +255,6 @@ def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
         elif relationship is not None and relationship.drives:
             leads = True
     return leads, of_one
-
-
-def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
-    """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
-    parameter, ways = named.parameter, ", ".join(query.resource.narrowing)
-    detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
-    problems: list[WellspringError] = [
-        InvalidQueryParameter(detail, parameter=found.parameter)
-        for found in query.filters
-        if found is not named and found.operator not in IN_ORDER and not _is_everywhere(query.resource, found)
-    ]
-    if isinstance(named.value, tuple) and len(set(named.value)) > 1:
-        detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
-        problems.append(InvalidQueryParameter(detail, parameter=parameter))
-    if not problems and not ledger.is_sorted_by_an_index(principal, query):
-        detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
-        by = "sort" if query.sort.name != Sort().name else "filter[deleted]"
-        problems.append(InvalidQueryParameter(detail, parameter=by))
-    return problems
 
 
 def _is_everywhere(resource: Resource, condition: Filter) -> bool:
@@ -308,14 +288,7 @@ def _require_searchable(transaction: Transaction, principal: Principal, query: L
 def retrieve(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View
 ) -> RowWithIncludes:
-    """Return one live row and what it includes.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        resource: the row's type.
-        id_: its public id; None where the path held something that is no uuid.
-        view: what of it to show.
+    """Return one live row and what it includes; its id is None where the path held something that is no uuid.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.
@@ -355,11 +328,8 @@ def require_workspace(transaction: Transaction, principal: Principal, id_: UUID 
 def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFound:
     """Return the error of a resource that is not there, or that the caller may not see: the same for both.
 
-    Args:
-        type_: its JSON:API type.
-        ids: its own, or those of the parents that it was looked for by; None for text that is none, which is not
-            repeated.
-        pointer: where the document names it.
+    `ids` are its own, or those of the parents that it was looked for by; None for text that is none, which is not
+    repeated. `pointer` is where the document names it.
     """
     named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
     return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)
