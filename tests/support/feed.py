@@ -1,5 +1,6 @@
 """Builds events of the feed, and has the feed's own functions apply them."""
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
