@@ -14,10 +14,7 @@ MILLISECONDS = 1000
 
 
 def report(
-    deliveries: Sequence[Delivery],
-    arrivals: Sequence[ReceivedMessage],
-    outcomes: Sequence[Outcome],
-    seconds: float,
+    deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
 ) -> None:
     """Write one line for each message, one for the batch, and the metrics.
 

@@ -18,7 +18,7 @@ from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, 
 from wellspring.observability import describe
 from wellspring.repositories.sync import applying, completing, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
-from wellspring.settings import pipeline_settings
+from wellspring.settings import snapshot_end_limit
 from wellspring.work import HELD, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
@@ -187,7 +187,7 @@ def _chunk(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
     match arrival.work:
         case Completed() as item:
-            percent = pipeline_settings().snapshot_end_limit
+            percent = snapshot_end_limit()
             return completing.complete_chunk(transaction, arrival, item, CHUNK, percent)
         case Reverted() as item:
             return reverting.revert_chunk(transaction, arrival, item, CHUNK)
