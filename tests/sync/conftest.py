@@ -19,6 +19,7 @@ from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 from wellspring.metrics import UNITS
 from wellspring.repositories.sync import applying
+from wellspring.services.sync import applying as services
 
 type Log = list[dict[str, Any]]
 
@@ -295,6 +296,21 @@ def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:
         return apply_unit(transaction, unit)
 
     monkeypatch.setattr(applying, "apply_unit", failing)
+
+
+def die(monkeypatch: pytest.MonkeyPatch, *at: int) -> list[Any]:
+    """Let the consumer die at its chunks of these numbers; return the list of those that it has begun."""
+    begun: list[Any] = []
+    chunk = services._chunk
+
+    def dies(*given: Any) -> Any:
+        begun.append(given)
+        if len(begun) in at:
+            raise RuntimeError("The consumer is gone.")
+        return chunk(*given)
+
+    monkeypatch.setattr(services, "_chunk", dies)
+    return begun
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
