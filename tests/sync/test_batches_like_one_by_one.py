@@ -155,9 +155,3 @@ def test_a_row_that_is_made_and_ended_in_one_batch_is_kept_as_history(ours: Tena
     assert consume(synced(ours.connector, [company]), invalidated(ours.connector, [company])) == []
     ((created, updated, deleted),) = ledger.times("company")
     assert created == updated == deleted
-
-
-def test_a_message_that_is_parked_ends_nothing_of_an_earlier_one(ours: Tenant, theirs: Tenant, ledger: Ledger) -> None:
-    bad = invalidated(ours.connector, [*ours.mixed, theirs.companies[0]])
-    assert consume(synced(ours.connector, ours.mixed), bad) == []
-    assert sum(ledger.live().values()) == len(ours.mixed)

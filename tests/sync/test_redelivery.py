@@ -20,13 +20,6 @@ PATIENCE_SECONDS = 20
 
 
 class TestAMessageThatComesAgain:
-    def test_changes_nothing_and_succeeds(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message) == []
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
-        assert outcomes(log) == ["applied", "duplicate"]
-
     @pytest.mark.parametrize(("ends", "linked"), [("relink", 2), ("invalidation", 1), ("disconnect", 1)])
     def test_does_not_end_what_has_been_written_since(
         self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
