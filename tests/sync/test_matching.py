@@ -1,7 +1,6 @@
 """`providers.matched`: its effects on a workspace's choices, and what it must not do."""
 
 import pytest
-from sqlalchemy import text
 
 from tests.support.databases import Statements
 from tests.support.queue import consume, matched
@@ -47,13 +46,10 @@ def test_it_updates_no_row_that_it_does_not_change(
 ) -> None:
     for provider, is_matched in ((providers[0], True), (providers[1], False)):
         world.choose(ours.workspace, provider, is_matched=is_matched)
-    owner = world.database.owner
     ledger.sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
     consume(matched(ours.workspace, providers[:2]))
-    changed = owner.execute(
-        text("SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk")
-    ).scalars()
-    assert list(changed) == [False, True]
+    changed = "SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk"
+    assert ledger.sql(changed) == [(False,), (True,)]
 
 
 def test_it_makes_a_new_row_where_the_old_one_was_removed(
