@@ -150,10 +150,10 @@ class TestTheTimeOfAStatement:
         assert limit.endswith("ms")
         assert 5_000 < int(limit.removesuffix("ms")) <= 10_000
 
-    def test_is_never_more_than_the_roles(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
+    def test_is_never_more_than_the_roles_and_ends_with_the_transaction(
+        self, fresh_database: FreshDatabase, ours: Tenant
+    ) -> None:
         assert self._limits(fresh_database, 600_000, ours) == {"25s"}
-
-    def test_ends_with_the_transaction(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
         self._limits(fresh_database, 12_000, ours)
         with fresh_database.engine(CONSUMER).connect() as session:
             assert session.exec_driver_sql("SHOW statement_timeout").scalar_one() == "25s"

@@ -48,16 +48,8 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     assert len(asked) == 1 + len(types)
     assert len(written) == 1 + 2 * len(types)
     problems = (Problem("unknown_record", "company", str(uuid4())),)
-    was = Known(
-        1,
-        "parked",
-        "unknown_record",
-        is_same=True,
-        has_connector=False,
-        is_overtaken=False,
-        run_state=None,
-        progress={},
-    )
+    is_same, has_connector, is_overtaken = True, False, False
+    was = Known(1, "parked", "unknown_record", is_same, has_connector, is_overtaken, run_state=None, progress={})
     entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
     noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
     # The lock of people, the row with its connector's state, what it waited for, and what it waits for.
