@@ -15,9 +15,6 @@ def provenance_table(ledger: Resource) -> Table:
     Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
     no unique constraint (seeds: account_, company_, people_workspace_connector). `migrations.support.create_ledger`
     makes it in a database.
-
-    Args:
-        ledger: the declaration of the record type's provenance.
     """
     record, connector = ledger.parents
     name = ledger.table
