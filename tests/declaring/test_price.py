@@ -26,6 +26,7 @@ pytestmark = pytest.mark.price
 
 GENERATORS: Mapping[str, str] = {
     "local.openapi": "",
+    "local.asyncapi": "",
     "wellspring.messages": "docs/messages.schema.json",
     "local.generate.events": "",
     "local.generate.docs": "",
