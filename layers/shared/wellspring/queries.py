@@ -61,20 +61,25 @@ type Deleted = Literal["exclude", "include", "only"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition on an attribute, or on a relationship, whose `operator` is `in` and whose `value` the ids.
+    """One condition on a field of the resource.
 
-    `among` asks whether one of its values is one of these; `named`, `starts` and `contains` compare a name with a name,
-    with its beginning or with a part of it, the latter two in any case.
+    Attributes:
+        name: an attribute, or a relationship (then `operator` is `in` and `value` the ids).
+        operator: how to compare; `among`: whether one of its values is one of these; `named`, `starts` and `contains`:
+            a name with a name, with its beginning or with a part of it, the latter two in any case.
+        value: what to compare with.
+        parameter: the query parameter that says it; empty where the path does.
     """
 
     name: str
     operator: Operator
     value: FilterValue
+    parameter: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The order of a list by an attribute, or by folded names; made total by the order in which rows were made."""
+    """The order of a list, by an attribute or the folded names; made total by the order in which rows were made."""
 
     name: str = "created_at"
     descending: bool = True
@@ -91,10 +96,10 @@ class Sort:
 
 
 class Position[Id: (UUID, str) = UUID](NamedTuple):
-    """A place in a sorted list: just beside the row it names, whose value of the sorted attribute is `at`.
+    """A place in a sorted list: just beside the row it names, with that row's value of the sorted attribute.
 
-    An `id` that is a text is signed as it comes. `pk` decides among rows of the same `at`; it is 0 in a list that looks
-    it up by the id.
+    The id is a text where it is to be signed as it comes. The pk decides among rows of the same `at`; it is 0 in a list
+    that looks it up by the id.
     """
 
     at: datetime | str
@@ -104,9 +109,11 @@ class Position[Id: (UUID, str) = UUID](NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a resource the caller wants to see: an `include` of None was not said, which is not the same as none.
+    """What of a resource the caller wants to see.
 
-    `fields` has for each type that is named the only fields of it to show.
+    Attributes:
+        include: relationship paths; None where the caller did not say, which is not the same as none.
+        fields: for each type named, the only fields of it to show.
     """
 
     include: tuple[str, ...] | None = None
@@ -114,16 +121,31 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
+class AnswerQuery:
+    """A request for a page of what is neither sorted nor filtered by its client.
+
+    Attributes:
+        size: rows on a page, 1 to `MAX_PAGE_SIZE`.
+        cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
+        backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
+        view: what of each to show.
+    """
+
+    size: int = DEFAULT_PAGE_SIZE
+    cursor: str | None = None
+    backward: bool = False
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery(AnswerQuery):
     """A list request.
 
     Attributes:
         filters: all of them must hold.
         workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
         deleted: whether tombstoned rows are left out, shown too, or shown alone.
-        size: rows on a page, 1 to `MAX_PAGE_SIZE`.
-        cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
-        backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
+        sort: the order.
         total: whether to count the whole list.
         choices: whether to tell which values there are to filter by.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.
@@ -135,12 +157,8 @@ class ListQuery:
     workspaces: tuple[UUID, ...] = ()
     deleted: Deleted = "exclude"
     sort: Sort = field(default_factory=Sort)
-    size: int = DEFAULT_PAGE_SIZE
-    cursor: str | None = None
-    backward: bool = False
     total: bool = False
     choices: bool = False
-    view: View = field(default_factory=View)
     sole_source: UUID | None = None
     enrolled_in: UUID | None = None
 
@@ -153,16 +171,6 @@ class ListQuery:
     def searches(self) -> bool:
         """Whether names are searched for a part of them, which no index answers."""
         return any(found.operator == "contains" for found in self.filters)
-
-
-def parameter_of(resource: Resource, condition: Filter) -> str:
-    """Return the query parameter that a condition came from."""
-    attribute = resource.attribute(condition.name)
-    name = condition.name
-    if attribute is not None and attribute.found:
-        name = "name" if attribute.found == "name" else attribute.filter or attribute.name
-    suffix = f"[{condition.operator}]" if condition.operator not in {"eq", "in", "among", "named"} else ""
-    return f"filter[{name}]{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +188,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document wants a resource to be.
+    """What a document wants a resource to be: its attributes, related resources, and what is wrong with it so far.
 
-    Its `problems` are kept until the related resources have been looked up, so that one answer names all there is.
+    Problems are kept until the related resources have been looked up, so that one answer names all there is.
     """
 
     attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)
@@ -191,18 +199,8 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerQuery:
-    """A request for a page of what is neither sorted nor filtered by its client; its members are as in `ListQuery`."""
-
-    size: int = DEFAULT_PAGE_SIZE
-    cursor: str | None = None
-    backward: bool = False
-    view: View = field(default_factory=View)
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
-    """A place in a list of a record's sources: when a workspace connector, by its public id, last named it, and how."""
+    """A place in a list of a record's sources: when a workspace connector last named the record, and for what."""
 
     at: datetime
     connector: UUID

@@ -254,9 +254,10 @@ class Outcome:
         status: `applied` now; `duplicate` of one that is done; `parked`; `in_progress`, with more to do; `held` back
             behind another of its group; or `returned`, to be tried again.
         linked: how many rows it made.
+        ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
         made: how many records it made.
-        problems: the first few of a parked message's, of `problem_count`.
+        problems: all of a parked message's.
         reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
         is_awaited: whether a `run.completed` waits for messages of its run.
@@ -268,7 +269,6 @@ class Outcome:
     matched: int = 0
     made: int = 0
     problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
     reason: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
     is_awaited: bool = False

@@ -56,7 +56,7 @@ def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts:
     if outcome.problems:
         said |= {
             "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
-            "problem_count": outcome.problem_count,
+            "problem_count": len(outcome.problems),
         }
     if outcome.status == "parked":
         logger.error("message parked, it cannot succeed by itself", extra=said)
