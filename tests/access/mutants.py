@@ -81,9 +81,6 @@ EQUIVALENT: Mapping[str, str] = {
         ),
         "it shows nothing; whom it does not note is told by access/test_operators.py",
     ),
-    "exporting._halves without 1. table.c.deleted_at.is_(None)": (
-        "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
-    ),
     **{
         f"newest_of_{ledger.table}(wanted integer, at timestamptz, pk bigint) without 3. row.deleted_at IS NULL": (
             "it says from when on to look"
