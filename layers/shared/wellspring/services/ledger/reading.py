@@ -53,13 +53,10 @@ class Page:
     """One page of a list.
 
     Attributes:
-        rows: what is on it.
         cursors: the cursor of each row.
         included: the rows included, by type.
-        more_before: whether there is a page before it.
-        more_after: whether there is a page after it.
+        more_before: whether there is a page before it; and `more_after`.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
-        total_is_capped: whether it has more than `total`.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
         choices: which values there are to filter by, by the filter; None where nobody asked.
