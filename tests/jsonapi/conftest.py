@@ -1,6 +1,6 @@
 """Tenants that have a row of every type, and the lists and includes that the declarations promise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -108,25 +108,16 @@ def set_columns(world: World, row: Row, **values: Any) -> None:
 
 
 # ---- lists ---------------------------------------------------------------------------------------------
-def _route(resource: Resource) -> Callable[[Tenant], str]:
-    return lambda _: resource.route
-
-
 PROVIDERS = "providers of a workspace"
-LISTS: Mapping[str, tuple[Resource, Callable[[Tenant], str]]] = {
-    **{resource.type: (resource, _route(resource)) for resource in LISTED},
-    PROVIDERS: (resource_of("workspace_provider"), lambda ours: f"/v1/workspaces/{ours.workspace.id}/providers"),
-}
+LISTS = {resource.type: resource for resource in LISTED} | {PROVIDERS: resource_of("workspace_provider")}
 of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
-
-
 # Of lists that nothing is read from: what a query string says is settled before a connection is needed.
 ROUTES = (*(resource.route for resource in LISTED), f"/v1/workspaces/{uuid4()}/providers")
 
 
 def list_url(name: str, ours: Tenant) -> str:
     """Return the path of the list called `name`."""
-    return LISTS[name][1](ours)
+    return ours.providers if name == PROVIDERS else LISTS[name].route
 
 
 # ---- includes ------------------------------------------------------------------------------------------
