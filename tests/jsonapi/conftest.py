@@ -97,7 +97,7 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
                 name: values.pop(name, ours.parents[name]) for name in (record, "workspace_connector", "sync_message")
             }
             keys = {f"{name}_pk": row.pk for name, row in rows.items()}
-            return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
+            return world.make(type_, **{"direction": "input", **keys, **values})
 
 
 def set_columns(world: World, row: Row, **values: Any) -> None:

@@ -19,7 +19,6 @@ from tests.support.api import READER, Reply, call, get
 from tests.support.databases import Database, Statements
 from tests.support.world import World
 from wellspring import reasons
-from wellspring.feed_events import PROBLEMS_TOLD
 from wellspring.handlers import http
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES, LARGEST_BODY_BYTES
 from wellspring.handlers.reading import NARROWING
@@ -29,6 +28,7 @@ from wellspring.repositories import fleet
 from wellspring.repositories.feed import erasures, status
 from wellspring.resources import HEALTH, SOURCES, Attribute, Kind, Relationship, Resource, on_path, records, resource_of
 from wellspring.routes import Route, routes
+from wellspring.work import PROBLEMS_TOLD
 
 GROUPS = "/v1/workspace-groups"
 COMPANIES = "/v1/company-workspace-connectors"
@@ -232,7 +232,8 @@ MANY = [route for route in routes() if route.operation in LISTS]
 
 
 def test_every_kind_of_attribute_is_known() -> None:
-    known = {*get_args(Kind.__value__)}
+    scalar, others = get_args(Kind.__value__)
+    known = {*get_args(scalar.__value__), *get_args(others)}
     short = {"instant", "date", "direction", "boolean", "uuid", "number", "version", "count", "optional_count"}
     long = {"text", "texts", "objects", "problems", "counts", "by_direction", "totals", "object"}
     assert known == short | long

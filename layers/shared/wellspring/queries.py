@@ -142,7 +142,6 @@ class ListQuery(AnswerQuery):
     """A list request.
 
     Attributes:
-        resource: what is listed.
         filters: all of them must hold.
         workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
         deleted: whether tombstoned rows are left out, shown too, or shown alone.
@@ -176,12 +175,9 @@ class ListQuery(AnswerQuery):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A resource that a document or a path points to by a relationship.
+    """A resource that a document points to, at `pointer`, or a path: by a relationship's name and its target's type.
 
-    Attributes:
-        target: its JSON:API type.
-        id: its public id; None for text that is no id of ours, and so of nothing.
-        pointer: where in the document it stands; None where it is the path's.
+    Its `id` is None for text that is no id of ours, and so of nothing.
     """
 
     name: str
@@ -223,7 +219,7 @@ class Day:
 class ActivityQuery(AnswerQuery):
     """A request for the activity of connectors.
 
-    It names connectors, or a workspace of whose connectors it is. Where it `is_summed`, all days are added up.
+    It names connectors, or a workspace for all of its own. `is_summed` adds up all days of each.
     """
 
     connectors: tuple[UUID, ...]
@@ -235,7 +231,7 @@ class ActivityQuery(AnswerQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery(AnswerQuery):
-    """A request for who did what to which resource, within ranges of times; None is any."""
+    """A request for who did what; None is any of them."""
 
     workspace: UUID | None = None
     caller: UUID | None = None

@@ -148,7 +148,7 @@ def entity_tag(
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
-    else is in it, but for what is computed about resources (contract, section 7). `body` is the document as answered.
+    else is in it, but for what is computed about resources (contract, section 7). `body` is `document` as answered.
     """
     if not raw_query:
         return f'"{version_of(resource, found.row, document["data"])}"'

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false, text
 
 from wellspring.models import walks
-from wellspring.models.base import SCHEMA, direction_enum
+from wellspring.models.base import SCHEMA, direction_enum, index
 from wellspring.models.parents import one_live, reference, table
 from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
@@ -59,9 +59,9 @@ workspace_group_workspaces = table(
     _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
     _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
     one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
-    Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
-    Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "both", within="workspace_group_pk"),
     *walks.indexes("workspace_group_workspaces", None, ""),
@@ -77,10 +77,10 @@ workspace_providers = table(
     Column("is_matched", Boolean, nullable=False, server_default=false()),
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
     one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
-    Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
     *walks.indexes("workspace_providers", "provider_pk", "provider"),
     *walks.indexes("workspace_providers", "workspace_pk", "both", within="provider_pk"),
     *walks.indexes("workspace_providers", None, ""),
-    Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
+    index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
 )

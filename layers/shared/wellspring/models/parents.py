@@ -10,11 +10,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
-from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
+from wellspring.models.base import LIVE, SCHEMA, direction_enum, index, instant, metadata, standard_columns
 from wellspring.models.walks import ListIndex, indexes, of_one
 from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
-
-LIVE = text("deleted_at IS NULL")
 
 
 def table(name: str, *own: SchemaItem) -> Table:
@@ -29,7 +27,7 @@ def reference(column: str, parents: str, *, required: bool = True) -> Column[int
 
 def one_live(name: str, *columns: str) -> Index:
     """Return the index by which of rows with the same parents one is live."""
-    return Index(name, *columns, unique=True, postgresql_where=LIVE)
+    return index(name, *columns, unique=True, where=LIVE)
 
 
 def fed_columns() -> list[Column[object]]:
@@ -114,13 +112,10 @@ workspace_connectors = table(
     Column("health", Text, nullable=False, server_default=text("'new'")),
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
-    # Within a workspace; and of all of them how well they are, in all and by tool.
-    *(
-        Index(
-            f"idx_workspace_connectors_{short}health_live", *parent, "health", "created_at", "pk", postgresql_where=LIVE
-        )
-        for short, *parent in (("workspace_", "workspace_pk"), ("",), ("connector_", "connector_pk"))
-    ),
+    index("idx_workspace_connectors_workspace_health_live", "workspace_pk", "health", "created_at", "pk", where=LIVE),
+    # Of all workspaces: how well they are, in all and by tool.
+    index("idx_workspace_connectors_health_live", "health", "created_at", "pk", where=LIVE),
+    index("idx_workspace_connectors_connector_health_live", "connector_pk", "health", "created_at", "pk", where=LIVE),
     *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
 )
