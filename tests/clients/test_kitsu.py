@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, problems
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, each_refusal, problems
 from tests.clients.kitsu import Kitsu, KitsuError, kitsu
 from tests.local.stack_process import StackProcess
 from tests.support.node import installed
@@ -186,8 +186,6 @@ def test_a_stale_etag_is_its_own_error_with_our_412(connect: Connect) -> None:
 
 
 # ---- writing: a person --------------------------------------------------------------------------------
-
-
 def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
     client = connect("owner")
     body = {"name": "Made by kitsu", "workspaces": {"data": [{"type": "workspace", "id": WORKSPACE_A}]}}
@@ -211,31 +209,23 @@ def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
 
 
 # ---- errors -------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("name", "call", "problem"),
-    [
-        ("owner", ("get", "invoices"), ("404", "NOT_FOUND", None)),
-        (
-            "pipeline",
-            ("create", LEDGER, ledger_row(company=NOBODY)),
-            ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"}),
-        ),
-        ("owner", ("create", LEDGER, ledger_row()), ("403", "FORBIDDEN", None)),
-        # The path in the place of the type, which it sends for a model that nobody has mapped.
-        ("pipeline", ("create", PATHS[LEDGER], ledger_row()), ("409", "CONFLICT", {"pointer": "/data/type"})),
-        (
-            "pipeline",
-            ("create", LEDGER, ledger_row("sideways")),
-            ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"}),
-        ),
-        (
-            "owner",
-            ("get", LEDGER, {"params": {"filter": {"colour": "red"}}}),
-            ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"}),
-        ),
-    ],
-)
+ATTEMPTS: dict[str, tuple[Any, ...]] = {
+    "a path that is not there": ("get", "invoices"),
+    "a row of no company": ("create", LEDGER, ledger_row(company=NOBODY)),
+    "a row that a person writes": ("create", LEDGER, ledger_row()),
+    "a row of no direction": ("create", LEDGER, ledger_row("sideways")),
+    "a filter that is not there": ("get", LEDGER, {"params": {"filter": {"colour": "red"}}}),
+}
+
+
+@each_refusal
 def test_what_is_refused_is_its_own_error_with_our_code_and_source(
-    connect: Connect, name: str, call: tuple[Any, ...], problem: Problem
+    connect: Connect, what: str, name: str, problem: Problem
 ) -> None:
-    assert refusal(connect(name), *call) == [problem]
+    assert refusal(connect(name), *ATTEMPTS[what]) == [problem]
+
+
+def test_the_path_is_no_type_of_ours(connect: Connect) -> None:
+    # It sends that for a model that nobody has mapped.
+    found = refusal(connect("pipeline"), "create", PATHS[LEDGER], ledger_row())
+    assert found == [("409", "CONFLICT", {"pointer": "/data/type"})]
