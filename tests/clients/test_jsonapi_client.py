@@ -14,44 +14,23 @@ from jsonapi_client.exceptions import DocumentError
 
 from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, each_refusal, problems
 from tests.local.stack_process import StackProcess
+from wellspring.resources import resource_of
 
 LEDGER = "company-workspace-connectors"
 TYPE = "company_workspace_connector"
 
 
-def to_one(type_: str) -> dict[str, Any]:
-    return {"relation": "to-one", "resource": [type_]}
+def schema(type_: str) -> dict[str, Any]:
+    """Return what the client wants to know of a type before it creates one; it validates what it reads, too."""
+    declared = resource_of(type_)
+    related = {
+        each.name: {"relation": "to-many" if each.many else "to-one", "resource": [each.target]}
+        for each in declared.relationships
+    }
+    return {"properties": {each.name: {"type": ["null", "string"]} for each in declared.attributes} | related}
 
 
-TIMES = {name: {"type": ["null", "string"]} for name in ("created_at", "updated_at", "deleted_at")}
-# What it wants to know of a type before it creates one; it validates what it reads, too.
-SCHEMA = {
-    TYPE: {
-        "properties": {
-            "direction": {"type": "string"},
-            **TIMES,
-            "company": to_one("company"),
-            "workspace_connector": to_one("workspace_connector"),
-        }
-    },
-    "workspace_group": {
-        "properties": {
-            "name": {"type": "string"},
-            **TIMES,
-            "created_by": to_one("people"),
-            "workspaces": {"relation": "to-many", "resource": ["workspace"]},
-            "memberships": {"relation": "to-many", "resource": ["workspace_group_membership"]},
-        }
-    },
-    "workspace_group_workspace": {
-        "properties": {
-            **TIMES,
-            "workspace_group": to_one("workspace_group"),
-            "workspace": to_one("workspace"),
-            "created_by": to_one("people"),
-        }
-    },
-}
+SCHEMA = {type_: schema(type_) for type_ in (TYPE, "workspace_group", "workspace_group_workspace")}
 
 type Connect = Callable[..., Any]
 
