@@ -156,7 +156,7 @@ def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: 
 
 
 @pytest.mark.long
-def test_of_100_000_connectors_it_is_counted_in_a_second(fresh_database: FreshDatabase, world: World) -> None:
+def test_of_100_000_connectors_all_are_counted_in_time(fresh_database: FreshDatabase, world: World) -> None:
     tool = world.connector()
     world.workspaces(1000)
     world.fill(

@@ -217,11 +217,9 @@ def test_the_choices_are_bounded(world: World, ours: Tenant, monkeypatch: pytest
         world.provider(f"p-{number}", f"P {number}", category=f"c-{number}", countries=["FR"])
     monkeypatch.setattr("wellspring.repositories.ledger.counts.MAX_CHOICES", 2)
     choices_statement.cache_clear()
-    assert get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"] == {
-        "category": ["c-0", "c-1"],
-        "country": ["FR"],
-    }
+    told = get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"]
     choices_statement.cache_clear()
+    assert told == {"category": ["c-0", "c-1"], "country": ["FR"]}
 
 
 def test_providers_are_found_by_slug_category_and_country(world: World, ours: Tenant) -> None:

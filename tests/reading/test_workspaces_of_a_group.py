@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import text
 
-from tests.support.api import READER, get, walked_both_ways, walked_text
+from tests.support.api import NOWHERE, READER, get, walked_both_ways, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant
@@ -14,7 +13,6 @@ from wellspring.services.ledger import reading
 
 URL = "/v1/workspaces"
 GROUPS = "/v1/workspace-groups"
-NOWHERE = "01990000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
@@ -32,6 +30,12 @@ def enrolled(world: World, group: Row) -> Sequence[Row]:
     for workspace in workspaces:
         world.enrol(group, workspace)
     return workspaces
+
+
+def leaves(world: World, workspace: Row) -> None:
+    left = "UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE workspace_pk = %s"
+    world.database.owner.exec_driver_sql(left, (workspace.pk,))
+    world.database.commit()
 
 
 def url(group: Row | str, query: str = "") -> str:
@@ -62,19 +66,12 @@ def test_a_group_links_to_them(ours: Tenant, group: Row, enrolled: Sequence[Row]
 
 def test_a_walk_goes_on_where_one_has_left(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
     page = get(url(group, "&page[size]=2"), ours.caller).document
-    (row,) = get(f"/v1/workspace-group-workspaces?filter[workspace]={enrolled[1].id}&page[size]=1", ours.caller).data
-    world.database.owner.execute(
-        text("UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE id = :id"), {"id": row["id"]}
-    )
-    world.database.commit()
+    leaves(world, enrolled[1])
     assert walked_text(page["links"]["next"], ours.caller) == [str(each.id) for each in enrolled[2:]]
 
 
 def test_one_enrolled_again_is_the_last(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
-    world.database.owner.execute(
-        text("UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE workspace_pk = :pk"),
-        {"pk": enrolled[0].pk},
-    )
+    leaves(world, enrolled[0])
     world.enrol(group, enrolled[0])
     assert get(url(group), ours.caller).ids == [row.id for row in (*enrolled[1:], enrolled[0])]
 
@@ -112,16 +109,16 @@ def test_a_page_is_one_statement_that_reads_so_many_enrolments(
     untouched_database: Database, world: World, ours: Tenant, group: Row, statements: Statements
 ) -> None:
     database = untouched_database
-    database.owner.execute(
-        text(
-            "WITH made AS (INSERT INTO core_api.workspaces (name) SELECT 'Many' FROM generate_series(1, 3000)"
-            " RETURNING pk) INSERT INTO core_api.workspace_group_workspaces"
-            " (workspace_group_pk, workspace_pk, created_at)"
-            " SELECT enrolling, pk, now() + pk * interval '1 second'"
-            "   FROM made, unnest(CAST(:groups AS bigint[])) AS enrolling WHERE enrolling = :group OR mod(pk, 10) = 0"
-        ),
-        # For one group alone, or at one time, an index of all groups would do as well.
-        {"groups": [group.pk, *(world.group().pk for _ in range(20))], "group": group.pk},
+    world.fill("core_api.workspaces", 3000, name="'Many'")
+    # For one group alone, or at one time, an index of all groups would do as well.
+    groups = [group.pk, *(world.group().pk for _ in range(20))]
+    world.fill(
+        "core_api.workspace_group_workspaces",
+        f"core_api.workspaces, unnest(ARRAY{groups}::bigint[]) AS enrolling"
+        f" WHERE name = 'Many' AND (enrolling = {group.pk} OR mod(pk, 10) = 0)",
+        workspace_group_pk="enrolling",
+        workspace_pk="pk",
+        created_at="now() + pk * interval '1 second'",
     )
     world.analyze("core_api.workspace_group_workspaces", "core_api.workspaces")
     deep = get(url(group, "&page[size]=500"), READER).document["links"]["next"]
