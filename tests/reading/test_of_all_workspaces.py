@@ -48,15 +48,7 @@ LATE = f"{CONNECTORS}?filter[health]=late"
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows of one parent in two tenants, and others between them.
-
-    Attributes:
-        type: of the rows.
-        parent: whose they are.
-        group: of which the person of the first tenant is a member.
-        ours: one that they see.
-        theirs: one that they do not see.
-    """
+    """Rows of one parent in two tenants; of the group, and of the first row, the person of the first tenant knows."""
 
     type: str
     parent: Row

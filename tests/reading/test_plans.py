@@ -154,13 +154,10 @@ def member_of(world: World, home: Row, workspaces: list[int]) -> Caller:
 # ---- many workspaces -----------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Breadth:
-    """One tenant, and its members of ever more other workspaces.
+    """One tenant, and its members of ever more other workspaces, by their number; those of a group's, too.
 
-    Attributes:
-        meter: of what they ask.
-        asked: the requests, and how many rows each shows.
-        members: by the number of their workspaces; those of a group's, too.
-        of_all: what a service asks for of the tenant, and of a provider that all workspaces have chosen.
+    They ask for `asked`, with as many rows, and a service for `of_all`: of the tenant, and of a provider that all
+    workspaces have chosen.
     """
 
     meter: Meter
