@@ -32,24 +32,6 @@ CHOICES = WORKSPACE_PROVIDER.route
 ROWS = 350
 
 
-def test_what_is_included_is_nothing_of_the_row_beyond_the_page(world: World, ours: Tenant) -> None:
-    """It is read, and leaves its ids, so that the page knows whether there are more."""
-    world.provenances(world.companies(ours.workspace, 3), ours.connector)
-    for query in ("", "&sort=created_at"):
-        reply = get(f"{COMPANIES}?page[size]=2&include=company.workspace{query}", ours.caller)
-        pointed_to = {item["relationships"]["company"]["data"]["id"] for item in reply.data}
-        included = [item["id"] for item in reply.document["included"] if item["type"] == "company"]
-        assert (len(included), set(included)) == (2, pointed_to)
-
-
-def test_a_middle_page_is_one_statement(world: World, ours: Tenant, statements: Statements) -> None:
-    world.provenances(world.companies(ours.workspace, 10), ours.connector)
-    following = get(f"{COMPANIES}?page[size]=3", ours.caller).document["links"]["next"]
-    sent, reply = sent_for(statements, following, ours.caller)
-    assert reply.document["links"]["prev"] is not None
-    assert sent == 1
-
-
 def test_a_read_is_one_round_trip_whatever_it_includes(
     fresh_database: FreshDatabase, ours: Tenant, statements: Statements, flushes: Flushes
 ) -> None:
