@@ -24,7 +24,7 @@ from tests.support.tenants import Tenant
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
 from wellspring.resources import WORKSPACE_PROVIDER, resources
-from wellspring.services.ledger import positions
+from wellspring.services.ledger import cursors
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_the_first_read_of_a_process_is_one_round_trip_too(
         f"{COMPANIES}/{ours.provenance.id}",
         f"/v1/workspace-groups/{group.id}?include=workspaces",
     ):
-        monkeypatch.setattr(positions, "_keys", positions._Keys())
+        monkeypatch.setattr(cursors, "_keys", cursors._Keys())
         for turn in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)

@@ -472,7 +472,7 @@ def test_it_answers_head(database: Database) -> None:
 
 
 def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: World) -> None:
-    assert STEPS[-1].name == "fleet"
+    assert [*STEPS][-1] == "fleet"
     judged(world, world.workspace(), world.connector(), "late")
     fresh_database.role = "wellspring_consumer"
     settled = settle({}, Context())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -108,7 +109,7 @@ def park(database: AnyDatabase, source: str = SOURCE, id_: UUID | None = None) -
     said: dict[str, Any] = {
         name: getattr(kept, name) for name in ("source", "event_id", "event_type", "type", "version")
     }
-    said |= {"subject": UUID(kept.subject), "digest": bytes.fromhex(kept.digest), "event": kept.text}
+    said |= {"subject": UUID(kept.subject), "digest": sha256(kept.text.encode()).digest(), "event": kept.text}
     said |= {} if id_ is None else {"id": id_}
     problems = [{"code": "other_source"}]
     return World(database).make("feed_event", outcome="parked", reason="other_source", problems=problems, **said)
