@@ -339,18 +339,6 @@ def test_a_tombstoned_row_has_no_links(world: World, ours: Tenant) -> None:
         assert links == []
 
 
-def test_a_group_that_is_seen_by_its_enrolment_alone_has_no_link(world: World, ours: Tenant, theirs: Tenant) -> None:
-    group = world.group(theirs.owner)
-    world.group_member(theirs.owner, group)
-    world.enrol(group, ours.workspace)
-    route = "/v1/workspace-group-workspaces?include=workspace_group,workspace"
-    for caller, is_member in ((ours.caller, False), (theirs.caller, True), (READER, True)):
-        page = get(route, caller).document
-        assert (f"/v1/workspace-groups/{group.id}" in links_of(page)) is is_member
-        for link in links_of(page):
-            assert get(link, caller).status == 200, link
-
-
 # ---- the workspaces of a group, in the order of their enrolment, to which the group's linkage leads ----------
 @pytest.fixture
 def group(world: World, ours: Tenant) -> Row:
