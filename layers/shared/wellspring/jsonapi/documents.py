@@ -16,6 +16,7 @@ from wellspring.services.ledger.reading import Included, Page, Row, RowWithInclu
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 # Of types, and of the sets of fields that are asked for; the rest are rare, and made again.
 SHAPERS_KEPT = 128
 # What may stand in a query string as it is, percent signs of what is escaped already included.
@@ -148,17 +149,20 @@ def page_document(
     return _with_included(document, page.included, view)
 
 
-def version_of(resource: Resource, row: Row) -> str:
+def version_of(resource: Resource, row: Row, whole: Object | None = None) -> str:
     """Return what stands for the state of a row: two states that look the same have the same one.
 
     What its to-many relationships hold, and what is computed about it, is no state of its own, and not read by every
-    request.
+    request. `whole` is the resource object of all that was read, where it was made already.
     """
     own = {name: value for name, value in _without_kept(resource, row).items() if not name.endswith("_ids")}
-    return _digest(json.dumps(resource_object(resource, own), separators=(",", ":")))
+    is_all = whole is not None and len(own) == len(row)
+    return _digest(_COMPACT.encode(whole if is_all else resource_object(resource, own)))
 
 
-def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query: str, body: str) -> str:
+def entity_tag(
+    resource: Resource, found: RowWithIncludes, view: View, raw_query: str, document: Object, body: str
+) -> str:
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
@@ -169,11 +173,12 @@ def entity_tag(resource: Resource, found: RowWithIncludes, view: View, raw_query
         found: what was read.
         view: what of it is shown.
         raw_query: the request's query string.
-        body: the document as it is answered.
+        document: what is answered.
+        body: the same, as it is answered.
     """
-    version = version_of(resource, found.row)
     if not raw_query:
-        return f'"{version}"'
+        return f'"{version_of(resource, found.row, document["data"])}"'
+    version = version_of(resource, found.row)
     shown = [
         (resource, found.row),
         *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
