@@ -174,7 +174,8 @@ class Cluster:
         return bool(self._execute("SELECT 1 FROM pg_database WHERE datname = :name", name=name))
 
     def _execute(self, sql: str, **values: str) -> list[list[Any]]:
-        with connected(self.url("postgres", SUPERUSER)) as connection:
+        # By name: who borrows the cluster calls its databases otherwise (tests/access/mutations.py).
+        with connected(self.url("", SUPERUSER), database="postgres") as connection:
             return connection.run(sql, **values) or []
 
     # ---- places ---------------------------------------------------------------------------------------
