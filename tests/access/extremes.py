@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-type Path = tuple[str | int, ...]
+from tests.access.good_requests import Path
+
 type Schema = Mapping[str, Any]
 
 INSTANTS = (

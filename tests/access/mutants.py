@@ -136,14 +136,12 @@ class Mutant:
     Attributes:
         name: what it is called.
         guard: which guard it is of; the tests of that one run.
-        likely: patterns of the names of the tests that find it soonest; they run first, in this order.
         sql: statements for the migrated database.
         spoil: what to do to the process before a test is run.
     """
 
     name: str
     guard: Guard
-    likely: Sequence[str] = ()
     sql: Sequence[str] = ()
     spoil: Callable[[], None] | None = None
 
@@ -505,90 +503,49 @@ def without_each(sql: str) -> Iterator[tuple[str, str]]:
 
 
 # ---- all of them -----------------------------------------------------------------------------------------
-_SOON: Mapping[str, Sequence[str]] = {
-    "ledger.rows.one_statement": ("row_is_found", "group_is_there"),
-    "ledger.pages._count_statement": ("counted",),
-    "ledger.rows.related_statement": ("named_and_not_shown",),
-    "ledger.whole.WholeSorted._rows": ("updated_at",),
-    "ledger.columns.OUTLIVED": (r"filter_that_names.*include-.*_workspace_connector",),
-    "ledger.per_parent.PerParentMerge._driver": ("filter_that_names",),
-    "parents._find_one": ("gone_is_no_parent", "joins_a_group", "is_chosen"),
-    "parents.ROLES": ("role_is_held", "is_chosen"),
-    "parents.caller_pk": ("by_somebody_who_is_there",),
-    **dict.fromkeys(("ledger.linkage.FIRST[workspaces]", "ledger.linkage.FIRST[memberships]"), ("names_its",)),
-    **dict.fromkeys(("groups._workspaces", "groups.WORKSPACES"), ("workspaces_of_a_group_are",)),
-    "idempotency.answer_of": ("kept_answer",),
-    "idempotency.keep": ("kept_answer",),
-    **dict.fromkeys(
-        ("answers.activity._statement", "answers.sole._seen", "answers.sole._sole_statement", "answers.sources._parts"),
-        ("answer_is_of", "live_rows_are_counted"),
-    ),
-    **dict.fromkeys(("answers.audit_entries._statement", "answers.audit_entries.ENTRIES"), ("audit",)),
-    "answers.states._states_statement": ("kept_about",),
-    "answers.states._last_failure": ("last_failure",),
-    "predicates.GROUPS": ("group_is_there",),
-    "predicates.CLAIM": ("claim_leaves",),
-}
-
-
 def _first() -> Iterator[Mutant]:
     for site, questions in sites().items():
         for question in sorted(questions):
-            soon = _SOON.get(site, ())
-            # What is of groups is seen in enrolments.
-            of_groups = [f"{word}.*workspace_group_" for word in soon] if question == "group" else []
             spoil = partial(answer_yes, site, question)
-            name = f"{site} asks for no {question}"
-            yield Mutant(name, "first", (*of_groups, *soon), WITHOUT_SECOND, spoil)
+            yield Mutant(f"{site} asks for no {question}", "first", WITHOUT_SECOND, spoil)
     # The queue's texts are for a service, which sees all.
     for module in (predicates, many_workspaces, *(module for module in MODULES if ".sync." not in module.__name__)):
         for name, path in texts(module):
             whole = getattr(module, path[0]) if len(path) == 1 else getattr(module, path[0])[path[1]]
             for text, rest in without_each(whole) if isinstance(whole, str) else ():
-                spoil = partial(drop_from_text, module, path, rest)
-                yield Mutant(f"{name} without {text}", "first", _SOON.get(name, ()), WITHOUT_SECOND, spoil)
+                yield Mutant(
+                    f"{name} without {text}", "first", WITHOUT_SECOND, partial(drop_from_text, module, path, rest)
+                )
     for module in MODULES:
         for name, number, text in conditions(module):
             spoil = partial(drop_condition, module, name, number)
-            yield Mutant(f"{name} without {number}. {text}", "first", _SOON.get(name, ()), WITHOUT_SECOND, spoil)
+            yield Mutant(f"{name} without {number}. {text}", "first", WITHOUT_SECOND, spoil)
 
 
 def _second() -> Iterator[Mutant]:
     # The conditions of the tables of one kind differ in names only.
     of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
     for policy in policies():
-        table = policy.table.partition(".")[2]
-        of_pipeline = policy.name.endswith("_of_the_pipeline")
-        everything = rf"everything.*\[{table.removesuffix('s')}"
-        everything = rf"everything_of_the_feed.*\[{table}" if table in OF_FEED else everything
-        everything = "everything_of_the_audit" if table == "audit" else everything
-        everything = rf"export_sees.*\[{table}" if policy.name.endswith("_of_the_export") else everything
-        dropped = rf"of_provenance.*\[{table.removesuffix('s')}" if of_pipeline else everything
-        yield Mutant(f"{policy.name} is dropped", "second", (dropped,), [f"DROP POLICY {policy.on}"])
-        for kind, clause, condition, soon in (
-            ("shows", "USING", policy.visible, everything),
-            ("takes", "WITH CHECK", policy.writable, "added"),
-        ):
+        yield Mutant(f"{policy.name} is dropped", "second", [f"DROP POLICY {policy.on}"])
+        for kind, clause, condition in (("shows", "USING", policy.visible), ("takes", "WITH CHECK", policy.writable)):
             if not condition:
                 continue
             alter = f"ALTER POLICY {policy.on} {clause}"
-            yield Mutant(f"{policy.name} {kind} everything", "second", (soon,), [f"{alter} (true)"])
+            yield Mutant(f"{policy.name} {kind} everything", "second", [f"{alter} (true)"])
+            table = policy.table.partition(".")[2]
             for text, rest in without_each(condition) if table in of_a_kind.values() else ():
-                yield Mutant(f"{policy.name} {kind} without {text}", "second", (soon,), [f"{alter} ({rest})"])
+                yield Mutant(f"{policy.name} {kind} without {text}", "second", [f"{alter} ({rest})"])
     for signature, body in sql_functions().items():
         name = signature.partition("(")[0]
         # Events are made of what is written, for nobody who asks: tests/outbox.
         for number, (text, rest) in enumerate(() if name.startswith("emit_") else without_each(body), 1):
-            if number in _SAID_TWICE.get(name, ()):
-                continue
-            sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
-            shown = {"groups_of_caller()": "workspace_group_", "direct_workspaces_of_caller()": "workspace_memberships"}
-            soon = f"everything.*{shown.get(signature, '')}"
-            yield Mutant(f"{signature} without {text}", "second", (soon,), [sql])
+            if number not in _SAID_TWICE.get(name, ()):
+                sql = f"CREATE OR REPLACE FUNCTION wellspring.{signature} {rest}"
+                yield Mutant(f"{signature} without {text}", "second", [sql])
 
 
 # The predicates by itself: nothing may fail.
-ALONE = Mutant("row-level security is off", "first", (), WITHOUT_SECOND)
+ALONE = Mutant("row-level security is off", "first", WITHOUT_SECOND)
 
 
 def mutants(*, with_equivalent: bool = False) -> list[Mutant]:

@@ -103,23 +103,35 @@ class Lent(Cluster):
         """Do nothing: the lender has."""
 
 
-class Watching:
-    """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures."""
+def name_of(item: pytest.Item) -> str:
+    return item.nodeid.rpartition("/")[2]
 
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
+
+def words_of(name: str) -> set[str]:
+    """Return the words of a name, singular and plural alike."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", name.lower())}
+
+
+class Watching:
+    """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures.
+
+    Likely is what failed for other mutants, the last one first, and then what shares words with this one's name.
+    """
+
+    def __init__(self, mutant: Mutant, likely: Sequence[str]) -> None:
+        self._words, self._likely = words_of(mutant.name), [*likely]
         self.verdict = Verdict()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        likely = self.mutant.likely
-        items.sort(key=lambda item: [not re.search(pattern, item.name) for pattern in likely])
+        items.sort(key=lambda item: len(self._words & words_of(item.name)), reverse=True)
+        items.sort(key=lambda item: [*self._likely, name_of(item)].index(name_of(item)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        name = item.nodeid.rpartition("/")[2]
+        name = name_of(item)
         if call.excinfo is None:
             self.verdict.passed += call.when == "call"
         elif call.when == "call" and call.excinfo.errisinstance((AssertionError, pytest.fail.Exception)):
@@ -146,13 +158,13 @@ class Watching:
         scope.translate = watched  # type: ignore[attr-defined]
 
 
-def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, answer: Any) -> None:
+def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, likely: Sequence[str], answer: Any) -> None:
     """Run the tests of a mutant's guard until one fails, and send the verdict."""
     began = time.monotonic()
     # Whatever hangs: the default is to end the process.
     signal.alarm(PATIENCE_SECONDS)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    watching, asked = Watching(mutant), set[str]()
+    watching, asked = Watching(mutant, likely), set[str]()
     verdict = watching.verdict
     _lend(cluster, built, mutant, f"mutant_{number}_")
     watching.watch_for_invalid_sql()
@@ -228,11 +240,13 @@ def verdicts(chosen: Sequence[Mutant], cluster: Cluster) -> Iterator[tuple[Mutan
     forks = multiprocessing.get_context("fork")
     waiting = deque(enumerate(chosen))
     running: dict[Connection, Mutant] = {}
+    # What one failed for, the next of the same place will mostly fail for.
+    likely: dict[str, None] = {}
     while waiting or running:
         while waiting and len(running) < (os.process_cpu_count() or 1):
             number, mutant = waiting.popleft()
             answer, sender = forks.Pipe(duplex=False)
-            arguments = (mutant, number, cluster, built, sender)
+            arguments = (mutant, number, cluster, built, [*reversed(likely)], sender)
             forks.Process(target=test, args=arguments, daemon=True).start()
             sender.close()
             running[answer] = mutant
@@ -242,6 +256,9 @@ def verdicts(chosen: Sequence[Mutant], cluster: Cluster) -> Iterator[tuple[Mutan
                 verdict = answer.recv()
             except EOFError:
                 verdict = Verdict(wrong=["its process ended without a word"])
+            for name in verdict.failed:
+                likely.pop(name, None)
+                likely[name] = None
             yield running.pop(answer), verdict
 
 

@@ -4,7 +4,7 @@ Workspaces: `A`, `B`, `C`, and `D`, which is tombstoned. Groups: `G` over `A` an
 over `A` (`C` has left it), and `H` over `B`, which is tombstoned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -41,6 +41,10 @@ class Who:
     is_service: bool = False
     direct: frozenset[str] = frozenset()
     others: frozenset[int] = frozenset()
+
+    def sees(self, workspace: str) -> bool:
+        """Say whether they see a workspace of the scene; `D` is gone."""
+        return workspace in self.workspaces or (self.is_service and workspace in {"A", "B", "C"})
 
     @property
     def scope(self) -> str:
@@ -83,6 +87,10 @@ class Scene:
     records: Mapping[RecordType, Mapping[str, Row]]
     provider: Row
     lines: Sequence[Line]
+
+    def by_name[Seen](self, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:
+        """Return what everybody sees, by who they are: where two such differ, the names say who sees too much."""
+        return {name: look(who) for name, who in self.people.items()}
 
     def of(self, type_: str) -> list[Line]:
         """Return the rows of a type."""

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.access import extremes
-from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Requests, named
-from tests.access.test_hostile_input import replaced
+from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Path, Requests, named, replaced
 from tests.support import feed as feeding
 from tests.support.api import PIPELINE, Caller, Reply, get
 from tests.support.databases import CONSUMER, FEEDER
@@ -34,10 +33,6 @@ MOST_PAGES = 300
 EVENTS = feed_events.schema()
 
 
-def place_of(path: extremes.Path) -> str:
-    return ".".join(str(step) for step in path)
-
-
 class Sent:
     """All that is sent to a tenant, and what was accepted of it."""
 
@@ -48,9 +43,10 @@ class Sent:
         # All that was tried, so that nothing is forgotten.
         self.tried: Accepted = Counter()
 
-    def note(self, what: str, path: extremes.Path, *, is_accepted: bool) -> None:
-        self.tried[what, place_of(path)] += 1
-        self.accepted[what, place_of(path)] += is_accepted
+    def note(self, what: str, path: Path, *, is_accepted: bool) -> None:
+        where = what, ".".join(map(str, path))
+        self.tried[where] += 1
+        self.accepted[where] += is_accepted
 
     # ---- the sync queue ---------------------------------------------------------------------------------
     def messages(self) -> None:
@@ -72,18 +68,17 @@ class Sent:
         """Return what makes good ones of each type, one for each form that it may have."""
         connector, workspace = self.requests.connector, self.requests.workspace
 
-        def of_record(found: Resource) -> dict[str, Any]:
-            return {"type": found.type, "id": str(uuid4()), "attributes": {found.attributes[0].name: "New"}}
+        def naming(found: Resource, id_: UUID) -> dict[str, Any]:
+            return {"type": found.type, "id": str(id_), "attributes": {found.attributes[0].name: "New"}}
 
         def making(found: Resource) -> Body:
             # The extremes are those of the first record.
             body = synced(connector, self.requests.records.values()) | {"run": "nightly"}
-            return body | {"records": [of_record(found), *body["records"]]}
+            return body | {"records": [naming(found, uuid4()), *body["records"]]}
 
         def ending(found: Resource) -> Body:
-            known = {"id": str(self.requests.records[found.type].id)}
             body = invalidated(connector, self.requests.records.values())
-            return body | {"records": [of_record(found) | known]}
+            return body | {"records": [naming(found, self.requests.records[found.type].id)]}
 
         return {
             "sync.reverted": [lambda: reverted(connector, run=str(uuid4())), lambda: reverted(connector, str(uuid4()))],
@@ -130,37 +125,31 @@ class Sent:
     # ---- HTTP -------------------------------------------------------------------------------------------
     def bodies(self) -> None:
         """Send a document for every route that takes one, and a key for its answer."""
+        extreme: Mapping[str, Sequence[Any]] = {
+            "instant": (*extremes.INSTANTS, None),
+            "boolean": (True, False, None),
+            "direction": ("input", "output", None),
+        }
         for route in WITH_DOCUMENT:
             assert route.resource is not None
-            good = self.requests.good(route)
-            written = [found for found in route.resource.attributes if found.written in {route.operation, "always"}]
-            for attribute in written:
-                values: Mapping[str, Any] = {
-                    "instant": (*extremes.INSTANTS, None),
-                    "boolean": (True, False, None),
-                    "direction": ("input", "output", None),
-                }
-                path = ("data", "attributes", attribute.name)
-                for value in values.get(
-                    attribute.kind, (*attribute.choices, *extremes.texts(255), *extremes.texts(500))
-                ):
-                    reply = good.but(document=replaced(good.document, path, value)).ask()
-                    assert reply.status < 500, (route, path, ascii(value)[:80], reply.body)
-                    self.note(named(route), path, is_accepted=reply.status < 400)
-            if route.operation == "create":
-                for key in ("!", "~" * 255):
-                    assert _KEY.fullmatch(key)
-                    assert good.but(headers={"idempotency-key": key}).ask().status < 500
-
-    def notes(self) -> None:
-        """Close what is parked, with every note."""
+            for said in route.resource.attributes:
+                texts = (*said.choices, *extremes.texts(255), *extremes.texts(500))
+                if said.written in {route.operation, "always"}:
+                    self._send(route, ("data", "attributes", said.name), extreme.get(said.kind, texts))
+            for key in ("!", "~" * 255) if route.operation == "create" else ():
+                assert _KEY.fullmatch(key)
+                assert self.requests.good(route).but(headers={"idempotency-key": key}).ask().status < 500
+        # And close what is parked, with every note.
         for route in ROUTES:
-            if route.operation != "dismiss":
-                continue
-            for note in extremes.texts(255):
-                reply = self.requests.good(route).but(document={"meta": {"note": note}}).ask()
-                assert reply.status < 500, reply.body
-                self.note(named(route), ("meta", "note"), is_accepted=reply.status < 409)
+            if route.operation == "dismiss":
+                self._send(route, ("meta", "note"), extremes.texts(255))
+
+    def _send(self, route: Route, path: Path, values: Sequence[Any]) -> None:
+        good = self.requests.good(route)
+        for value in values:
+            reply = good.but(document=replaced(good.document, path, value)).ask()
+            assert reply.status < 500, (route, path, ascii(value)[:80], reply.body)
+            self.note(named(route), path, is_accepted=reply.status < 400)
 
 
 def _models(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -187,7 +176,6 @@ def sent(made: Requests) -> Iterator[Sent]:
         sent.bodies()
         sent.events()
         sent.messages()
-        sent.notes()
         yield sent
 
 
@@ -196,16 +184,10 @@ def test_each_place_was_tried_and_takes_some_extreme(sent: Sent) -> None:
     assert len(sent.accepted) > 100
 
 
-CALLERS: Mapping[str, Callable[[Requests], Caller]] = {
-    "owner": lambda requests: requests.caller,
-    "service": lambda _: PIPELINE,
-}
-
-
 @pytest.mark.parametrize("who", ["service", pytest.param("owner", marks=pytest.mark.long)])
 @pytest.mark.parametrize("route", READS, ids=named)
 def test_every_route_is_read_to_its_end_after_all_of_it(sent: Sent, route: Route, who: str) -> None:
-    caller = CALLERS[who](sent.requests)
+    caller = PIPELINE if who == "service" else sent.requests.caller
     good = sent.requests.good(route).but(caller=caller)
     assert good.ask().status in {200, 403, 404}
     path = quote(good.path)

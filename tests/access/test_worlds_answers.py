@@ -6,7 +6,6 @@ And in which no count, sum or status changes when another tenant's rows do.
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, text
@@ -19,15 +18,14 @@ from tests.access.answers import (
     messages_of,
     picked,
     questions,
-    records_of,
     told,
 )
+from tests.access.exploring import quiet
 from tests.access.model import Caller, Person, World, workspaces_of
-from tests.access.stage import Stage
+from tests.access.stage import Stage, caller_of
 from tests.access.worlds import ABSENT, Story, stories, worlds
 from tests.support import api
 from tests.support.databases import Database
-from wellspring.observability import logger
 
 pytestmark = pytest.mark.worlds
 
@@ -68,27 +66,11 @@ FAILED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Keep the lines of thousands of answers out of a failure's report."""
-    level = logger.log_level
-    logger.setLevel("ERROR")
-    yield
-    logger.setLevel(level)
-
-
-def caller_of(caller: Caller) -> api.Caller:
-    if isinstance(caller, Person):
-        return api.Caller({"sub": str(caller.id), "scope": caller.scope})
-    return api.service(*sorted(caller.scopes))
-
-
 def keep(owner: Connection, world: World) -> None:
     """Put down what these worlds keep of connectors, and their messages."""
     for connector in world.workspace_connectors:
-        kept = kept_of(connector)
-        values = {"last_synced_at": kept.last_synced_at, "parked_messages": kept.parked_messages}
-        owner.execute(KEPT, {"pk": connector.pk, **values})
+        synced_at, parked = kept_of(connector)
+        owner.execute(KEPT, {"pk": connector.pk, "last_synced_at": synced_at, "parked_messages": parked})
     messages = [message.columns() for message in messages_of(world)]
     owner.execute(text(SENT.format(columns=", ".join(messages[0]))), {"messages": json.dumps(messages)})
 
@@ -97,10 +79,8 @@ def asked(story: Story) -> Iterator[tuple[Caller, Question]]:
     """Yield who asks what: every caller some of the questions, about other rows than the one before."""
     world = story.world
     for number, (caller, _) in enumerate(story.asked):
-        ids: dict[str, UUID] = {type_: picked(records_of(world, type_), number, ABSENT) for type_ in TYPES}
-        ids["workspace"] = picked(world.workspaces, number, ABSENT)
-        ids["workspace_group"] = picked(world.workspace_groups, number, ABSENT)
-        ids["workspace_connector"] = picked(world.workspace_connectors, number, ABSENT)
+        named = (*TYPES, "workspace", "workspace_group", "workspace_connector")
+        ids = {type_: picked(world.of(type_), number, ABSENT) for type_ in named}
         # Neighbours of a list are often of one tenant.
         ids["sync_message"] = picked(messages_of(world), number * 5, ABSENT)
         yield from ((caller, question) for question in questions(world, ids)[number % PARTS :: PARTS])
@@ -128,7 +108,8 @@ def test_each_question_is_answered_as_the_model_says(database: Database) -> None
                     if expected and isinstance(question, Messages):
                         reasons.add((who, question.reason))
 
-    check()
+    with quiet():
+        check()
     several = {"Activity": 403, "Sources": 404, "Impact": 404, "States": 403, "Messages": 403, "Message": 404}
     everybody = {(name, who) for name in (*several, "SoleSource", "WorkspacesOfGroup") for who in ("Person", "Service")}
     assert {(name, who, 200) for name, who in everybody} <= reached
@@ -167,5 +148,6 @@ def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(database: D
             changed.append(sum(touched))
             assert answers() == before, caller
 
-    check()
+    with quiet():
+        check()
     assert sum(number > 0 for number in changed) > len(changed) // 2

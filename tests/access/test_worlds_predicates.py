@@ -30,8 +30,6 @@ def test_whoever_asks_for_whatever_gets_the_models_answer_by_the_predicates_alon
 
 
 # ---- bugs that it must find ----------------------------------------------------------------------------
-
-
 def _forgotten(condition: str, *names: str) -> Bug:
     """Return the bug that texts of the predicates lack a condition."""
 
