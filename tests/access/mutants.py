@@ -131,13 +131,9 @@ EQUIVALENT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One guard, spoilt.
+    """One guard, spoilt: by statements for the migrated database, and in the process before a test is run.
 
-    Attributes:
-        name: what it is called.
-        guard: which guard it is of; the tests of that one run.
-        sql: statements for the migrated database.
-        spoil: what to do to the process before a test is run.
+    The tests of the guard that it is of run.
     """
 
     name: str
@@ -375,14 +371,9 @@ def drop_from_text(module: ModuleType, path: Sequence[str], rest: str) -> None:
 # ---- row-level security ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class RowPolicy:
-    """A policy as the revisions leave it.
+    """A policy as the revisions leave it: `visible` is empty where it is of what is added alone.
 
-    Attributes:
-        table: of which table, with its schema.
-        name: what it is called.
-        roles: for whom it is.
-        visible: which rows are there; empty where it is of what is added alone.
-        writable: which rows may be written; the same where it is empty.
+    What may be written is the same where `writable` is empty.
     """
 
     table: str
@@ -393,7 +384,6 @@ class RowPolicy:
 
     @property
     def on(self) -> str:
-        """What names it in SQL."""
         return f"{self.name} ON {self.table}"
 
 

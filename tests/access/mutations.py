@@ -58,12 +58,8 @@ REFUSED = "42501"
 class Verdict:
     """What became of a mutant.
 
-    Attributes:
-        failed: the tests that failed because something was not as they say.
-        wrong: what failed otherwise.
-        passed: how many tests passed.
-        seconds: how long it took.
-        said: the end of what pytest printed, where there is no verdict.
+    `failed` are the tests that failed because something was not as they say, `wrong` is what failed otherwise; `said`
+    is the end of what pytest printed, where there is no verdict.
     """
 
     failed: list[str] = field(default_factory=list)
