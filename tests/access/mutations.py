@@ -111,11 +111,12 @@ def words_of(name: str) -> set[str]:
 class Watching:
     """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures.
 
-    Likely is what failed for other mutants, the last one first, and then what shares words with this one's name.
+    Likely is what failed for other mutants, the last one first, and then what shares words with this one's place.
     """
 
     def __init__(self, mutant: Mutant, likely: Sequence[str]) -> None:
-        self._words, self._likely = words_of(mutant.name), [*likely]
+        place = re.split(r"\(| without | asks ", mutant.name)[0]
+        self._words, self._likely = words_of(f"everything {place}"), [*likely]
         self.verdict = Verdict()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
