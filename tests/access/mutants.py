@@ -308,6 +308,14 @@ def answer_yes(site: str, question: Question) -> None:
     setattr(Visibility, question, answered)
 
 
+def forget_statements() -> None:
+    """Let all statements of the repositories be composed anew."""
+    for module in MODULES:
+        for known in vars(module).values():
+            if hasattr(known, "cache_clear"):
+                known.cache_clear()
+
+
 def watch(heard: set[str]) -> None:
     """Collect the functions of the repositories that ask `Visibility` while tests run."""
     for question in ("workspace", "group"):

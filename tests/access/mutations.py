@@ -33,7 +33,7 @@ from local import postgres
 from local.postgres import Cluster
 from migrations import run as migrations
 from tests.access import scene
-from tests.access.mutants import ALONE, MODULES, Guard, Mutant, mutants, sites, watch
+from tests.access.mutants import ALONE, Guard, Mutant, forget_statements, mutants, sites, watch
 from tests.access.scene import Scene
 from tests.support.api import FUNCTIONS
 from tests.support.databases import FreshDatabase, Statements, engine_for
@@ -168,10 +168,7 @@ def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, likely: Se
     if mutant is ALONE:
         watch(asked)
     # The migration has composed statements to plan them (`migrations.run`): none of them has the hole.
-    for module in MODULES:
-        for known in vars(module).values():
-            if hasattr(known, "cache_clear"):
-                known.cache_clear()
+    forget_statements()
     if mutant.spoil is not None:
         mutant.spoil()
     options = ["-q", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *([] if mutant is ALONE else ["-x"])]

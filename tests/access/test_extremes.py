@@ -18,7 +18,7 @@ import pytest
 
 from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Path, Requests, named, replaced
 from tests.support import feed as feeding
-from tests.support.api import PIPELINE, Caller, Reply, get
+from tests.support.api import PIPELINE, Caller, Reply, get, walk
 from tests.support.databases import CONSUMER, FEEDER
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, matched, reverted, synced
 from wellspring import feed_events, messages
@@ -30,7 +30,6 @@ from wellspring.routes import Route
 type Accepted = Counter[tuple[str, str]]
 
 READS = tuple(route for route in CLOSED if route.method == "GET")
-MOST_PAGES = 300
 EVENTS = feed_events.schema()
 
 
@@ -323,15 +322,6 @@ def readable(url: str, caller: Caller) -> Reply:
 def read_to_the_end(url: str, caller: Caller) -> None:
     """Read a list page by page, to its end and a page back."""
     reply = readable(url, caller)
-    if reply.status != 200 or not isinstance(reply.data, list):
-        return
-    for _ in range(MOST_PAGES):
-        following = reply.document["links"].get("next")
-        if following is None:
-            break
-        reply = readable(following, caller)
-        assert reply.status == 200, f"{following}: {reply.body:.300}"
-    else:
-        raise AssertionError(f"{url} has no end")
-    if before := reply.document["links"].get("prev"):
-        assert readable(before, caller).status == 200
+    if reply.status == 200 and isinstance(reply.data, list):
+        before = walk(url, caller)[-1].document["links"].get("prev")
+        assert before is None or readable(before, caller).status == 200
