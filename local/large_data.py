@@ -32,49 +32,18 @@ SEED = 7
 _TOWNS = ("Lyon", "Porto", "Gdansk", "Leeds", "Ghent", "Turin", "Malmo", "Cork", "Basel", "Nantes")
 _TRADES = ("Bakery", "Logistics", "Studio", "Energy", "Clinics", "Foods", "Textiles", "Robotics")
 _FIRST = (
-    "Alder",
-    "Birch",
-    "Cedar",
-    "Dune",
-    "Ember",
-    "Fjord",
-    "Grove",
-    "Harbour",
-    "Iris",
-    "Juniper",
-    "Kestrel",
-    "Linden",
+    *("Alder", "Birch", "Cedar", "Dune", "Ember", "Fjord"),
+    *("Grove", "Harbour", "Iris", "Juniper", "Kestrel", "Linden"),
 )
 _SECOND = ("Trading", "Foods", "Transport", "Studio", "Partners", "Packaging", "Energy", "Textiles", "Labs", "Works")
 _KINDS = ("Ltd", "GmbH", "SAS", "AB", "BV", "SpA", "Lda")
 _GIVEN = (
-    "Ada",
-    "Bruno",
-    "Chiara",
-    "Dmitri",
-    "Elif",
-    "Farah",
-    "Goran",
-    "Hana",
-    "Ivo",
-    "Jana",
-    "Karim",
-    "Lena",
-    "Milan",
-    "Nils",
+    *("Ada", "Bruno", "Chiara", "Dmitri", "Elif", "Farah", "Goran"),
+    *("Hana", "Ivo", "Jana", "Karim", "Lena", "Milan", "Nils"),
 )
 _FAMILY = (
-    "Andersen",
-    "Bakker",
-    "Costa",
-    "Duarte",
-    "Eriksen",
-    "Fontaine",
-    "Greco",
-    "Horvat",
-    "Ivanova",
-    "Jansen",
-    "Keller",
+    *("Andersen", "Bakker", "Costa", "Duarte", "Eriksen", "Fontaine"),
+    *("Greco", "Horvat", "Ivanova", "Jansen", "Keller"),
 )
 
 

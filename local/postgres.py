@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import pg8000.native
 
@@ -181,15 +181,8 @@ class Cluster:
         return bool(self._execute("SELECT 1 FROM pg_database WHERE datname = :name", name=name))
 
     def _execute(self, sql: str, **values: str) -> list[list[Any]]:
-        # Without a context: pg8000 would read all of the system's authorities to ask for TLS that is not there (20 ms).
-        connection = pg8000.native.Connection(
-            SUPERUSER, host=HOST, port=self.port, database="postgres", password=self._password, ssl_context=False
-        )
-        try:
-            rows: list[list[Any]] | None = connection.run(sql, **values)
-            return rows or []
-        finally:
-            connection.close()
+        with connected(self.url("postgres", SUPERUSER)) as connection:
+            return connection.run(sql, **values) or []
 
     # ---- places ---------------------------------------------------------------------------------------
     @property
@@ -400,6 +393,25 @@ class Cluster:
         """Create the role that owns the database: as on RDS no superuser, so what works here works there."""
         if not self._execute("SELECT 1 FROM pg_roles WHERE rolname = :name", name=OWNER):
             self._execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(self._password)}")
+
+
+@contextmanager
+def connected(url: str, user: str = "", database: str = "") -> Iterator[Any]:
+    """Connect to a cluster as its URL says, or as another of its roles, which share one password."""
+    parts = urlsplit(url)
+    connection = pg8000.native.Connection(
+        user or unquote(parts.username or ""),
+        host=parts.hostname or "",
+        port=parts.port or 0,
+        database=database or parts.path.lstrip("/"),
+        password=unquote(parts.password or ""),
+        # pg8000 would read all of the system's authorities to ask for TLS that is not there (20 ms).
+        ssl_context=False,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 @contextmanager

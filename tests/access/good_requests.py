@@ -27,7 +27,7 @@ from wellspring.routes import Route, routes
 # Where in a document.
 type Path = tuple[str | int, ...]
 
-DEFAULT = Route("GET", "/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
+DEFAULT = Route("/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
 ROUTES = (*routes(), DEFAULT)
 CLOSED = tuple(route for route in ROUTES if not route.open_to_all)
 # A document whose data is a resource object; what others are told stands in `meta` (tests/feed/test_answers.py).

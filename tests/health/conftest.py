@@ -1,12 +1,14 @@
 """A tenant with a connector, and what is written down about that."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Interval, bindparam, text
 
 from tests.support.api import Caller, person
 from tests.support.databases import CONSUMER, AnyDatabase
@@ -19,6 +21,24 @@ SELECT connector.health, state.health_reasons AS reasons, state.health_changes_a
   FROM core_api.workspace_connectors AS connector
   LEFT JOIN wellspring.connector_state AS state ON state.workspace_connector_pk = connector.pk
  WHERE connector.pk = :pk""")
+
+
+OLDER = text("""
+UPDATE wellspring.connector_state
+   SET last_synced_at = last_synced_at - :time, last_failed_at = last_failed_at - :time,
+       applied_at = applied_at - :time, disconnected_at = disconnected_at - :time,
+       health_changes_at = health_changes_at - :time,
+       syncs = ARRAY(SELECT at - :time FROM unnest(syncs) AS at)
+ WHERE workspace_connector_pk = :pk""").bindparams(bindparam("time", type_=Interval))
+# What the platform told of one may have made its row.
+MADE = text("""
+INSERT INTO wellspring.connector_state (workspace_connector_pk) SELECT unnest(CAST(:pks AS bigint[]))
+ON CONFLICT (workspace_connector_pk) DO NOTHING""")
+SYNCED = text("""
+UPDATE wellspring.connector_state
+   SET syncs = ARRAY(SELECT now() - ago FROM unnest(CAST(:ago AS interval[])) AS ago),
+       last_synced_at = now() - CAST(:last AS interval), applied_at = now() - CAST(:last AS interval)
+ WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))""")
 
 
 @dataclass
@@ -43,19 +63,24 @@ class Kept:
 
     def passes(self, time: timedelta) -> None:
         """Let all of it be so much older."""
-        sets = ", ".join(
-            f"{name} = {name} - CAST(:time AS interval)"
-            for name in ("last_synced_at", "last_failed_at", "applied_at", "disconnected_at", "health_changes_at")
-        )
-        self.database.owner.execute(
-            text(
-                f"UPDATE wellspring.connector_state SET {sets},"
-                " syncs = ARRAY(SELECT at - CAST(:time AS interval) FROM unnest(syncs) AS at)"
-                " WHERE workspace_connector_pk = :pk"
-            ),
-            {"time": time, "pk": self.connector.pk},
-        )
+        self.database.owner.execute(OLDER, {"time": time, "pk": self.connector.pk})
         self.database.commit()
+
+
+@contextmanager
+def unjudged(database: AnyDatabase) -> Iterator[Connection]:
+    """Write what is kept about connectors as if nobody judged it."""
+    database.owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
+    yield database.owner
+    database.owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+
+
+def let_have_synced(database: AnyDatabase, connectors: Sequence[Row], ago: Sequence[timedelta]) -> None:
+    """Let connectors of which nothing is kept have synced so long ago, the last time last."""
+    values = {"pks": [each.pk for each in connectors], "ago": list(ago), "last": ago[-1]}
+    database.owner.execute(MADE, values)
+    # As of when they synced last, which is when they were judged last.
+    database.owner.execute(SYNCED, values)
 
 
 @dataclass

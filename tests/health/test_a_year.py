@@ -7,13 +7,13 @@ settling: what is written down grows an hour older each time.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from local.settings import ROOT
+from tests.health.conftest import let_have_synced, unjudged
 from tests.health.simulation import DAY, HOUR, NUMBERS, START, YEAR, History, histories
 from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
@@ -143,15 +143,16 @@ def test_85_hours_of_silence_of_all_are_one_verdict(fresh_database: FreshDatabas
     years = histories(7, silence, outages=False)
     made = connectors(world, len(years))
     owner = fresh_database.owner
-    _begin(fresh_database, made, years, begin - DAY)
+    for one, year in zip(made, years, strict=True):
+        let_have_synced(fresh_database, [one], [begin - DAY - at for at in year.syncs if at < begin - DAY][-21:])
+    fresh_database.commit()
     verdicts: list[bool] = []
     late: Counter[int] = Counter()
     for number in range(24 + 85 + 5 * 24):
         until = begin - DAY + (number + 1) * HOUR
-        owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
-        for each in OLDER:
-            owner.execute(each)
-        owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+        with unjudged(fresh_database):
+            for each in OLDER:
+                owner.execute(each)
         came = [
             (one.pk, until - at)
             for one, year in zip(made, years, strict=True)
@@ -169,23 +170,3 @@ def test_85_hours_of_silence_of_all_are_one_verdict(fresh_database: FreshDatabas
     changes = [now for before, now in zip([False, *verdicts], verdicts, strict=False) if before != now]
     assert changes == [True, False]
     assert not late
-
-
-def _begin(database: FreshDatabase, made: Sequence[Row], years: Sequence[History], at: datetime) -> None:
-    """Let connectors have synced as in their years until a moment, which is now."""
-    owner = database.owner
-    for one, year in zip(made, years, strict=True):
-        ago: list[timedelta] = [at - sync for sync in year.syncs if sync < at][-21:]
-        owner.execute(
-            text("INSERT INTO wellspring.connector_state (workspace_connector_pk) VALUES (:pk)"), {"pk": one.pk}
-        )
-        owner.execute(
-            text(
-                "UPDATE wellspring.connector_state"
-                "   SET syncs = ARRAY(SELECT now() - ago FROM unnest(CAST(:ago AS interval[])) AS ago),"
-                "       last_synced_at = now() - CAST(:last AS interval), applied_at = now() - CAST(:last AS interval)"
-                " WHERE workspace_connector_pk = :pk"
-            ),
-            {"pk": one.pk, "ago": ago, "last": ago[-1]},
-        )
-    database.commit()

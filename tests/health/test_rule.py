@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.health.conftest import Kept
+from tests.health.conftest import MADE, Kept
 from tests.support.databases import Database
-from tests.support.world import Row, World
+from tests.support.world import World
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -25,27 +25,14 @@ def judged(world: World, database: Database) -> Callable[..., tuple[str, list[An
     ) -> tuple[str, list[Any], datetime | None]:
         connector = world.workspace_connector(world.workspace(), **(of or {}))
         kept |= {"syncs": list(syncs), "last_synced_at": syncs[-1] if syncs else None}
-        owner = database.owner
-        owner.execute(
-            text(
-                "INSERT INTO wellspring.connector_state (workspace_connector_pk) VALUES (:pk)"
-                " ON CONFLICT (workspace_connector_pk) DO NOTHING"
-            ),
-            {"pk": connector.pk},
-        )
         sets = ", ".join(f"{name} = :{name}" for name in kept)
-        owner.execute(
-            text(f"UPDATE wellspring.connector_state SET {sets} WHERE workspace_connector_pk = :pk"),
-            {"pk": connector.pk, **kept},
-        )
-        return of_connector(database, connector)
+        asked = text(f"UPDATE wellspring.connector_state SET {sets} WHERE workspace_connector_pk = :pk")
+        database.owner.execute(MADE, {"pks": [connector.pk]})
+        database.owner.execute(asked, {"pk": connector.pk, **kept})
+        found = Kept(database, connector)
+        return found.health, found.codes, found.row().changes_at
 
     return judge
-
-
-def of_connector(database: Database, connector: Row) -> tuple[str, list[Any], datetime | None]:
-    kept = Kept(database, connector)
-    return kept.health, kept.codes, kept.row().changes_at
 
 
 def every(gap: timedelta, number: int, until: datetime) -> list[datetime]:

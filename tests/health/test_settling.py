@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from maintenance.settle import handler as settle
-from tests.health.conftest import Kept, Tenant
+from tests.health.conftest import Kept, Tenant, let_have_synced, unjudged
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, FreshDatabase, Statements
 from tests.support.world import Row, World
@@ -15,7 +15,12 @@ from wellspring.repositories import connector_health as repository
 from wellspring.services import connector_health
 
 DAY = timedelta(days=1)
-DAILY = [DAY * back for back in (4, 3, 2, 1)]
+UNSEEN = (
+    text("""
+UPDATE wellspring.connector_state SET health_reasons = '[]', health_changes_at = expected_by
+ WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"""),
+    text("UPDATE core_api.workspace_connectors SET health = 'ok' WHERE pk = ANY (CAST(:pks AS bigint[]))"),
+)
 
 
 def step() -> dict[str, Any]:
@@ -28,49 +33,18 @@ def daily(world: World, number: int, last: timedelta) -> list[Row]:
     """Make connectors that synced each day until so long ago; what time has passed since nobody has looked at."""
     workspace = world.workspace()
     made = [world.workspace_connector(workspace) for _ in range(number)]
-    owner = world.database.owner
-    values = {"pks": [one.pk for one in made], "back": [last + day - DAY for day in DAILY], "last": last}
-    owner.execute(
-        text("INSERT INTO wellspring.connector_state (workspace_connector_pk) SELECT unnest(CAST(:pks AS bigint[]))"),
-        values,
-    )
-    # As of when they synced last, which is when they were judged last.
-    owner.execute(
-        text(
-            "UPDATE wellspring.connector_state"
-            "   SET syncs = ARRAY(SELECT now() - back FROM unnest(CAST(:back AS interval[])) AS back),"
-            "       last_synced_at = now() - CAST(:last AS interval), applied_at = now() - CAST(:last AS interval)"
-            " WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"
-        ),
-        values,
-    )
+    let_have_synced(world.database, made, [last + DAY * back for back in (3, 2, 1, 0)])
     world.database.commit()
     return made
 
 
-def as_before_they_were_late(world: World, made: list[Row]) -> None:
-    """Have nobody judged these since they were well."""
-    owner = world.database.owner
-    pks = {"pks": [one.pk for one in made]}
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
-    owner.execute(
-        text(
-            "UPDATE wellspring.connector_state SET health_reasons = '[]', health_changes_at = expected_by"
-            " WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"
-        ),
-        pks,
-    )
-    owner.execute(
-        text("UPDATE core_api.workspace_connectors SET health = 'ok' WHERE pk = ANY (CAST(:pks AS bigint[]))"),
-        pks,
-    )
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
-    world.database.commit()
-
-
 def unseen(world: World, number: int, last: timedelta) -> list[Row]:
+    """Make connectors as `daily` does that nobody has judged since they were well."""
     made = daily(world, number, last)
-    as_before_they_were_late(world, made)
+    with unjudged(world.database) as owner:
+        for statement in UNSEEN:
+            owner.execute(statement, {"pks": [one.pk for one in made]})
+    world.database.commit()
     return made
 
 
@@ -101,17 +75,15 @@ def test_who_comes_again_is_late_no_more(ours: Tenant, now: datetime) -> None:
 
 def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> None:
     ours.sync(now)
-    owner = world.database.owner
-    owner.exec_driver_sql(
+    world.database.owner.exec_driver_sql(
         "UPDATE core_api.workspace_connectors SET consent_expires_at = now() - interval '1 ms'"
         f" WHERE pk = {ours.connector.pk}"
     )
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
-    owner.exec_driver_sql(
-        "UPDATE wellspring.connector_state SET health_changes_at = now() - interval '1 ms', health_reasons = '[]'"
-        f" WHERE workspace_connector_pk = {ours.connector.pk}"
-    )
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+    with unjudged(world.database) as owner:
+        owner.exec_driver_sql(
+            "UPDATE wellspring.connector_state SET health_changes_at = now() - interval '1 ms', health_reasons = '[]'"
+            f" WHERE workspace_connector_pk = {ours.connector.pk}"
+        )
     world.database.commit()
     assert step()["connectors"] == 1
     assert ours.kept.codes == ["consent_expired"]

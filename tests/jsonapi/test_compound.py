@@ -1,5 +1,7 @@
 """JSON:API 1.1, "Compound Documents" and "Inclusion of Related Resources"; contract, section 4, "Include"."""
 
+from itertools import product
+
 import pytest
 
 from tests.jsonapi.conftest import (
@@ -23,9 +25,6 @@ from wellspring.resources import ledgers, resource_of
 
 def all_of(type_: str) -> str:
     return "include=" + ",".join(resource_of(type_).includes)
-
-
-# ---- who sees nothing ----------------------------------------------------------------------------------
 
 
 # ---- every path ----------------------------------------------------------------------------------------
@@ -67,17 +66,17 @@ def test_the_paths_are_those_of_the_contract() -> None:
 
 
 # ---- once each -----------------------------------------------------------------------------------------
-def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant) -> None:
-    url = "/v1/company-workspace-connectors?include=company.workspace,workspace_connector.workspace"
-    reply = get(url, ours.caller)
+@pytest.mark.parametrize(
+    ("type_", "paths", "target"),
+    [
+        ("company_workspace_connector", "company.workspace,workspace_connector.workspace", "workspace"),
+        ("workspace_group_workspace", "workspace_group.created_by,created_by", "people"),
+    ],
+)
+def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant, type_: str, paths: str, target: str) -> None:
+    reply = get(f"{resource_of(type_).route}?include={paths}", ours.caller)
     check(reply.document)
-    assert included(reply).count(("workspace", ours.workspace.id)) == 1
-
-
-def test_a_person_who_made_both_the_group_and_the_enrolment_is_there_once(ours: Tenant) -> None:
-    reply = get("/v1/workspace-group-workspaces?include=workspace_group.created_by,created_by", ours.caller)
-    check(reply.document)
-    assert included(reply).count(("people", ours.owner.id)) == 1
+    assert included(reply).count((target, ours.parents[target].id)) == 1
 
 
 def test_those_who_made_the_group_and_the_enrolment_are_both_there(world: World, ours: Tenant) -> None:
@@ -108,12 +107,9 @@ def test_each_page_includes_what_its_own_rows_need(world: World, ours: Tenant) -
 # ---- an empty value, no value, a default ---------------------------------------------------------------
 @of_every_list
 def test_an_empty_value_includes_nothing_and_says_so(ours: Tenant, name: str) -> None:
-    assert get(f"{list_url(name, ours)}?include=", ours.caller).document["included"] == []
-
-
-@of_every_type
-def test_an_empty_value_includes_nothing_of_a_single_resource(ours: Tenant, type_: str) -> None:
-    assert get(f"{ours.url(type_)}?include=", ours.caller).document["included"] == []
+    type_ = LISTS[name][0].type
+    for url in (list_url(name, ours), ours.url(type_)):
+        assert get(f"{url}?include=", ours.caller).document["included"] == []
     assert "included" not in get(ours.url(type_), ours.caller).document
 
 
@@ -145,31 +141,23 @@ def test_a_path_given_twice_is_a_path(ours: Tenant) -> None:
     assert included(reply) == [("company", ours.parents["company"].id)]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+NOWHERE = (
+    *(
         "nothing",
         "company.nothing",
         "company.workspace.created_by",
         "workspace_connector.connector.provider",
         "account",
-        "workspace",
-        "COMPANY",
-        "company,",
-        ",company",
-        "company, workspace_connector",
-        "company;workspace_connector",
-        "company.",
-        ".company",
-        "direction",
-        "company_pk",
-        "%00",
-    ],
+    ),
+    *("workspace", "COMPANY", "company,", ",company", "company, workspace_connector", "company;workspace_connector"),
+    *("company.", ".company", "direction", "company_pk", "%00"),
 )
-def test_a_path_that_leads_nowhere_is_400(ours: Tenant, path: str) -> None:
-    for url in ("/v1/company-workspace-connectors", ours.url("company_workspace_connector")):
+
+
+def test_a_path_that_leads_nowhere_is_400(ours: Tenant) -> None:
+    for path, url in product(NOWHERE, ("/v1/company-workspace-connectors", ours.url("company_workspace_connector"))):
         reply = get(f"{url}?include={path}", ours.caller)
-        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert (path, reply.status, reply.error["code"]) == (path, 400, "INVALID_QUERY_PARAMETER")
         assert reply.error["source"] == {"parameter": "include"}
 
 

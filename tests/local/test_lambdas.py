@@ -14,7 +14,7 @@ import pytest
 from local.lambdas import InvocationError, Lambdas, RequestTooLargeError
 from local.settings import ROOT
 from local.template import Function
-from tests.local.test_postgres import lives
+from tests.local.stack_process import lives, until
 
 MODULE = dedent(
     """
@@ -194,16 +194,13 @@ def test_workers_leave_with_their_parent_even_in_the_middle_of_an_invocation(tmp
         "lambdas.invoke(function, folder + '/pid')\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
-    deadline = time.monotonic() + 10
-    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    worker = int((tmp_path / "pid").read_text())
+    file = tmp_path / "pid"
+    assert until(lambda: file.exists() and file.read_text() != "")
+    worker = int(file.read_text())
     assert lives(worker)
     parent.kill()
     parent.wait()
-    while lives(worker) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not lives(worker)
+    assert until(lambda: not lives(worker))
 
 
 def test_after_a_stop_nothing_runs_and_nothing_starts(tmp_path: Path) -> None:

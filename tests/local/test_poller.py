@@ -11,6 +11,7 @@ import pytest
 from local.poller import InvalidAnswerError, Poller, failed_ids, to_event
 from local.template import QueueSource, Template
 from tests.local.queues import Sqs, serve
+from tests.local.stack_process import until
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:wellspring-sync.fifo"
 SOURCE = QueueSource("SyncQueue", batch_size=10, reports_failures=True, maximum_concurrency=10)
@@ -203,9 +204,7 @@ def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pyt
     polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
     sqs.send("a", "1")
     polling.start()
-    deadline = time.monotonic() + 5
-    while not consumer.batches and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert until(lambda: bool(consumer.batches))
     polling.stop()
     assert consumer.batches == [["1"]]
     assert "polling failed" in caplog.text

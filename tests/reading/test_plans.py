@@ -13,16 +13,14 @@ import pytest
 
 from tests.support.api import get, person
 from tests.support.databases import FreshDatabase
-from tests.support.plans import asked, explain, plan_of
+from tests.support.plans import asked, cheap, explain, plan_of
 from tests.support.tenants import Tenant, tenant
-from tests.support.world import Row, World
+from tests.support.world import World
 
 COMPANIES = "/v1/company-workspace-connectors"
 LEDGER = "company_workspace_connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 ROWS = 30_000
-# Heads, page, the other side of the cursor and the cursor's own row, for a page of 20 and one connector.
-ENOUGH = 100
 
 
 @pytest.fixture(scope="module")
@@ -49,19 +47,16 @@ def giant(module_database: FreshDatabase) -> Tenant:
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
 def test_a_page_touches_what_it_shows_at_any_depth(module_database: FreshDatabase, giant: Tenant, sort: str) -> None:
-    first, document = explain(module_database, f"{COMPANIES}?sort={sort}", giant.caller, LEDGER)
-    assert len(document["data"]) == 20
-    assert first < ENOUGH
+    url = f"{COMPANIES}?sort={sort}"
+    assert len(cheap(module_database, url, giant.caller, LEDGER)["data"]) == 20
     middle = quote((NOON + timedelta(seconds=ROWS // 40)).isoformat())
     operator = "gte" if sort == "created_at" else "lte"
-    jumped = get(f"{COMPANIES}?sort={sort}&filter[created_at][{operator}]={middle}", giant.caller).document
-    cursor = jumped["data"][-1]["meta"]["page"]["cursor"]
+    cursor = get(f"{url}&filter[created_at][{operator}]={middle}", giant.caller).data[-1]["meta"]["page"]["cursor"]
     for parameter in ("page[after]", "page[before]"):
-        deep, document = explain(module_database, f"{COMPANIES}?sort={sort}&{parameter}={cursor}", giant.caller, LEDGER)
+        document = cheap(module_database, f"{url}&{parameter}={cursor}", giant.caller, LEDGER)
         assert len(document["data"]) == 20
         assert document["links"]["prev"]
         assert document["links"]["next"]
-        assert deep < ENOUGH
 
 
 def reads(plan: dict[str, Any]) -> int:
@@ -70,9 +65,7 @@ def reads(plan: dict[str, Any]) -> int:
     return own + sum(reads(child) for child in plan.get("Plans", []))
 
 
-def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
-    module_database: FreshDatabase, giant: Tenant
-) -> None:
+def test_a_page_looks_behind_its_cursor_where_that_row_has_gone(module_database: FreshDatabase, giant: Tenant) -> None:
     first = get(COMPANIES, giant.caller)
     after = first.document["links"]["next"]
 
@@ -86,19 +79,16 @@ def test_a_page_looks_behind_its_cursor_only_where_that_row_has_gone(
     module_database.owner.exec_driver_sql(
         f"UPDATE core_api.{LEDGER} SET deleted_at = now() WHERE id = %s", (first.ids[-1],)
     )
-    module_database.owner.commit()
+    module_database.commit()
     assert read() == (ids, before + 1)
 
 
-def test_a_page_of_one_record_touches_what_it_shows(
-    module_database: FreshDatabase, world: World, giant: Tenant
-) -> None:
+def test_a_page_of_one_record_is_cheap(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
     often = world.company(giant.workspace)
     world.provenances([often] * 3000, giant.connector)
     world.analyze(f"core_api.{LEDGER}")
-    rows, document = explain(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller, LEDGER)
+    document = cheap(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller, LEDGER)
     assert len(document["data"]) == 20
-    assert rows < ENOUGH
 
 
 def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant) -> None:
@@ -106,23 +96,15 @@ def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant)
     assert rows == 1
 
 
-def test_a_person_of_many_workspaces_pays_for_their_connectors_only(
-    module_database: FreshDatabase, world: World, giant: Tenant
-) -> None:
-    everywhere: Row = world.people(giant.workspace)
-    for _ in range(30):
-        workspace = world.workspace()
+def test_members_of_many_pay_for_their_connectors(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
+    everywhere = world.people(giant.workspace)
+    for workspace in (giant.workspace, *(world.workspace() for _ in range(30))):
         world.member(everywhere, workspace)
         world.workspace_connector(workspace)
-    world.member(everywhere, giant.workspace)
-    rows, document = explain(module_database, COMPANIES, person(everywhere), LEDGER)
-    assert len(document["data"]) == 20
-    assert rows < ENOUGH
+    assert len(cheap(module_database, COMPANIES, person(everywhere), LEDGER)["data"]) == 20
 
 
-def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
-    module_database: FreshDatabase, world: World, giant: Tenant
-) -> None:
+def test_a_name_is_found_by_an_index(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
     world.companies(giant.workspace, 20_000)
     found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
     world.analyze("core_api.companies")
@@ -133,8 +115,7 @@ def test_a_name_is_found_by_an_index_whatever_the_workspace_holds(
         ("sort=-updated_at", 20),
         ("sort=created_at", 20),
     ):
-        read, document = explain(module_database, f"/v1/companies?{query}", giant.caller, "companies")
-        assert len(document["data"]) == rows
-        assert read < ENOUGH, query
+        document = cheap(module_database, f"/v1/companies?{query}", giant.caller, "companies")
+        assert len(document["data"]) == rows, query
     shown = get("/v1/companies?filter[name][starts]=%C3%A4rg", giant.caller)
     assert shown.ids == [row.id for row in found]

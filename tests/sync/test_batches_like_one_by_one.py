@@ -139,12 +139,12 @@ def test_batches_with_messages_that_are_sent_again_are_as_one_by_one(
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
 def test_a_message_sent_again_behind_what_ends_its_rows_is_overtaken_in_their_batch(
-    world: World, ours: Tenant, ledger: Ledger, mode: str
+    ours: Tenant, ledger: Ledger, mode: str
 ) -> None:
     late = absent()
     old = synced(ours.connector, [ours.companies[0], late], mode=mode)
     assert consume(old) == []
-    world.company(ours.workspace, id=late.id)
+    ours.come(late)
     newer = invalidated(ours.connector, [ours.companies[0], late])
     assert consume(newer, old) == []
     assert (ledger.messages()[old["id"]].outcome, ledger.messages()[old["id"]].reason) == ("parked", "overtaken")

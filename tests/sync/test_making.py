@@ -113,16 +113,14 @@ def test_what_is_gone_is_unknown_and_what_is_anothers_is_a_mismatch(
     assert not ledger.live()
 
 
-def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(ours: Tenant, ledger: Ledger) -> None:
     made, missing = absent(), absent()
     body = bringing(ours.connector, made)
     body["records"].append({"type": "company", "id": str(missing.id)})
     assert consume(body) == []
     assert record(ledger, made) is None
     assert ledger.waits_for() == {("company", str(missing.id))}
-    world.record("company", ours.workspace, id=missing.id)
+    ours.come(missing)
     settle()
     assert record(ledger, made).workspace_id == ours.workspace.id
     assert ledger.live() == {made.id: 1, missing.id: 1}

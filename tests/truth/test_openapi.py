@@ -37,6 +37,7 @@ from wellspring.queries import View
 from wellspring.resources import (
     ANSWERS,
     CONNECTOR_ACTIVITY,
+    EVERY_OPERATION,
     RECORD_SOURCE,
     Attribute,
     Resource,
@@ -44,7 +45,7 @@ from wellspring.resources import (
     resource_of,
     resources,
 )
-from wellspring.routes import METHODS, Route, objects, routes
+from wellspring.routes import Route, objects, routes
 from wellspring.services.ledger.reading import Page, Row, RowWithIncludes
 
 FILE = ROOT / "docs/openapi.json"
@@ -152,7 +153,7 @@ def test_every_object_has_all_five_operations(resource: Resource) -> None:
         for route in routes()
         if route.resource is resource and route.path in {resource.route, f"{resource.route}/{{id}}"}
     }
-    assert found == set(METHODS)
+    assert found == set(EVERY_OPERATION)
 
 
 def test_every_part_that_is_shared_is_used() -> None:

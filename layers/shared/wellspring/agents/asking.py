@@ -2,8 +2,9 @@
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,7 +17,7 @@ from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import attributes_of, is_retrievable, location, url_of
 from wellspring.jsonapi.query import parse_list
-from wellspring.queries import View
+from wellspring.queries import ActivityQuery, AuditQuery, ListQuery, View
 from wellspring.resources import (
     AUDIT_ENTRY,
     CONNECTOR,
@@ -26,17 +27,18 @@ from wellspring.resources import (
     OWN_WORKSPACE,
     RECORD_SOURCE,
     WORKSPACE_CONNECTOR,
-    WORKSPACE_GROUP,
     Resource,
     records,
+    resource_of,
 )
 from wellspring.services import answers, fleet
 from wellspring.services.ledger import reading
-from wellspring.services.ledger.reading import Page, Row, RowWithIncludes
+from wellspring.services.ledger.reading import Page, Row
 from wellspring.services.operators import Reading
 
 type Object = dict[str, Any]
-type Pairs = Sequence[tuple[str, object]]
+# Query parameters, in the order in which a link has them; those that are None are left out.
+type Asked = Mapping[str, object]
 
 
 class Read(Protocol):
@@ -70,15 +72,17 @@ class Unclear(Exception):
         self.choices = list(choices)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Found:
     """A page that was read.
 
     Attributes:
+        resource: what it is of.
         page: of the service.
         link: leads to the same page over HTTP.
     """
 
+    resource: Resource
     page: Page
     link: str
 
@@ -87,9 +91,18 @@ class Found:
         """Its rows."""
         return self.page.rows
 
-    def included(self, type_: str) -> Mapping[str, Row]:
-        """Return what is included of a type, by its id."""
-        return {str(row["id"]): row for row in self.page.included.get(type_, ())}
+    @cached_property
+    def _included(self) -> Mapping[tuple[str, str], Row]:
+        return {(type_, str(row["id"])): row for type_, rows in self.page.included.items() for row in rows}
+
+    def included(self, resource: Resource, id_: object) -> Row | None:
+        """Return what is included of a type by its id; None where it is not."""
+        return self._included.get((resource.type, str(id_)))
+
+    def name_of(self, resource: Resource, id_: object) -> str | None:
+        """Return the name of what is included; None where it is not."""
+        row = self.included(resource, id_)
+        return name_in(resource, row) if row else None
 
     def cursor_after(self, count: int) -> str | None:
         """Return where to go on after so many of its rows; None at the end."""
@@ -111,204 +124,180 @@ class Asker:
         self._read = read
         self._base = base
 
-    # ---- the questions of HTTP ---------------------------------------------------------------------------
-    def page(self, resource: Resource, pairs: Pairs) -> Found:
-        """Return a page of a list. Raises what HTTP answers it with."""
-        query = parse_list(resource, self._permitted(resource, pairs))
-        page = self._read(
-            lambda transaction: reading.list_page(transaction, self.principal, query),
-            Reading("list", resource, workspaces=query.workspaces),
-        )
-        return Found(page, self._url(resource.route, pairs))
+    # ---- the questions of HTTP: each raises what that answers it with ------------------------------------
+    def page(self, resource: Resource, asked: Asked) -> Found:
+        """Return a page of a list."""
+        if resource is AUDIT_ENTRY:
+            return self._page(resource, asked, parse_audit, answers.audit_entries)
+        if resource is CONNECTOR_ACTIVITY:
+            return self._page(resource, asked, parse_activity, answers.connector_activity)
+        return self._page(resource, asked, partial(parse_list, resource), reading.list_page)
 
-    def audit(self, pairs: Pairs) -> Found:
-        """Return a page of who did what. Raises what HTTP answers it with."""
-        query = parse_audit(self._permitted(AUDIT_ENTRY, pairs))
-        page = self._read(
-            lambda transaction: answers.audit_entries(transaction, self.principal, query),
-            Reading("list", AUDIT_ENTRY, workspaces=(query.workspace,) if query.workspace else ()),
-        )
-        return Found(page, self._url(AUDIT_ENTRY.route, pairs))
-
-    def one(self, resource: Resource, id_: UUID) -> RowWithIncludes:
-        """Return one row. Raises what HTTP answers it with."""
+    def _page[Query: ListQuery | ActivityQuery | AuditQuery](
+        self,
+        resource: Resource,
+        asked: Asked,
+        parse: Callable[[str], Query],
+        answer: Callable[[Transaction, Principal, Query], Page],
+    ) -> Found:
         permit(self.principal, resource.policy, "read")
-        return self._read(
-            lambda transaction: reading.retrieve(transaction, self.principal, resource, id_, View()),
-            Reading("retrieve", resource, id_),
-        )
-
-    def activity(self, pairs: Pairs) -> Found:
-        """Return a page of connectors' activity. Raises what HTTP answers it with."""
-        query = parse_activity(self._permitted(CONNECTOR_ACTIVITY, pairs))
+        raw_query = _raw_query(asked)
+        query = parse(raw_query)
+        named = query.workspaces if isinstance(query, ListQuery) else (query.workspace,)
         page = self._read(
-            lambda transaction: answers.connector_activity(transaction, self.principal, query),
-            Reading("list", CONNECTOR_ACTIVITY, workspaces=(query.workspace,) if query.workspace else ()),
+            lambda transaction: answer(transaction, self.principal, query),
+            Reading("list", resource, workspaces=tuple(filter(None, named))),
         )
-        return Found(page, self._url(CONNECTOR_ACTIVITY.route, pairs))
+        return Found(resource, page, self._base + url_of(resource.route, raw_query))
 
-    def sources(self, record: Resource, id_: UUID, pairs: Pairs) -> Found:
-        """Return a page of a record's sources. Raises what HTTP answers it with."""
-        query = parse_page(RECORD_SOURCE, self._permitted(RECORD_SOURCE, pairs))
+    def sources(self, record: Resource, id_: UUID, asked: Asked) -> Found:
+        """Return a page of a record's sources."""
+        permit(self.principal, RECORD_SOURCE.policy, "read")
+        raw_query = _raw_query(asked)
+        query = parse_page(RECORD_SOURCE, raw_query)
         page = self._read(
             lambda transaction: answers.record_sources(transaction, self.principal, record, id_, query),
             Reading("sources", record, id_),
         )
-        return Found(page, self._url(f"{record.route}/{id_}/sources", pairs))
+        return Found(RECORD_SOURCE, page, self._base + url_of(f"{record.route}/{id_}/sources", raw_query))
 
     def impact(self, id_: UUID) -> tuple[Row, str]:
-        """Return what is lost without a connector, and the link to it. Raises what HTTP answers it with."""
+        """Return what is lost without a connector, and the link to it."""
         permit(self.principal, CONNECTOR_IMPACT.policy, "read")
         found = self._read(
             lambda transaction: answers.connector_impact(transaction, self.principal, id_),
             Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
-        return found.row, self._url(f"{WORKSPACE_CONNECTOR.route}/{id_}/impact", ())
+        return found.row, f"{self._base}{WORKSPACE_CONNECTOR.route}/{id_}/impact"
 
     def fleet(self) -> tuple[Row, str]:
-        """Return how all connectors are, and the link to it. Raises what HTTP answers it with."""
+        """Return how all connectors are, and the link to it."""
         permit(self.principal, FLEET.policy, "read")
-        return self._read(fleet.told, Reading("retrieve", FLEET)), self._url(FLEET.route, ())
+        return self._read(fleet.told, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""
         return self._base + location(resource, row) if is_retrievable(resource, row) else None
 
-    def _permitted(self, resource: Resource, pairs: Pairs) -> str:
-        permit(self.principal, resource.policy, "read")
-        return urlencode(pairs)
-
-    def _url(self, path: str, pairs: Pairs) -> str:
-        return self._base + url_of(path, urlencode(pairs))
-
-    # ---- what a name means -------------------------------------------------------------------------------
-    def workspace(self, said: str | None) -> UUID:
-        """Return the workspace that an id or a name means, or the only one there is. Raises `Unclear`."""
-        if said is not None:
-            return self.named(OWN_WORKSPACE, said)
-        found = self.page(OWN_WORKSPACE, [("page[size]", MOST_CHOICES), ("sort", "name")])
-        if len(found.rows) == 1:
-            return UUID(str(found.rows[0]["id"]))
-        if not found.rows:
-            raise Unclear("You see no workspace.")
-        raise Unclear("There are several workspaces: say which.", self._choices(OWN_WORKSPACE, found.rows))
-
-    def named(self, resource: Resource, said: str, workspace: UUID | None = None) -> UUID:
-        """Return the resource of a type that an id or a name means. Raises `Unclear`."""
-        rows = self.rows_named(resource, said, workspace)
-        if isinstance(rows, UUID):
-            return rows
-        if len(rows) == 1:
-            return UUID(str(rows[0]["id"]))
-        if not rows:
-            raise Unclear(f"There is no {resource.name} called {quoted(said)} that you see.")
-        detail = f"{quoted(said)} may be one of several {resource.names}: say which, by its id."
-        raise Unclear(detail, self._choices(resource, rows))
-
-    def rows_named(self, resource: Resource, said: str, workspace: UUID | None = None) -> list[Row] | UUID:
-        """Return the rows of a type whose name is said, or else begins so; or the id that is said."""
-        id_ = parse_id(said)
-        if id_ is not None:
-            return id_
-        pairs: list[tuple[str, object]] = [("filter[name][starts]", said), ("page[size]", MOST_CHOICES)]
-        if workspace is not None and resource.relationship("workspace"):
-            pairs.append(("filter[workspace]", workspace))
-        rows, name = self.page(resource, pairs).rows, resource.named
-        exact = [row for row in rows if name and str(row[name.name]).casefold() == said.casefold()]
-        return exact or rows
-
-    def record(self, said: str, type_: str | None, workspace: UUID | None) -> tuple[Resource, UUID]:
-        """Return the record that an id or a name means, of one type or of whichever. Raises `Unclear`."""
-        declared = [found for found in records() if found.is_readable and type_ in {None, found.type}]
-        id_ = parse_id(said)
-        choices: list[Object] = []
-        matches: list[tuple[Resource, UUID]] = []
-        for resource in declared:
-            if id_ is not None:
-                if self._is_there(resource, id_):
-                    return resource, id_
-                continue
-            rows = self.rows_named(resource, said, workspace)
-            if not isinstance(rows, UUID):
-                matches += [(resource, UUID(str(row["id"]))) for row in rows]
-                choices += self._choices(resource, rows)
-        if len(matches) == 1:
-            return matches[0]
-        kinds = type_ or "record"
-        if not matches:
-            raise Unclear(f"There is no {kinds} {quoted(said)} that you see.")
-        raise Unclear(f"{quoted(said)} may be one of several: say which, by its id.", choices[:MOST_CHOICES])
-
-    def connection(self, said: str, workspace: UUID | None) -> UUID:
-        """Return the workspace connector that its id, or the name of its tool, means. Raises `Unclear`."""
-        id_ = parse_id(said)
-        if id_ is not None:
-            return id_
-        found = self.connections(said, workspace)
-        if len(found) == 1:
-            return UUID(found[0]["id"])
-        if not found:
-            raise Unclear(f"There is no connector called {quoted(said)} in a workspace that you see.")
-        detail = f"{quoted(said)} may be one of several connectors: say which, by its id."
-        raise Unclear(detail, found[:MOST_CHOICES])
-
-    def connections(self, said: str, workspace: UUID | None) -> list[Object]:
-        """Return the workspace connectors whose tool is called so, or begins so."""
-        tools = self.rows_named(CONNECTOR, said)
-        if isinstance(tools, UUID) or not tools:
-            return []
-        # Of the rows of all workspaces a service asks for one tool's only (docs/adr/0029).
-        ids = tools if workspace is not None or isinstance(self.principal, Person) else tools[:1]
-        pairs: list[tuple[str, object]] = [
-            ("filter[connector]", ",".join(str(row["id"]) for row in ids)),
-            ("include", "connector,workspace"),
-            ("page[size]", MOST_CONNECTIONS),
-            *([("filter[workspace]", workspace)] if workspace is not None else []),
-        ]
-        found = self.page(WORKSPACE_CONNECTOR, pairs)
-        return [self.connection_item(found, row) for row in found.rows]
-
-    def connection_item(self, found: Found, row: Row) -> Object:
-        """Return what a workspace connector is told by: its tool's name, its workspace's, its link."""
-        return {
-            "id": str(row["id"]),
-            "type": WORKSPACE_CONNECTOR.type,
-            "name": name_in(CONNECTOR, found.included(CONNECTOR.type).get(str(row["connector_id"]))),
-            "workspace": name_in(OWN_WORKSPACE, found.included(OWN_WORKSPACE.type).get(str(row["workspace_id"]))),
-            "link": self.link(WORKSPACE_CONNECTOR, row),
-        }
-
-    def item(self, resource: Resource, row: Row) -> Object:
-        """Return what a row with a name is told by."""
-        workspace = row.get("workspace_id")
-        return {
-            "id": str(row["id"]),
-            "type": resource.type,
-            "name": name_in(resource, row),
-            **({"workspace_id": str(workspace)} if workspace else {}),
-            "link": self.link(resource, row),
-        }
-
-    def _choices(self, resource: Resource, rows: Iterable[Row]) -> list[Object]:
-        return [self.item(resource, row) for row in rows]
-
     def _is_there(self, resource: Resource, id_: UUID) -> bool:
+        permit(self.principal, resource.policy, "read")
         try:
-            self.one(resource, id_)
+            self._read(
+                lambda transaction: reading.retrieve(transaction, self.principal, resource, id_, View()),
+                Reading("retrieve", resource, id_),
+            )
         except NotFound:
             return False
         return True
 
+    # ---- what a name means: each raises `Unclear` --------------------------------------------------------
+    def workspace(self, said: str | None) -> UUID:
+        """Return the workspace that an id or a name means, or the only one there is."""
+        if said is not None:
+            return self.named(OWN_WORKSPACE, said)
+        found = self.page(OWN_WORKSPACE, {"page[size]": MOST_CHOICES, "sort": "name"})
+        items = self.items(found)
+        return only(items, "You see no workspace.", "There are several workspaces: say which.")
 
-def name_in(resource: Resource, row: Row | None) -> str | None:
-    """Return the name of a row, as it may be told; None where it was not read."""
-    name = resource.named or WORKSPACE_GROUP.attribute("name")
-    return None if row is None or name is None else shown(row.get(name.name))
+    def named(self, resource: Resource, said: str) -> UUID:
+        """Return the resource of a type that an id or a name means."""
+        absent = f"There is no {resource.name} called {quoted(said)} that you see."
+        return parse_id(said) or only(self.items_named(resource, said), absent, several(said, resource.names))
+
+    def record(self, said: str, type_: str | None, workspace: UUID | None) -> tuple[Resource, UUID]:
+        """Return the record that an id or a name means, of one type or of whichever."""
+        declared = [found for found in records() if found.is_readable and type_ in {None, found.type}]
+        id_, items = parse_id(said), list[Object]()
+        for resource in declared:
+            if id_ is None:
+                items += self.items_named(resource, said, workspace)
+            elif self._is_there(resource, id_):
+                return resource, id_
+        absent = f"There is no {type_ or 'record'} {quoted(said)} that you see."
+        id_ = only(items, absent, several(said))
+        return resource_of(items[0]["type"]), id_
+
+    def connection(self, said: str, workspace: UUID | None) -> UUID:
+        """Return the workspace connector that its id, or the name of its tool, means."""
+        absent = f"There is no connector called {quoted(said)} in a workspace that you see."
+        return parse_id(said) or only(self.connections(said, workspace), absent, several(said, "connectors"))
+
+    # ---- what is called so -------------------------------------------------------------------------------
+    def items_named(self, resource: Resource, said: str, workspace: UUID | None = None) -> list[Object]:
+        """Return what of a type is called so, or else begins so."""
+        asked = {"filter[name][starts]": said, "page[size]": MOST_CHOICES}
+        within = workspace if resource.relationship("workspace") else None
+        found = self.page(resource, asked | {"filter[workspace]": within})
+        return [self.item(found, row) for row in exactly(resource, found.rows, said)]
+
+    def connections(self, said: str, workspace: UUID | None) -> list[Object]:
+        """Return the workspace connectors whose tool is called so, or begins so."""
+        tools = self.items_named(CONNECTOR, said)
+        if not tools:
+            return []
+        # Of the rows of all workspaces a service asks for one tool's only (docs/adr/0029).
+        is_few = workspace is not None or isinstance(self.principal, Person)
+        asked = {
+            "filter[connector]": ",".join(tool["id"] for tool in (tools if is_few else tools[:1])),
+            "include": "connector,workspace",
+            "page[size]": MOST_CONNECTIONS,
+            "filter[workspace]": workspace,
+        }
+        return self.items(self.page(WORKSPACE_CONNECTOR, asked))
+
+    def items(self, found: Found) -> list[Object]:
+        """Return what each row of a page is told by."""
+        return [self.item(found, row) for row in found.rows]
+
+    def item(self, found: Found, row: Row) -> Object:
+        """Return what a row is told by: its name; of a workspace connector its tool's, which is included."""
+        item: Object = {"id": str(row["id"]), "type": found.resource.type}
+        if found.resource is WORKSPACE_CONNECTOR:
+            item["name"] = found.name_of(CONNECTOR, row["connector_id"])
+            item["workspace"] = found.name_of(OWN_WORKSPACE, row["workspace_id"])
+        else:
+            item["name"] = name_in(found.resource, row)
+            item |= {"workspace_id": str(row["workspace_id"])} if row.get("workspace_id") else {}
+        return item | {"link": self.link(found.resource, row)}
 
 
-def attributes(resource: Resource, row: Row, *names: str) -> Object:
-    """Return attributes of a row as a document has them, their texts as they may be told; all without `names`."""
-    told: Object = shown(attributes_of(resource, row, frozenset(names) or None))
+def _raw_query(asked: Asked) -> str:
+    return urlencode({name: value for name, value in asked.items() if value is not None})
+
+
+def exactly(resource: Resource, rows: Sequence[Row], said: str) -> Sequence[Row]:
+    """Return those of the rows that are called so; all where none is."""
+    name = _name_of(resource)
+    return [row for row in rows if str(row[name]).casefold() == said.casefold()] or rows
+
+
+def only(items: Sequence[Object], absent: str, several: str) -> UUID:
+    """Return the id of the only one of the items. Raises `Unclear` that tells either, with the choices."""
+    if len(items) == 1:
+        return UUID(items[0]["id"])
+    raise Unclear(several if items else absent, items[:MOST_CHOICES])
+
+
+def several(said: str, names: str = "") -> str:
+    """Return the sentence that a name may mean several things."""
+    return f"{quoted(said)} may be one of several{names and ' '}{names}: say which, by its id."
+
+
+def _name_of(resource: Resource) -> str:
+    # Groups have a name by which no filter finds them.
+    return resource.named.name if resource.named else "name"
+
+
+def name_in(resource: Resource, row: Row) -> str | None:
+    """Return the name of a row, as it may be told."""
+    name: str | None = shown(row.get(_name_of(resource)))
+    return name
+
+
+def attributes(resource: Resource, row: Row, *names: str, but: Sequence[str] = ()) -> Object:
+    """Return attributes of a row as a document has them, their texts as they may be told; without `names` all `but`."""
+    fields = names or tuple(each.name for each in resource.attributes if each.name not in but)
+    told: Object = shown(attributes_of(resource, row, frozenset(fields)))
     return told
 
 

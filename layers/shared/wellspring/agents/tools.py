@@ -6,9 +6,9 @@ go on, and, where a name means several things, what it may mean.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from wellspring.agents.asking import Asker, Object, Unclear, quoted
+from wellspring.agents.asking import Asker, Found, Object, Unclear, quoted
 from wellspring.errors import InternalError
 from wellspring.jsonapi.values import is_text, parse_day
 
@@ -80,8 +80,10 @@ class Argument:
 LONGEST = 1200
 MOST_ITEMS = 100
 
-CURSOR = Argument("cursor", "Of an answer's next_cursor, with the same other arguments.")
-SIZE = Argument("size", "How many to look at; else 20.", kind="size")
+PAGE = (
+    Argument("cursor", "Of an answer's next_cursor, with the same other arguments."),
+    Argument("size", "How many to look at; else 20.", kind="size"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,11 @@ class Answer:
     say: Callable[[list[Object]], str]
     links: tuple[str, ...] = ()
     more: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of_page(cls, found: Found, items: list[Object], say: Callable[[list[Object]], str], **more: object) -> Self:
+        """Return the answer that tells of each row of a page."""
+        return cls(len(items), lambda count: (items[:count], found.cursor_after(count)), say, (found.link,), more)
 
     def content(self, count: int) -> Object:
         """Return the structured content that tells the first `count` parts."""

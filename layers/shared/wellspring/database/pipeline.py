@@ -29,6 +29,8 @@ _INT = Struct("!i")
 # A column: its table, its number there, its type, the type's size and modifier, the format of its values.
 _COLUMN = Struct("!ihihih")
 _NULL = _INT.pack(-1)
+# ParseComplete, BindComplete and NoData, which say nothing else: half of all messages.
+_SAY_NOTHING = (b"1", b"2", b"n")
 # CommandComplete, and what an empty statement has in its place.
 _ENDS_OF_STATEMENTS = (b"C", b"I")
 # SQLAlchemy knows a lost connection by these words of pg8000's.
@@ -55,6 +57,9 @@ def _bind(values: Iterable[str | None], encoding: str) -> bytes:
     encoded = [None if value is None else value.encode(encoding) for value in values]
     parts = [_NULL if value is None else _INT.pack(len(value)) + value for value in encoded]
     return _message(b"B", b"\0\0\0\0" + _COUNT.pack(len(parts)) + b"".join(parts) + b"\0\0")
+
+
+_BIND_NOTHING = _bind((), "ascii")
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT)
@@ -155,12 +160,12 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         with suppress(pg8000.InterfaceError):
             super().close()
 
-    def part(self, statement: WireStatement, *, describe: bool = True, stream: Any = None) -> Part:
+    def part(self, statement: WireStatement, *, describe: bool = True) -> Part:
         """Return the messages that run a statement; where it is not described, no rows of it come back."""
         encoding, text = self._client_encoding, statement.text
         parse = _parse(numbered(text) if statement.values else text, encoding)
-        bind = _bind(make_params(self.py_types, statement.values), encoding)
-        return Part(parse + bind + (_DESCRIBE if describe else b"") + _EXECUTE, Context(text, stream=stream))
+        bind = _bind(make_params(self.py_types, statement.values), encoding) if statement.values else _BIND_NOTHING
+        return Part(parse + bind + (_DESCRIBE if describe else b"") + _EXECUTE, Context(text))
 
     def exchange(self, parts: Sequence[Part], sync: bytes = _SYNC) -> None:
         """Send statements before one Sync, and take in the answers up to ReadyForQuery.
@@ -205,6 +210,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         context, last = next(remaining), contexts[-1]
         while True:
             kind, content = wire.message()
+            if kind in _SAY_NOTHING:
+                continue
             if kind == b"Z":
                 return content
             if kind == b"D":
@@ -229,13 +236,13 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no types
     """A cursor of a `PipelinedConnection`."""
 
-    def execute(self, operation: str, args: Sequence[object] = (), stream: Any = None) -> "PipelinedCursor":
+    def execute(self, operation: str, args: Sequence[object] = ()) -> "PipelinedCursor":
         """Run a statement with `%s` for its values, or a text without values that may hold several statements.
 
         Raises as `PipelinedConnection.exchange` does: what a refusal means `sqlstate` alone says.
         """
         if self._c is None:
             raise pg8000.InterfaceError("Cursor closed")
-        self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
+        self._context = self._c.session.run(WireStatement(operation, tuple(args)))
         self._row_iter = iter(self._context.rows or ())
         return self

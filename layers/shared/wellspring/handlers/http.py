@@ -50,6 +50,7 @@ TOKEN_HEADER = "Consistency-Token"  # noqa: S105  it opens nothing
 _TOKEN = re.compile(r"[0-9]{1,19}", re.ASCII)
 # RFC 9110, section 9.2.1.
 SAFE = frozenset({"GET", "HEAD"})
+_RENDERED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Plan[Result]:
 
 def render(document: Mapping[str, Any]) -> str:
     """Return a document as the text of a body."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return _RENDERED.encode(document)
 
 
 type ErrorBody = Callable[[Request, WellspringError], tuple[str, str]]

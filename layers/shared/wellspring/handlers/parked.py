@@ -11,9 +11,10 @@ from uuid import UUID
 from wellspring.access.rules import permit
 from wellspring.errors import WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, jsonapi_handler, render
+from wellspring.handlers.reading import single_response
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember, parse_meta
-from wellspring.jsonapi.documents import entity_tag, location, single_document
+from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
 from wellspring.services.ledger.reading import Row, RowWithIncludes
@@ -79,9 +80,7 @@ def _of_one(
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
         row = work(request, _said(request, members))
-        found, view = RowWithIncludes(row, {}), View()
-        body = render(single_document(resource, found, view, location(resource, row)))
-        return Response(body, headers={"etag": entity_tag(resource, found, view, "", body)})
+        return single_response(resource, RowWithIncludes(row, {}), View(), location(resource, row))
 
     return jsonapi_handler(operation)
 

@@ -38,6 +38,11 @@ class Delivery:
     sent: int
     body: str
 
+    @property
+    def tries(self) -> int:
+        """How many times, as a number; the first where that is not said."""
+        return int(self.receives) if self.receives.isdecimal() else 1
+
 
 def consumer(consume: Consume) -> LambdaHandler:
     """Return the Lambda handler of a queue whose batches `consume` takes.

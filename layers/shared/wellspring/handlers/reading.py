@@ -57,6 +57,15 @@ def page_response(request: Request, resource: Resource, page: reading.Page, view
     return Response(render(document), media_type=PROFILED if profiled else MEDIA_TYPE)
 
 
+def single_response(
+    resource: Resource, found: reading.RowWithIncludes, view: View, path: str, raw_query: str = ""
+) -> Response:
+    """Return the answer that has one resource, with its validator."""
+    document = single_document(resource, found, view, url_of(path, raw_query))
+    body = render(document)
+    return Response(body, headers={"etag": entity_tag(resource, found, view, raw_query, document, body)})
+
+
 def retrieve_of(resource: Resource) -> LambdaHandler:
     """Return the handler of `GET <route>/{id}`."""
 
@@ -67,9 +76,7 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
         id_ = parse_id(request.path_parameters["id"])
 
         def answer(found: reading.RowWithIncludes) -> Response:
-            body = render(single_document(resource, found, view, url_of(request.path, request.raw_query)))
-            headers = {"etag": entity_tag(resource, found, view, request.raw_query, body)}
-            return _unless_known(request, Response(body, headers=headers))
+            return _unless_known(request, single_response(resource, found, view, request.path, request.raw_query))
 
         return Plan(
             lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view),

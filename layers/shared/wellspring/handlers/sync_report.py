@@ -14,10 +14,7 @@ MILLISECONDS = 1000
 
 
 def report(
-    deliveries: Sequence[Delivery],
-    arrivals: Sequence[ReceivedMessage],
-    outcomes: Sequence[Outcome],
-    seconds: float,
+    deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
 ) -> None:
     """Write one line for each message, one for the batch, and the metrics.
 
@@ -66,7 +63,7 @@ def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts:
     if outcome.problems:
         said |= {
             "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
-            "problem_count": outcome.problem_count,
+            "problem_count": len(outcome.problems),
         }
     if outcome.status == "parked":
         logger.error("message parked, it cannot succeed by itself", extra=said)

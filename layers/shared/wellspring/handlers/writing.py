@@ -4,22 +4,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 from wellspring.access.rules import permit, permit_include
 from wellspring.database import Transaction
 from wellspring.errors import BadRequest, WellspringError, raise_all
-from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
+from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler
 from wellspring.handlers.preconditions import state_of
+from wellspring.handlers.reading import single_response
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import parse_create, parse_update
-from wellspring.jsonapi.documents import entity_tag, location, single_document, url_of
+from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters, parse_view
-from wellspring.queries import View
 from wellspring.resources import Resource
 from wellspring.services import idempotency
-
-# Printable ASCII: what a header can carry without loss.
 from wellspring.services.ledger import reading, writing
 
 # Printable ASCII: what a header can carry without loss.
@@ -48,8 +47,11 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
         def perform(transaction: Transaction) -> Response:
             written = writing.create(transaction, request.principal, resource, draft)
             found = reading.found(transaction, request.principal, resource, written.row, view)
-            status = HTTPStatus.CREATED if written.is_new else HTTPStatus.OK
-            return _document(resource, found, view, location(resource, found.row), request.raw_query, status)
+            path = location(resource, found.row)
+            response = single_response(resource, found, view, path, request.raw_query)
+            if not written.is_new:
+                return response
+            return replace(response, status=HTTPStatus.CREATED, headers={**response.headers, "location": path})
 
         def work(transaction: Transaction) -> Response:
             if key is None:
@@ -82,7 +84,7 @@ def update_of(resource: Resource) -> LambdaHandler:
             return reading.found(transaction, request.principal, resource, row, view)
 
         def answer(found: reading.RowWithIncludes) -> Response:
-            return _document(resource, found, view, request.path, request.raw_query, HTTPStatus.OK)
+            return single_response(resource, found, view, request.path, request.raw_query)
 
         return Plan(work, answer)
 
@@ -111,16 +113,6 @@ def delete_of(resource: Resource, within: Within | None = None) -> LambdaHandler
         )
 
     return jsonapi_handler(operation)
-
-
-def _document(
-    resource: Resource, found: reading.RowWithIncludes, view: View, path: str, raw_query: str, status: HTTPStatus
-) -> Response:
-    body = render(single_document(resource, found, view, url_of(path, raw_query)))
-    headers = {"etag": entity_tag(resource, found, view, raw_query, body)}
-    if status == HTTPStatus.CREATED:
-        headers["location"] = location(resource, found.row)
-    return Response(body, status, headers=headers)
 
 
 def _idempotency_key(request: Request, problems: list[WellspringError]) -> str | None:

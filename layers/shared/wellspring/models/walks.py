@@ -90,10 +90,9 @@ def declared(table: Table) -> dict[ListIndex, str]:
 
 
 def covering_indexes(table: Table, undivided: ListIndex, halves: Sequence[bool]) -> list[ListIndex]:
-    """Return indexes that together hold the rows of a list, each in the list's order.
+    """Return indexes that together hold a list's rows, each in its order; `undivided` would hold both halves.
 
-    `undivided` would hold both halves. Where no index has the order, those are the halves (the live rows, the dead
-    ones, or both), and are sorted.
+    Where no index has the order, those are the halves (the live rows, the dead ones, or both), and are sorted.
     """
     there, found = declared(table), list[ListIndex]()
     if "deleted_at" not in table.c or {*halves} == {True, False}:

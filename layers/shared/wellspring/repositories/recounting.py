@@ -25,14 +25,11 @@ _PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sum that is not what the rows are.
+    """A sum that is not what the rows are: of a day, type and direction, where it has them.
 
     Attributes:
         name: `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
         connector_id: whose.
-        date: of the day, where it is a day's.
-        type: of the records, where it is a type's.
-        direction: of the rows, where it is a direction's.
         counted: what the rows say.
         kept: what the sum says.
     """
@@ -48,12 +45,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some connectors that were recounted.
-
-    Attributes:
-        connectors: pk and public id of each, in ascending order; none where there are no more.
-        differences: what was found.
-    """
+    """The pk and public id of connectors that were recounted, in ascending order, and what was found."""
 
     connectors: Sequence[tuple[int, UUID]]
     differences: Sequence[Difference]

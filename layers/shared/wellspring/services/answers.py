@@ -11,7 +11,6 @@ from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, AuditQuery
 from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import activity, sole, sources
 from wellspring.repositories.answers import audit_entries as audit_entries_of
-from wellspring.repositories.ledger import Slice
 from wellspring.resources import (
     AUDIT_ENTRY,
     CONNECTOR_ACTIVITY,
@@ -48,19 +47,12 @@ def connector_activity(transaction: Transaction, principal: Principal, query: Ac
     if query.workspace is not None:
         require_claimed(transaction, principal, [query.workspace])
     order = IN_ALL if query.is_summed else BY_DAY
-    place = None
-    if query.cursor is not None:
-        at = verified(transaction, CONNECTOR_ACTIVITY, order, query.cursor, backward=query.backward)
-        place = Day(at.id, at.at.date() if isinstance(at.at, datetime) else None)
-    rows, behind = activity.activity(transaction, principal, query, place)
-    page = Slice.cut(rows, query, behind=behind)
-    return Page(
-        rows=[{**row, "id": _id_of(row)} for row in page.rows],
-        cursors=signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, page.rows)),
-        included={},
-        more_before=page.more_before,
-        more_after=page.more_after,
-    )
+    at = _place(transaction, CONNECTOR_ACTIVITY, order, query)
+    place = at and Day(at.id, at.at.date() if isinstance(at.at, datetime) else None)
+    found = activity.activity(transaction, principal, query, place)
+    cursors = signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, found.rows))
+    rows: list[Row] = [{**row, "id": _id_of(row)} for row in found.rows]
+    return Page(rows, cursors, {}, found.more_before, found.more_after)
 
 
 def record_sources(
@@ -68,12 +60,7 @@ def record_sources(
 ) -> Page:
     """Return where a record came from and where it went: a line for each connector and direction.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        record: the record's type.
-        id_: its public id; None where the path held something that is no uuid.
-        query: what is asked for.
+    `id_` is None where the path held no uuid.
 
     Raises:
         NotFound: there is no such record, or the caller may not see it.
@@ -82,22 +69,17 @@ def record_sources(
     if id_ is None or ledger.one(principal, record, {"id": id_}).run(transaction) is None:
         raise absent(record.type, id_)
     place = None
-    if query.cursor is not None:
-        at = verified(transaction, RECORD_SOURCE, SOURCES, query.cursor, backward=query.backward)
+    if at := _place(transaction, RECORD_SOURCE, SOURCES, query):
         time_, _, direction = str(at.at).partition(" ")
         place = Source(datetime.fromisoformat(time_), at.id, direction)
-    found, behind = sources.sources(transaction, principal, record, id_, query, place)
-    page = Slice.cut(found, query, behind=behind)
+    found = sources.sources(transaction, principal, record, id_, query, place)
     places = (
-        Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"]) for row in page.rows
+        Position(f"{row['last_at'].isoformat()} {row['direction']}", row["workspace_connector_id"])
+        for row in found.rows
     )
-    return Page(
-        rows=page.rows,
-        cursors=signed(transaction, RECORD_SOURCE, SOURCES, places),
-        included=include(transaction, principal, RECORD_SOURCE, page.rows, query.view),
-        more_before=page.more_before,
-        more_after=page.more_after,
-    )
+    cursors = signed(transaction, RECORD_SOURCE, SOURCES, places)
+    included = include(transaction, principal, RECORD_SOURCE, found.rows, query.view)
+    return Page(found.rows, cursors, included, found.more_before, found.more_after)
 
 
 def audit_entries(transaction: Transaction, principal: Principal, query: AuditQuery) -> Page:
@@ -117,31 +99,20 @@ def audit_entries(transaction: Transaction, principal: Principal, query: AuditQu
         workspace = found.pk
     else:
         require_workspace_keeper(principal, frozenset())
-    place = None
-    if query.cursor is not None:
-        place = verified(transaction, AUDIT_ENTRY, BY_TIME, query.cursor, backward=query.backward)
-    rows, behind = audit_entries_of.entries(transaction, principal, query, workspace, place)
-    page = Slice.cut(rows, query, behind=behind)
-    shown: list[Row] = [
+    place = _place(transaction, AUDIT_ENTRY, BY_TIME, query)
+    page = audit_entries_of.entries(transaction, principal, query, workspace, place)
+    places = (Position(row["at"], row["id"], row["pk"]) for row in page.rows)
+    cursors = signed(transaction, AUDIT_ENTRY, BY_TIME, places)
+    rows: list[Row] = [
         {**row, "deleted_at": None, "resource": {"type": row["resource_type"], "id": row["resource_id"]}}
         for row in page.rows
     ]
-    return Page(
-        rows=shown,
-        cursors=signed(transaction, AUDIT_ENTRY, BY_TIME, (Position(r["at"], r["id"], r["pk"]) for r in page.rows)),
-        included=include(transaction, principal, AUDIT_ENTRY, shown, query.view),
-        more_before=page.more_before,
-        more_after=page.more_after,
-    )
+    included = include(transaction, principal, AUDIT_ENTRY, rows, query.view)
+    return Page(rows, cursors, included, page.more_before, page.more_after)
 
 
 def connector_impact(transaction: Transaction, principal: Principal, id_: UUID | None) -> RowWithIncludes:
-    """Return what is lost if a connector is disconnected.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        id_: the workspace connector's public id; None where the path held something that is no uuid.
+    """Return what is lost if a connector is disconnected; `id_` is None where the path held no uuid.
 
     Raises:
         NotFound: there is no such connector, or the caller may not see it.
@@ -164,6 +135,13 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
         },
         {},
     )
+
+
+def _place(transaction: Transaction, resource: Resource, order: Sort, query: AnswerQuery) -> Position | None:
+    """Return the place beside which a page lies; None for an end of the list. Raises `InvalidCursor`."""
+    if query.cursor is None:
+        return None
+    return verified(transaction, resource, order, query.cursor, backward=query.backward)
 
 
 def _id_of(row: Row) -> str:

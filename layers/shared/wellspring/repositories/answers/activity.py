@@ -14,6 +14,7 @@ from wellspring.database import Compiled, Transaction
 from wellspring.models import parents
 from wellspring.queries import ActivityQuery, Day
 from wellspring.repositories.ledger.composing import statement
+from wellspring.repositories.ledger.pages import Slice
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import DIRECTIONS, records
 
@@ -76,20 +77,11 @@ PAGE = "SELECT {columns} FROM {source} ORDER BY pk {way}, date {by_date}"
 COLUMNS = ("id", "deleted_at", "pk", "date", "type", "direction", "linked", "ended")
 
 
-def activity(
-    transaction: Transaction, principal: Principal, query: ActivityQuery, place: Day | None
-) -> tuple[list[Row], bool]:
-    """Read what the connectors of a query linked and ended, from a place on, in one statement.
+def activity(transaction: Transaction, principal: Principal, query: ActivityQuery, place: Day | None) -> Slice:
+    """Read a page of what the connectors of a query linked and ended, beside a place or from an end of the list.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        query: what is asked for.
-        place: beside which the page lies; None for an end of the list.
-
-    Returns:
-        At most `query.size + 1` rows in the order of the reading, and whether there are any at and behind `place`. Each
-        has the connector's id and when it was ended, its date (None for all days of the query), and the sums.
+    It is one statement. A row has the connector's id and when it was ended, its date (None for all days of the query),
+    and the sums.
     """
     # A connector has as many sums of a day as there are types and directions.
     several = 1 if query.is_summed else len(records()) * len(DIRECTIONS)
@@ -106,7 +98,7 @@ def activity(
     )
     found = page.execute(transaction, values | parameters(principal)).mappings().all()
     behind = place is not None and bool(found[0]["behind"])
-    return list(_gathered(found))[: query.size + 1], behind
+    return Slice.cut(list(_gathered(found))[: query.size + 1], query, behind=behind)
 
 
 def _gathered(found: Sequence[Row]) -> Iterator[Row]:

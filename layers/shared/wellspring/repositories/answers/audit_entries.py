@@ -9,7 +9,7 @@ from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Statement
 from wellspring.queries import AuditQuery, Operator, Position
 from wellspring.repositories.ledger.composing import all_of, statement
-from wellspring.repositories.ledger.shapes import Row
+from wellspring.repositories.ledger.pages import Slice
 
 PAGE = """
 SELECT entry.* FROM wellspring.audit AS entry
@@ -66,18 +66,10 @@ COLUMNS = (
 
 def entries(
     transaction: Transaction, principal: Principal, query: AuditQuery, workspace: int | None, place: Position | None
-) -> tuple[list[Row], bool]:
-    """Read who did what, in one statement, the newest first.
+) -> Slice:
+    """Read a page of who did what, beside a place or from an end of the list, in one statement, the newest first.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        query: what is asked for.
-        workspace: the key of the workspace that it names, which the caller is known to keep, or to see as a service.
-        place: beside which the page lies; None for an end of the list.
-
-    Returns:
-        At most `query.size + 1` rows in the order of the reading, and whether there are any at and behind `place`.
+    `workspace` is the key of the one that the query names: the caller is known to keep it, or to see it as a service.
     """
     caller = name_of(Person(query.caller)) if query.caller else None
     if query.service is not None:
@@ -95,9 +87,7 @@ def entries(
     values |= {f"at_{operator}": at for operator, at in query.times}
     if place is not None:
         values |= {"place_at": place.at, "place_pk": place.pk}
-    found = Statement(asked, values).run(transaction).mappings().all()
-    behind = place is not None and bool(found[0]["behind"])
-    return [dict(row) for row in found if row["pk"] is not None], behind
+    return Slice.of_rows(Statement(asked, values).run(transaction).mappings().all(), query, of_cursor=place is not None)
 
 
 @lru_cache(maxsize=128)

@@ -112,12 +112,7 @@ def live_rows(transaction: Transaction, principal: Principal, connector: UUID) -
 
 
 def examined(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
-    """Look at the newest live rows that brought records in, and count the records that nobody else brings in.
-
-    Returns:
-        For each record type that there is: how many records were looked at, how many of them have no other source, and
-        whether there are more rows than were looked at.
-    """
+    """Look at the newest live rows that brought records in; count those of each type, and those of no other source."""
     counted = _examined_statement(person=isinstance(principal, Person))
     values = {"connector": connector, "most": MAX_EXAMINED, **parameters(principal)}
     return list(counted.execute(transaction, values).mappings())
@@ -140,16 +135,10 @@ def _examined_statement(*, person: bool) -> Compiled:
 
 
 def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Looked:
-    """Read records that nobody but one connector brings in, in the order in which it did so, the latest first.
+    """Read records that nobody but the query's connector brings in, in the order in which it did so, the latest first.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        query: what is asked for; it names the connector.
-        position: the row of provenance beside which the page lies; None for an end of the list.
-
-    Returns:
-        At most `query.size + 1` records, and how far was looked for them.
+    The page lies beside the row of provenance at a position, or at an end of the list. At most `query.size + 1` records
+    are read.
     """
     placed = position is not None
     page = _sole_statement(

@@ -12,6 +12,7 @@ from wellspring.database.flush import Query, Result, Statement
 from wellspring.queries import MAX_SOURCE_ROWS, MOST_LINKED, MOST_SOURCES, AnswerQuery, Source
 from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.linkage import share
+from wellspring.repositories.ledger.pages import Slice
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import RECORD_SOURCE, Resource
@@ -105,19 +106,10 @@ def sources(
     id_: UUID,
     query: AnswerQuery,
     place: Source | None,
-) -> tuple[list[Row], bool]:
-    """Read the connectors that brought a record in or carried it out, in one statement, the last one first.
+) -> Slice:
+    """Read a page of the connectors that brought a record in or carried it out, in one statement, the last one first.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        record: the record's type.
-        id_: the record's id; the caller is known to see it.
-        query: what is asked for.
-        place: beside which the page lies; None for an end of the list.
-
-    Returns:
-        At most `query.size + 1` rows in the order of the reading, and whether there are any at and behind `place`.
+    The caller is known to see the record `id_`. The page lies beside a place, or at an end of the list.
     """
     person = isinstance(principal, Person)
     asked = _statement(record, person=person, placed=place is not None, backward=query.backward)
@@ -127,19 +119,14 @@ def sources(
         values |= {"place": place.connector, "place_at": place.at, "place_direction": place.direction}
     found = Statement(asked, values).run(transaction).mappings().all()
     behind = place is not None and bool(found[0]["behind"])
-    return [_shown(record, row) for row in found if row["pk"] is not None], behind
+    return Slice.cut([_shown(record, row) for row in found if row["pk"] is not None], query, behind=behind)
 
 
 def sources_of_page(principal: Principal, record: Resource, most_records: int) -> Query[SourcesOfRecords]:
     """Ask for the newest sources of records whose ids were stored by the statement that found them for the caller.
 
-    All of them are told from `MAX_SOURCE_ROWS` rows together, which they share evenly. It stores the ids of the
-    connectors.
-
-    Args:
-        principal: the caller.
-        record: the records' type.
-        most_records: how many of them are shown at most.
+    All of them are told from `MAX_SOURCE_ROWS` rows together, which they share evenly; at most so many records are
+    shown. It stores the ids of the connectors.
     """
     asked = _page_statement(record, person=isinstance(principal, Person))
     values = {PLACES: [place(record.type)], "most": MAX_SOURCE_ROWS, "most_records": most_records}
@@ -188,11 +175,7 @@ def _parts(record: Resource, records: str, *, person: bool) -> dict[str, str]:
     """Return a line for each record, connector and direction, of the newest rows that the caller sees, as `source`."""
     visible = Visibility(person=person)
     parts = {
-        "bounds": BOUNDS.format(
-            most_sources=MOST_SOURCES,
-            most_linked=MOST_LINKED,
-            records=records,
-        ),
+        "bounds": BOUNDS.format(most_sources=MOST_SOURCES, most_linked=MOST_LINKED, records=records),
         "newest_rows": NEWEST.format(type=record.type, table=record.table, records=records),
         "connectors": CONNECTORS.format(seen=visible.workspace("connector.workspace_pk")),
         "told": TOLD,

@@ -58,12 +58,8 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
     """Ask what is computed about the workspace connectors that the caller sees, by their ids.
 
     Of each it is the computed attributes: a time is None where it never happened. With `failures` it is also
-    `last_failure_id`, None where no message is parked; it stores these ids.
-
-    Args:
-        principal: the caller.
-        places: where their ids were stored (`ledger.stored_ids`) by statements that come before.
-        failures: whether to look for the newest message of each that is parked.
+    `last_failure_id`, None where no message is parked; it stores these ids. The connectors' own ids were stored at
+    `places` (`ledger.stored_ids`) by statements that come before.
     """
     found = _states_statement(person=isinstance(principal, Person), failures=failures)
     return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), _by_id)
@@ -75,15 +71,7 @@ def _by_id(answer: Result) -> dict[UUID, State]:
 
 # Asks for no caller: parents.visible_workspaces has found the workspaces for them.
 def connectors_in(transaction: Transaction, workspaces: Sequence[UUID]) -> int:
-    """Count the connectors of workspaces, whether live or not.
-
-    Args:
-        transaction: the scope to read in.
-        workspaces: which the caller is known to see.
-
-    Returns:
-        Their number; where there are more than `MAX_STATES`, any number above it.
-    """
+    """Count the connectors of workspaces, whether live or not; more than `MAX_STATES` are any number above it."""
     connector, workspace = parents.workspace_connectors, parents.workspaces
     pks = select(workspace.c.pk).where(workspace.c.id == func.any(bindparam("workspaces", type_=public_ids)))
     most = literal_column(str(MAX_STATES + 1), Integer)

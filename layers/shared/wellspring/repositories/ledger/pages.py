@@ -31,7 +31,7 @@ class Slice:
     more_after: bool
 
     @classmethod
-    def cut(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, behind: bool) -> Self:
+    def cut(cls, rows: Sequence[Row], query: AnswerQuery, *, behind: bool) -> Self:
         """Return a page of the rows that were read for it: from its near end on, and one more where there is one more.
 
         A page before the cursor turns their order around. `behind`: rows stand on the near end's other side.
@@ -43,7 +43,7 @@ class Slice:
         return cls(page, more_before=behind, more_after=ahead)
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row], query: ListQuery, *, of_cursor: bool) -> Self:
+    def of_rows(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, of_cursor: bool) -> Self:
         """Return a page of the rows of a statement that says in each whether there are rows `behind`.
 
         A page asked for by cursor always has one row, for that; it is empty where nothing lies ahead.

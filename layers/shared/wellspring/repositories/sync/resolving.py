@@ -20,7 +20,7 @@ from wellspring.work import Change, Claim, Matched, Problem, RecordType, Synced,
 PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """What the database knows of what one message names.
 
@@ -39,27 +39,22 @@ class Resolved:
 
 def resolved(batch: Sequence[Change], answers: Mapping[str, Result]) -> list[Resolved]:
     """Return what there is for each message of `batch`, from the answers to its `questions`."""
-    parent_pks: dict[int, tuple[int, int]] = {}
+    parents_of: dict[int, tuple[int | None, int | None]] = {}
     pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
     problems: defaultdict[int, list[Problem]] = defaultdict(list)
     for type_, answer in answers.items():
         for number, parent_pk, workspace_pk, found, *wrong in answer:
             if parent_pk is not None:
-                parent_pks[number] = (parent_pk, workspace_pk)
+                parents_of[number] = (parent_pk, workspace_pk)
             pks[number][type_] = found
             problems[number] += _problems(type_, *wrong)
+    known = []
     for number, item in enumerate(batch):
-        if number not in parent_pks:
+        if number not in parents_of:
             problems[number].append(_no_parent(item))
-    return [
-        Resolved(
-            parent_pk=parent_pks.get(number, (None, None))[0],
-            workspace_pk=parent_pks.get(number, (None, None))[1],
-            pks=pks[number],
-            problems=tuple(sorted(problems[number], key=_rank)),
-        )
-        for number in range(len(batch))
-    ]
+        parent_pk, workspace_pk = parents_of.get(number, (None, None))
+        known.append(Resolved(parent_pk, workspace_pk, pks[number], tuple(sorted(problems[number], key=_rank))))
+    return known
 
 
 def questions(batch: Sequence[Change]) -> dict[str, Statement]:
