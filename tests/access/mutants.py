@@ -78,9 +78,6 @@ _REASONS: Mapping[str, Sequence[str]] = {
         f"note_reading(operation text, resource_type text, resource_id uuid, workspaces uuid[]) without {condition}"
         for condition in ("1. caller.deleted_at IS NULL", "2. caller.source IS NOT NULL")
     ],
-    "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so": [
-        "exporting._halves without 1. table.c.deleted_at.is_(None)"
-    ],
     "it says from when on to look": [
         f"newest_of_{ledger.table}(wanted integer, at timestamptz, pk bigint) without 3. row.deleted_at IS NULL"
         for ledger in ledgers().values()
