@@ -30,18 +30,16 @@ class TestVersions:
         assert statuses(upserted("workspace", id_, 10, name="Ten")) == ["applied"]
         assert tables.resource("workspaces", id_).name == "Ten"
 
-    def test_versions_are_compared_as_numbers(self, tables: Tables) -> None:
+    @pytest.mark.parametrize(
+        ("versions", "effects"),
+        [((2, 9, 4), ["stale", "applied", "stale"]), ((9, 10, 9223372036854775807), ["stale", "stale", "applied"])],
+    )
+    def test_of_one_batch_the_highest_has_the_effect_as_a_number(
+        self, tables: Tables, versions: tuple[int, ...], effects: list[str]
+    ) -> None:
         id_ = uuid4()
-        apply(upserted("workspace", id_, 9, name="Nine"), upserted("workspace", id_, 10, name="Ten"))
-        assert tables.resource("workspaces", id_).name == "Ten"
-        apply(upserted("workspace", id_, 9223372036854775807, name="Last"))
-        assert tables.resource("workspaces", id_).name == "Last"
-
-    def test_of_one_batch_the_highest_has_the_effect(self, tables: Tables) -> None:
-        id_ = uuid4()
-        events = [upserted("workspace", id_, version, name=f"Version {version}") for version in (2, 9, 4)]
-        assert statuses(*events) == ["stale", "applied", "stale"]
-        assert tables.resource("workspaces", id_).name == "Version 9"
+        assert statuses(*(upserted("workspace", id_, each, name=f"Version {each}") for each in versions)) == effects
+        assert tables.resource("workspaces", id_).name == f"Version {max(versions)}"
 
     def test_an_upsert_is_the_whole_state(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
