@@ -1,15 +1,20 @@
 """Effects of an event on its resource: versions, sources, tombstones, tenants, and what waits."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Connection
 
+from local.settings import number
 from tests.feed.conftest import Tables
-from tests.support.databases import Statements
+from tests.support.databases import FreshDatabase, Statements, tuples_read
 from tests.support.feed import apply, deleted, event, settle, statuses, told, upserted
 from tests.support.world import World
 from wellspring.database.retry import Deadline
+from wellspring.repositories.feed import pending
 from wellspring.services import feed
+from wellspring.services.feed.applying import CHUNK
 
 OTHER = "/well/other"
 
@@ -288,3 +293,35 @@ def test_a_thousand_mixed_events_are_a_handful_of_statements(world: World, state
     # The locks, a statement for each type, what waits, and the sums.
     assert few == 3
     assert len(statements) == 7
+
+
+@pytest.mark.long
+def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
+    fresh_database: FreshDatabase, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`WAITING=100000` asks for as many."""
+    workspace, kept, waiting = UUID(int=1), "wellspring.pending_events", number("WAITING", 5 * CHUNK, 10**7)
+    for begin in range(0, waiting, CHUNK):
+        some = range(begin, min(begin + CHUNK, waiting))
+        apply(*(upserted("company", UUID(int=one + 10), workspace_id=workspace) for one in some))
+    apply(upserted("workspace", workspace))
+    steps: list[tuple[int, int]] = []
+    take = pending.take
+
+    def counted(transaction: Connection, *given: Any) -> Any:
+        before = tuples_read(transaction, kept)
+        taken = take(transaction, *given)
+        steps.append((len(taken), (tuples_read(transaction, kept) - before).total()))
+        return taken
+
+    monkeypatch.setattr(pending, "take", counted)
+    settled = 0
+    while done := settle():
+        settled += done
+    assert settled == waiting
+    assert tables.count("core_api.companies") == waiting
+    assert tables.count(kept) == 0
+    # No step takes more, and what is settled is not read again.
+    sizes, reads = zip(*steps, strict=True)
+    assert (max(sizes), sum(sizes)) == (min(CHUNK, waiting), waiting)
+    assert max(reads) <= 5 * CHUNK
