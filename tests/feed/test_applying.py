@@ -1,15 +1,20 @@
 """Effects of an event on its resource: versions, sources, tombstones, tenants, and what waits."""
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Connection
 
+from local.settings import number
 from tests.feed.conftest import Tables
-from tests.support.databases import Statements
+from tests.support.databases import FreshDatabase, Statements, tuples_read
 from tests.support.feed import apply, deleted, event, settle, statuses, told, upserted
 from tests.support.world import World
 from wellspring.database.retry import Deadline
+from wellspring.repositories.feed import pending
 from wellspring.services import feed
+from wellspring.services.feed.applying import CHUNK
 
 OTHER = "/well/other"
 
@@ -30,18 +35,16 @@ class TestVersions:
         assert statuses(upserted("workspace", id_, 10, name="Ten")) == ["applied"]
         assert tables.resource("workspaces", id_).name == "Ten"
 
-    def test_versions_are_compared_as_numbers(self, tables: Tables) -> None:
+    @pytest.mark.parametrize(
+        ("versions", "effects"),
+        [((2, 9, 4), ["stale", "applied", "stale"]), ((9, 10, 9223372036854775807), ["stale", "stale", "applied"])],
+    )
+    def test_of_one_batch_the_highest_has_the_effect_as_a_number(
+        self, tables: Tables, versions: tuple[int, ...], effects: list[str]
+    ) -> None:
         id_ = uuid4()
-        apply(upserted("workspace", id_, 9, name="Nine"), upserted("workspace", id_, 10, name="Ten"))
-        assert tables.resource("workspaces", id_).name == "Ten"
-        apply(upserted("workspace", id_, 9223372036854775807, name="Last"))
-        assert tables.resource("workspaces", id_).name == "Last"
-
-    def test_of_one_batch_the_highest_has_the_effect(self, tables: Tables) -> None:
-        id_ = uuid4()
-        events = [upserted("workspace", id_, version, name=f"Version {version}") for version in (2, 9, 4)]
-        assert statuses(*events) == ["stale", "applied", "stale"]
-        assert tables.resource("workspaces", id_).name == "Version 9"
+        assert statuses(*(upserted("workspace", id_, each, name=f"Version {each}") for each in versions)) == effects
+        assert tables.resource("workspaces", id_).name == f"Version {max(versions)}"
 
     def test_an_upsert_is_the_whole_state(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
@@ -290,3 +293,35 @@ def test_a_thousand_mixed_events_are_a_handful_of_statements(world: World, state
     # The locks, a statement for each type, what waits, and the sums.
     assert few == 3
     assert len(statements) == 7
+
+
+@pytest.mark.long
+def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
+    fresh_database: FreshDatabase, tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`WAITING=100000` asks for as many."""
+    workspace, kept, waiting = UUID(int=1), "wellspring.pending_events", number("WAITING", 5 * CHUNK, 10**7)
+    for begin in range(0, waiting, CHUNK):
+        some = range(begin, min(begin + CHUNK, waiting))
+        apply(*(upserted("company", UUID(int=one + 10), workspace_id=workspace) for one in some))
+    apply(upserted("workspace", workspace))
+    steps: list[tuple[int, int]] = []
+    take = pending.take
+
+    def counted(transaction: Connection, *given: Any) -> Any:
+        before = tuples_read(transaction, kept)
+        taken = take(transaction, *given)
+        steps.append((len(taken), (tuples_read(transaction, kept) - before).total()))
+        return taken
+
+    monkeypatch.setattr(pending, "take", counted)
+    settled = 0
+    while done := settle():
+        settled += done
+    assert settled == waiting
+    assert tables.count("core_api.companies") == waiting
+    assert tables.count(kept) == 0
+    # No step takes more, and what is settled is not read again.
+    sizes, reads = zip(*steps, strict=True)
+    assert (max(sizes), sum(sizes)) == (min(CHUNK, waiting), waiting)
+    assert max(reads) <= 5 * CHUNK

@@ -88,7 +88,7 @@ class TestAFile:
     @pytest.mark.parametrize("name", ["all.jsonl", "all.jsonl.gz"])
     def test_fills_an_empty_ledger(self, shelf: Shelf, tables: Tables, name: str) -> None:
         events = platform()
-        assert turn(shelf, shelf.file(name, events)) == Loaded(is_done=True, lines=len(events), outcome="done")
+        assert turn(shelf, shelf.file(name, events)) == Loaded(len(events), "done")
         assert state(tables) == end_of(events)
         assert len(state(tables)) == 1005
         said = shelf.summary(name)
@@ -146,7 +146,7 @@ class TestAFile:
     def test_that_is_no_gzip_fails(self, shelf: Shelf) -> None:
         file = shelf.file("broken.jsonl.gz", platform(3))
         shelf.kept[file.key] = shelf.kept[file.key][:-20]
-        assert turn(shelf, file) == Loaded(is_done=True, lines=0, outcome="failed")
+        assert turn(shelf, file) == Loaded(0, "failed")
         assert shelf.summary("broken.jsonl.gz")["outcome"] == "failed"
 
 
@@ -185,16 +185,14 @@ class TestTurns:
 
     def test_end_before_the_time_is_over(self, shelf: Shelf) -> None:
         file = shelf.file("slow.jsonl", platform(100))
-        assert turn(shelf, file, seconds=loading.LEAST_SECONDS - 1) == Loaded(
-            is_done=False, lines=0, outcome="in_progress"
-        )
+        assert turn(shelf, file, seconds=loading.LEAST_SECONDS - 1) == Loaded(0, "in_progress")
         assert turn(shelf, file).outcome == "done"
 
     def test_two_that_come_no_further_end_the_file(self, shelf: Shelf) -> None:
         file = shelf.file("stuck.jsonl", platform(100))
         for _ in range(2):
             assert not turn(shelf, file, seconds=loading.LEAST_SECONDS - 1).is_done
-        assert turn(shelf, file) == Loaded(is_done=True, lines=0, outcome="failed")
+        assert turn(shelf, file) == Loaded(0, "failed")
         assert shelf.summary("stuck.jsonl")["outcome"] == "failed"
 
     def test_of_one_file_at_once_count_each_line_once(

@@ -37,11 +37,15 @@ type Parse = Callable[[bytes], Told]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a turn came to: whether nothing is left to do with the file, and `done`, `failed` or `in_progress`."""
+    """How many lines of a file are done, and whether all is: `done`, `failed` or `in_progress`."""
 
-    is_done: bool
     lines: int
     outcome: str
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do with the file."""
+        return self.outcome != "in_progress"
 
 
 @dataclass(slots=True)
@@ -64,7 +68,7 @@ def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded
     """
     checkpoint = with_retries(lambda transaction: loads.begin(transaction, file.key, file.identity), None, deadline)
     if not checkpoint.is_open:
-        return Loaded(is_done=True, lines=checkpoint.lines, outcome="done")
+        return Loaded(checkpoint.lines, "done")
     if checkpoint.idle_turns > IDLE_TURNS:
         return _finish(bucket, file, checkpoint, "failed", deadline)
     try:
@@ -73,9 +77,9 @@ def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded
         logger.error("file cannot be read", extra={"key": file.key, "reason": str(error)})
         return _finish(bucket, file, checkpoint, "failed", deadline)
     except Overtaken:
-        return Loaded(is_done=False, lines=checkpoint.lines, outcome="in_progress")
+        return Loaded(checkpoint.lines, "in_progress")
     if not is_whole:
-        return Loaded(is_done=False, lines=lines, outcome="in_progress")
+        return Loaded(lines, "in_progress")
     settle(deadline)
     return _finish(bucket, file, checkpoint, "done", deadline)
 
@@ -169,4 +173,4 @@ def _finish(bucket: Bucket, file: File, checkpoint: Checkpoint, outcome: str, de
     bucket.put(file.bucket, f"{name}.summary.json", io.BytesIO(json.dumps(summary, indent=2).encode() + b"\n"))
     with_retries(lambda transaction: loads.finish(transaction, checkpoint.pk, outcome), None, deadline)
     logger.info("file loaded", extra={"key": file.key, "outcome": outcome, "lines": summary["lines"]})
-    return Loaded(is_done=True, lines=int(str(summary["lines"])), outcome=outcome)
+    return Loaded(int(str(summary["lines"])), outcome)
