@@ -182,7 +182,7 @@ pooler: dev-venv
 
 # What speaks to the database in flushes of its own choice; tests/protocol has both ways in `make test`, but for losses.
 UNPIPELINED := tests/protocol/test_lost_connections.py tests/protocol/test_silent_connections.py tests/edge/test_deadlines.py \
-	tests/edge/test_transactions.py tests/reading/test_lists.py tests/reading/test_snapshots.py tests/reading/test_plan_cache.py \
+	tests/edge/test_transactions.py tests/reading/test_lists.py tests/reading/test_plan_cache.py \
 	tests/writing/test_creating.py tests/writing/test_looking_again.py tests/jsonapi/test_error_codes.py tests/sync
 
 unpipelined: dev-venv ## Tests of what speaks to the database, with each statement in a flush of its own; ARGS goes to pytest

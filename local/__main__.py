@@ -120,25 +120,25 @@ def export(settings: Settings, arguments: argparse.Namespace) -> str:
     """Write all that the ledger has of a workspace; return what to say of it."""
     from local.export import export as write  # noqa: PLC0415  of this command only
 
-    lines = write(settings, arguments.workspace, arguments.out)
-    return f"{lines} {'line' if lines == 1 else 'lines'} in {arguments.out}"
+    return f"{_counted(write(settings, arguments.workspace, arguments.out), 'line')} in {arguments.out}"
 
 
 def redrive(settings: Settings, _arguments: argparse.Namespace) -> str:
     """Move the dead letters back to the queues; return what to say of it."""
     from local.redrive import of_running_stack  # noqa: PLC0415  of this command only
 
-    moved = of_running_stack(settings)
-    return f"{moved} {'message' if moved == 1 else 'messages'} moved from the dead-letter queue to the queue"
+    return f"{_counted(of_running_stack(settings), 'message')} moved from the dead-letter queue to the queue"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what if number == 1 else f'{what}s'}"
 
 
 def release(settings: Settings, arguments: argparse.Namespace) -> str:
     """Try the parked messages again that the command line chooses; return what to say of it."""
-    from local.release import of_running_stack  # noqa: PLC0415  of this command only
+    from local.release import release as again  # noqa: PLC0415  of this command only
 
-    done = of_running_stack(settings, arguments.connector, arguments.reason, is_dry=arguments.dry_run)
-    parked = f"{done.matching} parked {'message' if done.matching == 1 else 'messages'}"
-    return f"{parked} would be tried again" if arguments.dry_run else f"{done.released} of {parked} released"
+    return again(settings, arguments.connector, arguments.reason, is_dry=arguments.dry_run)
 
 
 def slow(settings: Settings, _arguments: argparse.Namespace) -> str:
@@ -150,13 +150,9 @@ def slow(settings: Settings, _arguments: argparse.Namespace) -> str:
 
 def pause(settings: Settings, *, is_over: bool) -> str:
     """Take the database away from the functions, or give it back; return what to say of it."""
-    from local.pausing import let_in, shut_out  # noqa: PLC0415  of these commands only
+    from local.pausing import pause as take_away  # noqa: PLC0415  of these commands only
 
-    if is_over:
-        let_in(facts(settings)["database_url"])
-        return "the functions reach the database again"
-    shut_out(facts(settings)["database_url"])
-    return "the functions cannot reach the database and answer 503; `make resume-db` ends it"
+    return take_away(facts(settings)["database_url"], is_over=is_over)
 
 
 def token(settings: Settings, arguments: argparse.Namespace) -> str:

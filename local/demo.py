@@ -9,13 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import pg8000.native
 
 from local import demo_data
+from local.api import Api
 from local.errors import Fault
-from local.posting import Poster
 from wellspring.example_ids import demo_id
 from wellspring_producer.messages import entry_of
 from wellspring_producer.sending import Sender
@@ -62,13 +59,7 @@ _MESSAGES = (*demo_data.matches(), *demo_data.ailing())
 
 @dataclass(frozen=True)
 class Own:
-    """What of the system's own, which comes over HTTP only, is not there yet.
-
-    Args:
-        group: the id of the demo's group; None where it is to be made.
-        lacks_member: whether it never had its member.
-        choices: what is to be selected: (workspace's letter, provider's number).
-    """
+    """What of the system's own is not there yet: the demo's `group`, its member, choices of (workspace, provider)."""
 
     group: str | None
     lacks_member: bool
@@ -79,24 +70,13 @@ class Own:
 
 
 class Demo:
-    """Loads the demo through the two queues and over HTTP; looks through the owner's `database_url`."""
+    """Loads the demo through the two queues and over HTTP; looks through the owner's `connection`."""
 
-    def __init__(self, database_url: str, sqs: Any, queue_url: str, feed_queue_url: str) -> None:
-        url = urlsplit(database_url)
-        self._connection = pg8000.native.Connection(
-            unquote(url.username or ""),
-            host=url.hostname,
-            port=url.port,
-            database=url.path.lstrip("/"),
-            password=unquote(url.password or ""),
-        )
+    def __init__(self, connection: Any, sqs: Any, queue_url: str, feed_queue_url: str) -> None:
+        self._connection = connection
         self._sqs = sqs
         self._queue_url = queue_url
         self._feed_queue_url = feed_queue_url
-
-    def close(self) -> None:
-        """Close the database connection."""
-        self._connection.close()
 
     def send_events(self) -> int:
         """Tell the feed of the parents that are not there; return of how many."""
@@ -185,9 +165,9 @@ class Demo:
         return {row[0] for row in rows or []}
 
 
-def make(own: Own, poster: Poster) -> None:
+def make(own: Own, api: Api) -> None:
     """Make over HTTP what is not there; Fault where it is refused."""
-    group = own.group or poster.post(
+    group = own.group or api.make(
         "owner",
         "/v1/workspace-groups",
         "workspace_group",
@@ -196,11 +176,9 @@ def make(own: Own, poster: Poster) -> None:
     )
     if own.lacks_member:
         member = {"people": ("people", demo_data.MEMBER), "workspace_group": ("workspace_group", group)}
-        poster.post(
-            "owner", "/v1/workspace-group-memberships", "workspace_group_membership", member, {"role": "member"}
-        )
+        api.make("owner", "/v1/workspace-group-memberships", "workspace_group_membership", member, {"role": "member"})
     for letter, number in own.choices:
-        poster.post(
+        api.make(
             demo_data.CHOOSERS[letter],
             f"/v1/workspaces/{demo_id('workspace', letter)}/providers",
             "workspace_provider",

@@ -50,10 +50,7 @@ def failed_at(found: Mapping[str, Any] | None) -> str:
 
 
 def mark(text: str, parameters: Mapping[str, str], failed: str = "") -> str:
-    """Return a template whose functions have the parameters' digest among their variables.
-
-    Raises Fault for a template that has no place for it.
-    """
+    """Return a template whose functions have the digest among their variables. Raises Fault where it has no place."""
     if UNMARKED not in text:
         raise Fault(f"the template has no line {UNMARKED!r}")
     return text.replace(UNMARKED, f"CONFIGURATION: '{digest(parameters, failed)}'")
@@ -132,14 +129,8 @@ def settle(cloudformation: Any, functions: Any, stack: str, published: Mapping[s
     """Point aliases of functions that a deployment did not touch at the stack's versions; return those that moved.
 
     CloudFormation updates what differs from its own last template. An alias that a rollback moved, of a function that
-    the next release does not touch, would stay where the rollback put it. What the release does touch is where
-    CloudFormation has put it, unless somebody has rolled it back since.
-
-    Args:
-        cloudformation: boto3's client.
-        functions: boto3's client of Lambda.
-        stack: the stack's name.
-        published: the stack's versions before this deployment.
+    the next release does not touch, would stay where the rollback put it. What is not at the version that was
+    `published` before this deployment is where CloudFormation has put it, unless somebody has rolled it back since.
     """
     off = elsewhere(cloudformation, stack, live_versions(cloudformation, functions, stack))
     moved = {name: version for name, version in off.items() if published.get(name) == version}

@@ -13,7 +13,7 @@ from local.errors import Fault
 from local.lambdas import InvocationError, Lambdas
 from local.queue import client
 from local.running import facts
-from local.settings import Settings
+from local.settings import Settings, database_variables
 from local.template import Template
 
 FUNCTION = "MaintenanceExportFunction"
@@ -54,14 +54,7 @@ def export(settings: Settings, workspace: str, out: str) -> int:
 def _environment(stack: dict[str, str]) -> dict[str, str]:
     """Return what is different here from what the template says."""
     url = urlsplit(stack["database_url"])
-    return {
-        "DB_HOST": url.hostname or "",
-        "DB_READ_HOST": "",
-        "DB_PORT": str(url.port),
-        "DB_NAME": url.path.lstrip("/"),
-        "DB_AUTH": "password",
-        "DB_PASSWORD": unquote(url.password or ""),
-        "DB_TLS": "off",
+    return database_variables(url.hostname or "", url.port, unquote(url.password or "")) | {
         "EXPORT_BUCKET": stack["bucket"],
         "AWS_ENDPOINT_URL_S3": stack["s3_endpoint_url"],
         "AWS_ACCESS_KEY_ID": "local",

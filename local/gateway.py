@@ -111,14 +111,6 @@ class ClientGoneError(Exception):
     """The connection broke off before the request was whole."""
 
 
-class RefusedError(Exception):
-    """The gateway answers by itself, without a function."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(response.status)
-        self.response = response
-
-
 class Gateway:
     """The ASGI application. `invoke` blocks, so it runs on `executor`; without `throttle` nobody is told to wait.
 
@@ -177,12 +169,13 @@ class Gateway:
             protocol=f"HTTP/{scope['http_version']}",
             source_ip=(scope.get("client") or ["127.0.0.1"])[0],
         )
-        of_issuer = None if _refused(request) else await self._issuer(request, receive)
+        refused = _refused(request)
+        of_issuer = None if refused else await self._issuer(request, receive)
         if of_issuer is not None:
             return of_issuer, request.id
         said: dict[str, object] = {"requestId": request.id}
         began = time.monotonic()
-        response = self._shared(request, await self._answer(request, receive, said))
+        response = self._shared(request, refused or await self._answer(request, receive, said))
         if self._log is not None:
             said |= {"status": response.status, "responseLength": len(response.body)}
             self._log.write(said | {"responseLatency": _milliseconds_since(began)})
@@ -190,19 +183,18 @@ class Gateway:
 
     async def _answer(self, request: Request, receive: Receive, said: dict[str, object]) -> Response:
         """Return the answer; `said` is told what the access log says of the way there."""
-        refused = _refused(request)
-        if refused:
-            return refused
         match = self._router.find(request.method, request.path)
         if match is None:
             return self._preflight(request) or payload.message(404, "Not Found")
         said["routeKey"] = match.route.key
+        if self._throttle is not None and not self._throttle.admits(match.route.key):
+            return payload.message(429, "Too Many Requests")
         try:
-            claims = self._admit(match.route, request)
-        except RefusedError as error:
-            if isinstance(error.__cause__, UnauthorizedError):
-                said["authorizer.error"] = error.__cause__
-            return error.response
+            authorization = request.header("authorization")
+            claims = self._authorizer.claims(authorization) if match.route.needs_token else None
+        except UnauthorizedError as error:
+            said["authorizer.error"] = error
+            return payload.message(401, "Unauthorized", ("www-authenticate", error.challenge))
         # A route's authorizer comes before CORS: `$default` with one refuses every preflight that falls to it.
         preflight = self._preflight(request)
         if preflight:
@@ -243,10 +235,8 @@ class Gateway:
         preflight fetch", step 7), and aws-sam-cli issue 9087 asks for "CORS headers from the authorizer as with live
         AWS http API Gateways". Of 413, 429, 431 and 5xx nothing is written; the same is taken for them.
         """
-        if not self._cors:
-            return response
         origin = request.header("origin")
-        if origin not in self._cors.origins:
+        if not self._cors or origin not in self._cors.origins:
             return response
         allowed = (
             ("access-control-allow-origin", origin),
@@ -260,18 +250,6 @@ class Gateway:
             return response
         kept = tuple((name, value) for name, value in response.headers if not name.startswith("access-control-"))
         return replace(response, headers=kept)
-
-    def _admit(self, route: Route, request: Request) -> dict[str, str] | None:
-        """Return the claims of the caller, None where the route needs none; raise RefusedError with the answer."""
-        if self._throttle is not None and not self._throttle.admits(route.key):
-            raise RefusedError(payload.message(429, "Too Many Requests"))
-        if not route.needs_token:
-            return None
-        try:
-            return self._authorizer.claims(request.header("authorization"))
-        except UnauthorizedError as error:
-            challenge = ("www-authenticate", error.challenge)
-            raise RefusedError(payload.message(401, "Unauthorized", challenge)) from error
 
     async def _issuer(self, request: Request, receive: Receive) -> Response | None:
         """Return what the issuer answers, None where the request is not for it."""

@@ -7,23 +7,21 @@ of the demo by SQL" (contract, section 9). Sums are kept by the tables' triggers
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote, urlsplit
-
-import pg8000.native
 
 from local import demo_data, large_data
+from local.api import Api
 from local.errors import Fault
 from local.identity import Identity
 from local.large_data import SOURCE
 from local.load import load
-from local.posting import Poster
+from local.postgres import connected
 from local.queue import client
 from local.running import facts
 from local.settings import Settings
@@ -47,26 +45,14 @@ _LEDGERS = tuple(ledger.table for ledger in ledgers().values())
 
 
 class LargeDemo:
-    """Fills one running stack.
+    """Fills one running stack, over the year that ends now; by the owner's connection."""
 
-    Args:
-        settings: of the stack.
-        now: the end of the year that is told.
-    """
-
-    def __init__(self, settings: Settings, now: datetime | None = None) -> None:
+    def __init__(self, settings: Settings, stack: Mapping[str, str], connection: Any) -> None:
         self._settings = settings
-        self._stack = facts(settings)
-        self._now = now or datetime.now(UTC)
+        self._stack = stack
+        self._connection = connection
+        self._now = datetime.now(UTC)
         self._began = time.monotonic()
-        url = urlsplit(self._stack["database_url"])
-        self._connection = pg8000.native.Connection(
-            unquote(url.username or ""),
-            host=url.hostname,
-            port=url.port,
-            database=url.path.lstrip("/"),
-            password=unquote(url.password or ""),
-        )
 
     def fill(self) -> dict[str, int]:
         """Fill the stack; return how much of everything there is. Raises Fault where something comes no further."""
@@ -83,10 +69,6 @@ class LargeDemo:
     def outages(self) -> list[large_data.Outage]:
         """Return who is away in the year that is told, and when."""
         return large_data.outages(self._now)
-
-    def close(self) -> None:
-        """Close the database connection."""
-        self._connection.close()
 
     # ---- by the feed, the queue and HTTP ----------------------------------------------------------------
     def _feed(self) -> None:
@@ -169,15 +151,15 @@ class LargeDemo:
     def _group(self) -> None:
         """Make the owner's groups and choices, over HTTP."""
         self._say("making groups and choosing providers over HTTP")
-        poster = Poster(self._stack["api_url"], Identity(self._settings.state, self._settings.port))
+        api = Api(self._stack["api_url"], Identity(self._settings.state, self._settings.port))
         for name, workspaces in GROUPS.items():
             linked = [("workspace", large_data.id_of("workspace", number)) for number in workspaces]
-            poster.post("owner", "/v1/workspace-groups", "workspace_group", {"workspaces": linked}, {"name": name})
+            api.make("owner", "/v1/workspace-groups", "workspace_group", {"workspaces": linked}, {"name": name})
         for workspace in range(1, large_data.OWNERS_WORKSPACES + 1):
             path = f"/v1/workspaces/{large_data.id_of('workspace', workspace)}/providers"
             for number in range(1, CHOSEN + 1):
                 provider = ("provider", demo_id("provider", "0", workspace * 5 + number))
-                poster.post("owner", path, "workspace_provider", {"provider": provider})
+                api.make("owner", path, "workspace_provider", {"provider": provider})
 
     # ---- by the owner: times alone ----------------------------------------------------------------------
     def _spread(self) -> None:
@@ -276,11 +258,10 @@ def fill(settings: Settings, size: str) -> None:
     if size != "large":
         raise Fault(f"SIZE={size!r}: there is one size, large; the small demo is there from the start")
     began = time.monotonic()
-    demo = LargeDemo(settings)
-    try:
+    stack = facts(settings)
+    with connected(stack["database_url"]) as connection:
+        demo = LargeDemo(settings, stack, connection)
         counts = demo.fill()
-    finally:
-        demo.close()
     outages = settings.state / "outages.json"
     outages.write_text(json.dumps([asdict(each) for each in demo.outages()], default=str, indent=2) + "\n")
     width = max(map(len, counts))

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-import pg8000.native
-
 from local.errors import Fault
+from local.postgres import connected
 from local.queue import client
 from local.running import facts
 from local.settings import Settings
@@ -93,32 +91,22 @@ def _lines(path: Path) -> int:
 
 
 def _wait(database_url: str, key: str, total: int) -> None:
-    url = urlsplit(database_url)
-    connection = pg8000.native.Connection(
-        unquote(url.username or ""),
-        host=url.hostname,
-        port=url.port,
-        database=url.path.lstrip("/"),
-        password=unquote(url.password or ""),
-    )
     began = moved = time.monotonic()
     before = -1
-    try:
+    with connected(database_url) as connection:
         while True:
             rows = connection.run(_PROGRESS, key=key)
             outcome, lines, *counts = rows[0] if rows else ("in_progress", 0, 0, 0, 0)
             now = time.monotonic()
             _show(lines, total, now - began, counts)
             if outcome != "in_progress":
-                break
+                print(file=sys.stderr)
+                return
             if lines > before:
                 before, moved = lines, now
             elif now - moved > SECONDS_WITHOUT_PROGRESS:
-                raise Fault(f"loading stands at line {lines}; see the functions' log")
+                raise Fault(f"\nloading stands at line {lines}; see the functions' log")
             time.sleep(PAUSE_SECONDS)
-    finally:
-        connection.close()
-        print(file=sys.stderr)
 
 
 def _show(lines: int, total: int, seconds: float, counts: list[int]) -> None:

@@ -4,55 +4,25 @@ The functions' roles get no more connections, and those that they have end, as w
 function answers 503 until the limit is lifted. Postgres itself goes on, so that psql and the stack still reach it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
-import pg8000.native
-
-from local.postgres import SUPERUSER
+from local.postgres import SUPERUSER, connected
 
 # Every role that a function signs in as: whatever may log in and is not the owner or the superuser.
-_OF_FUNCTIONS = (
-    "SELECT rolname FROM pg_roles WHERE rolname LIKE 'wellspring\\_%' AND rolname <> :owner ORDER BY rolname"
-)
+_OF_FUNCTIONS = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'wellspring\\_%' AND rolname <> :owner"
 
 
-def shut_out(database_url: str) -> list[str]:
-    """Give the functions no connections and end those they have; return the roles.
-
-    Args:
-        database_url: the owner's, whose password is the superuser's too.
-    """
-    with _superuser(database_url) as (connection, roles):
+def pause(database_url: str, *, is_over: bool) -> str:
+    """Take the database at the owner's URL away from the functions, or give it back; return what to say of it."""
+    with connected(database_url, SUPERUSER, "postgres") as connection:
+        roles = [
+            role for (role,) in connection.run(_OF_FUNCTIONS, owner=unquote(urlsplit(database_url).username or ""))
+        ]
         for role in roles:
-            connection.run(f'ALTER ROLE "{role}" CONNECTION LIMIT 0')
+            connection.run(f'ALTER ROLE "{role}" CONNECTION LIMIT {-1 if is_over else 0}')
+        if is_over:
+            return "the functions reach the database again"
         connection.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY (:roles)", roles=roles
         )
-        return roles
-
-
-def let_in(database_url: str) -> list[str]:
-    """Give the functions connections again; return the roles. Does nothing where they have them."""
-    with _superuser(database_url) as (connection, roles):
-        for role in roles:
-            connection.run(f'ALTER ROLE "{role}" CONNECTION LIMIT -1')
-        return roles
-
-
-@contextmanager
-def _superuser(database_url: str) -> Iterator[tuple[pg8000.native.Connection, list[str]]]:
-    url = urlsplit(database_url)
-    connection = pg8000.native.Connection(
-        SUPERUSER,
-        host=url.hostname or "",
-        port=url.port or 0,
-        database="postgres",
-        password=unquote(url.password or ""),
-    )
-    try:
-        found = connection.run(_OF_FUNCTIONS, owner=unquote(url.username or ""))
-        yield connection, [role for (role,) in found or []]
-    finally:
-        connection.close()
+    return "the functions cannot reach the database and answer 503; `make resume-db` ends it"

@@ -24,9 +24,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import pg8000.native
 
@@ -82,7 +81,8 @@ class Cluster:
         self.home = self._folder
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._password = ""
+        # Of every role that may log in.
+        self.password = ""
         self.port = port
 
     # ---- life -----------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Cluster:
         self.home = self._find_home()
         self._lock = locked(self.home / "lock")
         try:
-            self._password = self._read_password()
+            self.password = self._read_password()
             self._programs = self._find_programs()
             if not (self._data / "PG_VERSION").exists():
                 self._initialise()
@@ -137,9 +137,7 @@ class Cluster:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # ---- use ------------------------------------------------------------------------------------------
@@ -148,18 +146,13 @@ class Cluster:
 
         Roles share one password: the owner and `postgres` have it from the start, others after `let_in`.
         """
-        return f"postgresql://{quote(user)}:{quote(self._password)}@{HOST}:{self.port}/{quote(dbname)}"
-
-    @property
-    def password(self) -> str:
-        """The password of every role that may log in."""
-        return self._password
+        return f"postgresql://{quote(user)}:{quote(self.password)}@{HOST}:{self.port}/{quote(dbname)}"
 
     def let_in(self, *roles: str) -> None:
         """Let each of `roles` sign in with the cluster's password, as a deployment lets it in by IAM."""
         for role in roles:
             # No limit: a stack that was stopped while its database was paused starts with it open.
-            self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self._password)}")
+            self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self.password)}")
 
     def make_like_rds(self) -> None:
         """Make the role whose members RDS lets in with IAM, which a deployment's migration grants as the owner."""
@@ -181,15 +174,9 @@ class Cluster:
         return bool(self._execute("SELECT 1 FROM pg_database WHERE datname = :name", name=name))
 
     def _execute(self, sql: str, **values: str) -> list[list[Any]]:
-        # Without a context: pg8000 would read all of the system's authorities to ask for TLS that is not there (20 ms).
-        connection = pg8000.native.Connection(
-            SUPERUSER, host=HOST, port=self.port, database="postgres", password=self._password, ssl_context=False
-        )
-        try:
-            rows: list[list[Any]] | None = connection.run(sql, **values)
-            return rows or []
-        finally:
-            connection.close()
+        # By name: who borrows the cluster calls its databases otherwise (tests/access/mutations.py).
+        with connected(self.url("", SUPERUSER), database="postgres") as connection:
+            return connection.run(sql, **values) or []
 
     # ---- places ---------------------------------------------------------------------------------------
     @property
@@ -282,7 +269,7 @@ class Cluster:
         shutil.rmtree(self._data, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
-            password_file.write(self._password)
+            password_file.write(self.password)
             password_file.flush()
             if self._nobody:
                 for path in (unfinished, password_file.name):
@@ -399,7 +386,26 @@ class Cluster:
     def _make_owner(self) -> None:
         """Create the role that owns the database: as on RDS no superuser, so what works here works there."""
         if not self._execute("SELECT 1 FROM pg_roles WHERE rolname = :name", name=OWNER):
-            self._execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(self._password)}")
+            self._execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(self.password)}")
+
+
+@contextmanager
+def connected(url: str, user: str = "", database: str = "") -> Iterator[Any]:
+    """Connect to a cluster as its URL says, or as another of its roles, which share one password."""
+    parts = urlsplit(url)
+    connection = pg8000.native.Connection(
+        user or unquote(parts.username or ""),
+        host=parts.hostname or "",
+        port=parts.port or 0,
+        database=database or parts.path.lstrip("/"),
+        password=unquote(parts.password or ""),
+        # pg8000 would read all of the system's authorities to ask for TLS that is not there (20 ms).
+        ssl_context=False,
+    )
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 @contextmanager

@@ -31,13 +31,7 @@ class Release:
 
 
 class Releases:
-    """The releases of one stack, oldest first.
-
-    Args:
-        s3: boto3's client.
-        bucket: the artefacts' bucket.
-        stack: the stack's name.
-    """
+    """The releases of one stack in the artefacts' bucket, oldest first."""
 
     def __init__(self, s3: Any, bucket: str, stack: str) -> None:
         self._s3, self._bucket, self._prefix = s3, bucket, f"releases/{stack}/"
@@ -106,13 +100,7 @@ def _arns(cloudformation: Any, stack: str, kind: str) -> Iterator[list[str]]:
 
 
 def live_versions(cloudformation: Any, functions: Any, stack: str) -> dict[str, str]:
-    """Return the version of each function of the stack that its alias is at.
-
-    Args:
-        cloudformation: boto3's client.
-        functions: boto3's client of Lambda.
-        stack: the stack's name.
-    """
+    """Return the version of each function of the stack that its alias is at."""
     names = sorted(arn[6] for arn in _arns(cloudformation, stack, "AWS::Lambda::Alias"))
     return {name: functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"] for name in names}
 

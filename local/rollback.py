@@ -15,10 +15,7 @@ from local.stages import Stage, status
 
 
 def choose(releases: list[Release], live: Mapping[str, str], to: str | None) -> Release:
-    """Return the release to go back to: the one that is named, or the one before what runs now.
-
-    Raises Fault where there is no such release.
-    """
+    """Return the release to go back to: what is named, or what ran before. Raises Fault where there is none."""
     # Of functions that are there: a stack of this name that was torn down had others.
     by_name = {release.at: release for release in releases if release.versions.keys() & live.keys()}
     wanted = to

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local.docker import Door, door, has_runtime
 from local.errors import Fault
-from local.settings import DEFAULT_STATE, Settings
+from local.settings import DEFAULT_STATE, Settings, database_variables
 
 ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 # Where samconfig.toml looks, whatever WELLSPRING_STATE says.
@@ -31,28 +31,13 @@ def write_parameters(folder: Path = FOLDER) -> None:
     _write(folder / "parameters.yaml", f"Architecture: {ARCHITECTURES[machine]}\n")
 
 
-def write_environment(place: Door, port: int, database: str, password: str, folder: Path = FOLDER) -> Path:
-    """Write the variables of all functions in containers, and return the file.
+def write_environment(place: Door, port: int, password: str, folder: Path = FOLDER) -> Path:
+    """Write the variables of all functions in containers, which reach the database by a door, and return the file.
 
     `sam local` sets only variables that the template declares, and those of "Parameters" for every function (SAM
     developer guide, "Environment variable file").
-
-    Args:
-        place: how a container reaches the database's server.
-        port: where the server listens.
-        database: its name.
-        password: of every role.
-        folder: where to.
     """
-    variables = {
-        "DB_HOST": place.name,
-        "DB_READ_HOST": "",
-        "DB_PORT": str(port),
-        "DB_NAME": database,
-        "DB_AUTH": "password",
-        "DB_PASSWORD": password,
-        "DB_TLS": "off",
-    }
+    variables = database_variables(place.name, port, password)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "environment.json"
     _write(file, json.dumps({"Parameters": variables}, indent=2) + "\n")

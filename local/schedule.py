@@ -11,12 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Schedule:
-    """Invokes each function every so many seconds, one after the other, until stopped.
-
-    Args:
-        functions: each with its seconds.
-        invoke: runs a function with an event.
-    """
+    """Invokes each of (function, seconds) every so many seconds, one after the other, until stopped."""
 
     def __init__(
         self, functions: Sequence[tuple[Function, float]], invoke: Callable[[Function, dict[str, Any]], object]

@@ -42,6 +42,19 @@ def make_state_folder(state: Path) -> None:
         (state / STATE_MARK).write_text("State of Wellspring's local stack. `make clean` removes this whole folder.\n")
 
 
+def database_variables(host: str, port: int | None, password: str) -> dict[str, str]:
+    """Return where a function finds the stack's database, and what opens it."""
+    return {
+        "DB_HOST": host,
+        "DB_READ_HOST": "",
+        "DB_PORT": str(port),
+        "DB_NAME": DATABASE,
+        "DB_AUTH": "password",
+        "DB_PASSWORD": password,
+        "DB_TLS": "off",
+    }
+
+
 @dataclass(frozen=True)
 class Settings:
     """What one run of the stack was told."""

@@ -203,11 +203,8 @@ def _sequence_number(message: Any, sequence: int) -> str | None:
 def serving(sqs: Any, **others: Any) -> Any:
     """Return the WSGI application that gives each request to the service that its signature names.
 
-    moto's own server does the same; here what is not signed is for SQS, so that a plain curl works.
-
-    Args:
-        sqs: the application of SQS.
-        others: those of other services, by what signatures call them.
+    moto's own server does the same; here what is not signed is for SQS, so that a plain curl works. `others` are the
+    applications of other services, by what signatures call them.
     """
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:

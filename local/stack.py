@@ -24,6 +24,7 @@ from uuid import UUID
 
 from local import demo_data, sam
 from local.access_log import AccessLog
+from local.api import Api
 from local.demo import Demo, make
 from local.demo_data import OPERATOR_CLAIM, OPERATORS
 from local.errors import Fault
@@ -33,12 +34,11 @@ from local.lambdas import InvocationError, Lambdas
 from local.notices import Notices
 from local.payload import Request, to_event
 from local.poller import Poller
-from local.postgres import Cluster
-from local.posting import Poster
+from local.postgres import Cluster, connected
 from local.processes import listen_on
 from local.queue import BUS_ARN, QueueServer, client
 from local.schedule import Schedule
-from local.settings import DATABASE, DEFAULT_STATE, HOST, ROOT, Settings, make_state_folder
+from local.settings import DATABASE, DEFAULT_STATE, HOST, ROOT, Settings, database_variables, make_state_folder
 from local.sign_in import CLIENT_ID
 from local.template import Template
 from wellspring.example_ids import demo_id
@@ -140,7 +140,7 @@ class Stack:
             sam.write_parameters()
             (sam.FOLDER / "environment.json").unlink(missing_ok=True)
         if self._door:
-            reached = sam.write_environment(self._door, self._cluster.port, DATABASE, self._cluster.password)
+            reached = sam.write_environment(self._door, self._cluster.port, self._cluster.password)
             parts.callback(reached.unlink, missing_ok=True)
 
         self._say("starting the queue and the functions' workers")
@@ -207,14 +207,7 @@ class Stack:
 
     def _overrides(self, api_url: str) -> dict[str, dict[str, str]]:
         """Return, for each function, the environment variables that are different here."""
-        here = {
-            "DB_HOST": HOST,
-            "DB_READ_HOST": "",
-            "DB_PORT": str(self._cluster.port),
-            "DB_NAME": DATABASE,
-            "DB_AUTH": "password",
-            "DB_PASSWORD": self._cluster.password,
-            "DB_TLS": "off",
+        here = database_variables(HOST, self._cluster.port, self._cluster.password) | {
             "DB_PIPELINING": os.environ.get("DB_PIPELINING", "true"),
             "OPERATOR_CLAIM": OPERATOR_CLAIM,
             "OPERATOR_VALUE": OPERATORS,
@@ -261,8 +254,8 @@ class Stack:
 
     def _load_demo(self, sqs: Any, lambdas: Lambdas) -> None:
         self._say("checking the demo data")
-        demo = Demo(self._database_url, sqs, self._facts["queue_url"], self._facts["feed_queue_url"])
-        try:
+        with connected(self._database_url) as connection:
+            demo = Demo(connection, sqs, self._facts["queue_url"], self._facts["feed_queue_url"])
             told = demo.send_events()
             if told:
                 self._say(f"waiting for the feed: {told} events sent through its queue")
@@ -275,9 +268,7 @@ class Stack:
             if own:
                 self._say("making the group and the choices of providers over HTTP")
                 with self._served_apart(lambdas) as api_url:
-                    make(own, Poster(api_url, self._identity))
-        finally:
-            demo.close()
+                    make(own, Api(api_url, self._identity))
 
     @contextmanager
     def _served_apart(self, lambdas: Lambdas) -> Iterator[str]:

@@ -23,18 +23,19 @@ MINUTES, SECONDS = 90, 30
 # AWS Backup deletes what a vault holds in its own time.
 VAULT_TRIES, VAULT_SECONDS = 40, 15
 DATABASES = ("AWS::RDS::DBInstance", "AWS::RDS::DBCluster")
-# What RDS keeps: the operation that lists it, where the list is, whose it is, and its name.
+# What RDS keeps: what its operations call it, where they list it, whose it is, and its name.
 KEPT = {
-    "snapshot": ("describe_db_snapshots", "DBSnapshots", "DBInstanceIdentifier", "DBSnapshotIdentifier"),
+    "snapshot": ("db_snapshot", "DBSnapshots", "DBInstanceIdentifier", "DBSnapshotIdentifier"),
     "cluster snapshot": (
-        *("describe_db_cluster_snapshots", "DBClusterSnapshots", "DBClusterIdentifier", "DBClusterSnapshotIdentifier"),
+        *("db_cluster_snapshot", "DBClusterSnapshots"),
+        *("DBClusterIdentifier", "DBClusterSnapshotIdentifier"),
     ),
     "automated backup": (
-        *("describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"),
+        *("db_instance_automated_backup", "DBInstanceAutomatedBackups"),
         *("DBInstanceIdentifier", "DbiResourceId"),
     ),
     "automated backup of a cluster": (
-        *("describe_db_cluster_automated_backups", "DBClusterAutomatedBackups"),
+        *("db_cluster_automated_backup", "DBClusterAutomatedBackups"),
         *("DBClusterIdentifier", "DbClusterResourceId"),
     ),
 }
@@ -125,11 +126,8 @@ def replaced(rds: Any, stack: str, own: Collection[str]) -> Iterator[tuple[str, 
 def kept(aws: Clients, bucket: str, databases: Collection[str], stack: str) -> Iterator[tuple[str, str]]:
     """Give what a deleted stack leaves beside databases: what it is, and its name.
 
-    Args:
-        aws: boto3's clients.
-        bucket: the name of its bucket of files.
-        databases: the names that its databases had. Names, and no prefix: `wellspring` is one of `wellspring-staging`.
-        stack: its name, which its proxy and its vault of AWS Backup have too.
+    `databases` are the names that they had, and no prefix: `wellspring` is one of `wellspring-staging`. The proxy and
+    the vault of AWS Backup have the stack's name.
     """
     if bucket in {each["Name"] for each in aws.s3.list_buckets()["Buckets"]}:
         yield "bucket", bucket
@@ -149,8 +147,8 @@ def kept(aws: Clients, bucket: str, databases: Collection[str], stack: str) -> I
 
 def kept_by_rds(rds: Any, databases: Collection[str]) -> Iterator[tuple[str, str]]:
     """Give the snapshots and the backups of databases that are gone."""
-    for what, (operation, key, of, name) in KEPT.items():
-        for page in rds.get_paginator(operation).paginate():
+    for what, (kind, key, of, name) in KEPT.items():
+        for page in rds.get_paginator(f"describe_{kind}s").paginate():
             for each in page[key]:
                 # Of a database that runs, the backups are its own. Automated snapshots go with the automated backup,
                 # those of AWS Backup with its vault.
@@ -197,24 +195,17 @@ def delete(aws: Clients, what: str, name: str) -> None:
             delete_vault(aws.backup, name)
         case "log group":
             aws.logs.delete_log_group(logGroupName=name)
-        case "database":
-            aws.rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
-            aws.rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name)
-            aws.rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-            aws.rds.get_waiter("db_instance_deleted").wait(DBInstanceIdentifier=name)
-        case "cluster":
-            aws.rds.modify_db_cluster(DBClusterIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
-            aws.rds.get_waiter("db_cluster_available").wait(DBClusterIdentifier=name)
-            aws.rds.delete_db_cluster(DBClusterIdentifier=name, SkipFinalSnapshot=True)
-            aws.rds.get_waiter("db_cluster_deleted").wait(DBClusterIdentifier=name)
-        case "snapshot":
-            aws.rds.delete_db_snapshot(DBSnapshotIdentifier=name)
-        case "cluster snapshot":
-            aws.rds.delete_db_cluster_snapshot(DBClusterSnapshotIdentifier=name)
-        case "automated backup":
-            aws.rds.delete_db_instance_automated_backup(DbiResourceId=name)
+        case "database" | "cluster":
+            kind, key = (
+                ("cluster", "DBClusterIdentifier") if what == "cluster" else ("instance", "DBInstanceIdentifier")
+            )
+            getattr(aws.rds, f"modify_db_{kind}")(**{key: name}, DeletionProtection=False, ApplyImmediately=True)
+            aws.rds.get_waiter(f"db_{kind}_available").wait(**{key: name})
+            getattr(aws.rds, f"delete_db_{kind}")(**{key: name}, SkipFinalSnapshot=True)
+            aws.rds.get_waiter(f"db_{kind}_deleted").wait(**{key: name})
         case _:
-            aws.rds.delete_db_cluster_automated_backup(DbClusterResourceId=name)
+            kind, _, _, key = KEPT[what]
+            getattr(aws.rds, f"delete_{kind}")(**{key: name})
 
 
 def main(arguments: list[str]) -> int:

@@ -238,18 +238,15 @@ class Template:
 
     @property
     def _api(self) -> dict[str, Any]:
-        """The HTTP API's description; empty where there is no API."""
-        for _, properties in self._of_type(HTTP_API):
-            body: dict[str, Any] = properties["DefinitionBody"]
-            return body
-        return {"paths": {}}
+        """The HTTP API's properties; empty where there is no API."""
+        return next((properties for _, properties in self._of_type(HTTP_API)), {})
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         """Every route of the HTTP API."""
         return tuple(
             self._route(path, method, operation)
-            for path, operations in self._api["paths"].items()
+            for path, operations in self._api.get("DefinitionBody", {"paths": {}})["paths"].items()
             for method, operation in operations.items()
         )
 
@@ -268,19 +265,15 @@ class Template:
     @cached_property
     def audience(self) -> tuple[str, ...]:
         """The audiences of which a token must name one."""
-        for _, properties in self._of_type(HTTP_API):
-            for authorizer in properties.get("Auth", {}).get("Authorizers", {}).values():
-                separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
-                return tuple(str(self.resolve(several)).split(separator))
+        for authorizer in self._api.get("Auth", {}).get("Authorizers", {}).values():
+            separator, several = authorizer["JwtConfiguration"]["audience"]["Fn::Split"]
+            return tuple(str(self.resolve(several)).split(separator))
         return ()
 
     @cached_property
     def access_log(self) -> str:
         """What API Gateway writes of each request, with the names of its variables in it."""
-        for _, properties in self._of_type(HTTP_API):
-            form: str = properties["AccessLogSettings"]["Format"]
-            return form
-        return ""
+        return str(self._api.get("AccessLogSettings", {}).get("Format", ""))
 
     @cached_property
     def called(self) -> dict[str, Function]:
@@ -290,16 +283,16 @@ class Template:
 
     def cors(self, origins: Sequence[str]) -> Cors | None:
         """Return what the API allows pages of `origins`; None where there are none."""
-        for _, properties in self._of_type(HTTP_API) if origins else ():
-            _, declared, _ = properties["CorsConfiguration"]["Fn::If"]
-            return Cors(
-                origins=tuple(origins),
-                methods=tuple(declared["AllowMethods"]),
-                headers=tuple(declared["AllowHeaders"]),
-                exposed=tuple(declared["ExposeHeaders"]),
-                seconds=int(declared["MaxAge"]),
-            )
-        return None
+        if not origins:
+            return None
+        _, declared, _ = self._api["CorsConfiguration"]["Fn::If"]
+        return Cors(
+            origins=tuple(origins),
+            methods=tuple(declared["AllowMethods"]),
+            headers=tuple(declared["AllowHeaders"]),
+            exposed=tuple(declared["ExposeHeaders"]),
+            seconds=int(declared["MaxAge"]),
+        )
 
     @cached_property
     def queue_sources(self) -> tuple[tuple[Function, QueueSource], ...]:

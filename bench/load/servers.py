@@ -152,8 +152,6 @@ def _rival(stack: ExitStack, name: str, command: Callable[[int], list[str]], url
     process = spawn_bound(
         command(port),
         signal.SIGTERM,
-        user=None,
-        group=None,
         environment={
             "PATH": os.environ.get("PATH", ""),
             "DATABASE_URL": url,

@@ -147,7 +147,7 @@ SPECIAL: Mapping[str, Special] = {
     "console.asset": Special(headers={**_BROWSER, "accept": "*/*"}, ids={"file": "main.0000000000000000.js"}),
 }
 # What no route matches.
-NOWHERE = Route("GET", "/v1/organisations", "default.answer", "retrieve", None, "What no route matches")
+NOWHERE = Route("/v1/organisations", "default.answer", "retrieve", None, "What no route matches")
 
 
 # ---- requests -------------------------------------------------------------------------------------------

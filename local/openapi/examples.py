@@ -78,12 +78,9 @@ def attribute(said: Attribute) -> Any:
 
 
 def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = False) -> Object:
-    """Return the resource object of the example of a type.
+    """Return the resource object of the example of a type: of an item of a list it has a `cursor`.
 
-    Args:
-        resource: the type.
-        primary: whether it is primary data, of which more is known to lead somewhere.
-        cursor: whether it is an item of a list.
+    Of `primary` data more is known to lead somewhere.
     """
     made: Object = {
         **identifier(resource.type),
@@ -142,16 +139,12 @@ def single_document(resource: Resource, url: str) -> Object:
 
 def page_document(resource: Resource, path: str, include: tuple[str, ...]) -> Object:
     """Return a page that holds the example of a type, and what including some paths adds."""
-    query = f"include={','.join(include)}&" if include else ""
-    asked = query.removesuffix("&")
+    asked = f"include={','.join(include)}" if include else ""
+    first = f"{path}?{asked}" if asked else path
+    following = f"{path}?{'&'.join(filter(None, (asked, f'page%5Bafter%5D={CURSOR}')))}"
     document: Object = {
         "jsonapi": {"version": "1.1"},
-        "links": {
-            "self": f"{path}?{asked}" if asked else path,
-            "first": f"{path}?{asked}" if asked else path,
-            "prev": None,
-            "next": f"{path}?{query}page%5Bafter%5D={CURSOR}",
-        },
+        "links": {"self": first, "first": first, "prev": None, "next": following},
         "data": [resource_object(resource, cursor=True)],
     }
     if include:
@@ -160,13 +153,7 @@ def page_document(resource: Resource, path: str, include: tuple[str, ...]) -> Ob
 
 
 def request_document(resource: Resource, action: str, within: frozenset[str]) -> Object:
-    """Return the document that creates or changes the example of a type.
-
-    Args:
-        resource: the type.
-        action: `create` or `update`.
-        within: relationships that the path has settled.
-    """
+    """Return the document that creates or changes the example of a type; `within` are settled by the path."""
     data: Object = {"type": resource.type}
     if action == "update":
         data["id"] = id_of(resource.type)

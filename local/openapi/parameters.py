@@ -1,7 +1,7 @@
 """The parameters of each operation, named as they are written in the URL, each with an example that is accepted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.openapi import examples
@@ -219,34 +219,32 @@ def _orders(resource: Resource) -> list[str]:
 
 def _sort(resource: Resource) -> Object:
     # Without `default`, here and below: a page that tries operations would send each of them with every list.
+    usual, by_others = f"-{resource.times[0]}", ""
     dead = "By `deleted_at` with `filter[deleted]=only`."
     if _is_live_alone(resource):
         by = "`created_at` and `name`" if resource.named else "`created_at`"
         dead += f" A service {_without(resource)} has no order but {by}, and of all rows the live ones."
     if resource.sorted_by:
-        description = (
-            f"The order, `-` for newest first; `-created_at` where it is not said. {dead} By `{resource.sorted_by}` "
-            f"with `filter[workspace]`, among at most {MAX_STATES:,}: what never happened is older than all."
+        by_others = (
+            f" {dead} By `{resource.sorted_by}` with `filter[workspace]`, among at most {MAX_STATES:,}: what never "
+            "happened is older than all."
         )
-        return _query("sort", description, narrowed("Order", enum=_orders(resource)), "-created_at")
-    if resource.times != SORTABLE:
-        usual = f"-{resource.times[0]}"
-        description = f"The order, `-` for newest first; `{usual}` where it is not said."
-        if resource.tenancy == "message":
-            description += " By another time only those that have it, and without a filter on outcome, reason or run."
-            description += (
-                " A service that names no workspace and no connector has this order alone, and filters by an outcome "
-                "other than `applied`, with a reason or without; by a run it names one of them."
-            )
-        return _query("sort", description, narrowed("Order", enum=_orders(resource)), usual)
-    if resource.named is None:
-        description = f"The order, `-` for newest first; `-created_at` where it is not said. {dead}"
-        return _query("sort", description, narrowed("Order", enum=_orders(resource)), "-created_at")
-    description = (
-        "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found by "
-        f"its name. Only live rows have the order of names, whose case does not count. {dead}"
-    )
-    return _query("sort", description, narrowed("Order", enum=_orders(resource)), "name")
+    elif resource.times == SORTABLE:
+        by_others = f" {dead}"
+    elif resource.tenancy == "message":
+        by_others = (
+            " By another time only those that have it, and without a filter on outcome, reason or run."
+            " A service that names no workspace and no connector has this order alone, and filters by an outcome "
+            "other than `applied`, with a reason or without; by a run it names one of them."
+        )
+    description = f"The order, `-` for newest first; `{usual}` where it is not said.{by_others}"
+    if resource.named and not resource.sorted_by and resource.times == SORTABLE:
+        usual = "name"
+        description = (
+            "The order, `-` for the other way round; where it is not said `-created_at`, or `name` for what is found "
+            f"by its name. Only live rows have the order of names, whose case does not count. {dead}"
+        )
+    return _query("sort", description, narrowed("Order", enum=_orders(resource)), usual)
 
 
 def _filters(resource: Resource, within: frozenset[str]) -> Iterator[Object]:
@@ -382,44 +380,38 @@ def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
         )
 
 
-def _header(name: str, description: str, example: str, **limits: Any) -> tuple[str, Object]:
-    made = {
-        "name": name,
-        "in": "header",
-        "description": description,
-        "schema": {"type": "string", **limits},
-        "example": example,
-    }
-    return name, made
-
-
 _TAG = r'(W/)?"[!#-~]*"'
 _TAGS = rf"^(\*|{_TAG}( *, *{_TAG})*)$"
+_IF_MATCH = (
+    "If-Match",
+    "The `ETag` of the row that the client knows: 412 if the row has changed since.",
+    examples.ENTITY_TAG,
+    {"format": "entity-tags", "pattern": _TAGS},
+)
+# The header of an operation: its name, what it says, an example, and what its value is beside a text.
+_HEADERS: Mapping[str, tuple[str, str, str, Object]] = {
+    "retrieve": (
+        "If-None-Match",
+        "The `ETag` of the answer that the client has: 304 if it still holds.",
+        examples.ENTITY_TAG,
+        {"format": "entity-tags", "pattern": _TAGS},
+    ),
+    "create": (
+        "Idempotency-Key",
+        (
+            "A name for this attempt. For 24 hours the same request with the same key gets the first answer "
+            "again; another request with that key is 422."
+        ),
+        examples.IDEMPOTENCY_KEY,
+        {"pattern": "^[!-~]{1,255}$"},
+    ),
+    "update": _IF_MATCH,
+    "delete": _IF_MATCH,
+}
 
 
 def _headers(route: Route) -> Iterator[tuple[str, Object]]:
-    match route.operation:
-        case "retrieve":
-            yield _header(
-                "If-None-Match",
-                "The `ETag` of the answer that the client has: 304 if it still holds.",
-                examples.ENTITY_TAG,
-                format="entity-tags",
-                pattern=_TAGS,
-            )
-        case "create":
-            yield _header(
-                "Idempotency-Key",
-                "A name for this attempt. For 24 hours the same request with the same key gets the first answer "
-                "again; another request with that key is 422.",
-                examples.IDEMPOTENCY_KEY,
-                pattern="^[!-~]{1,255}$",
-            )
-        case "update" | "delete":
-            yield _header(
-                "If-Match",
-                "The `ETag` of the row that the client knows: 412 if the row has changed since.",
-                examples.ENTITY_TAG,
-                format="entity-tags",
-                pattern=_TAGS,
-            )
+    if route.operation in _HEADERS:
+        name, description, example, limits = _HEADERS[route.operation]
+        said = {"name": name, "in": "header", "description": description}
+        yield name, {**said, "schema": {"type": "string", **limits}, "example": example}

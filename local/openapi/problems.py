@@ -4,30 +4,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
-from wellspring.errors import (
-    AlreadyExists,
-    BadRequest,
-    Conflict,
-    Forbidden,
-    ImmutableAttribute,
-    InternalError,
-    InvalidCursor,
-    InvalidJson,
-    InvalidQueryParameter,
-    MethodNotAllowed,
-    NotAcceptable,
-    NotFound,
-    Overtaken,
-    PayloadTooLarge,
-    PreconditionFailed,
-    SchemaValidationError,
-    ServiceUnavailable,
-    SystemAttribute,
-    TenantMismatch,
-    Unauthorized,
-    UnsupportedMediaType,
-    WellspringError,
-)
+from wellspring import errors
+from wellspring.errors import WellspringError
 from wellspring.jsonapi.body import MAX_BODY_BYTES
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import Resource
@@ -35,11 +13,11 @@ from wellspring.routes import Route, routes
 
 # An id that no example has.
 NOBODYS = "01990000-0009-7000-8000-f00000000009"
-UNAUTHORIZED = Unauthorized("This operation needs a bearer token.")
-UNKNOWN_PATH = NotFound("There is no such path.")
-OTHER_METHOD = MethodNotAllowed("This path knows GET, POST.", allowed=["GET", "POST"])
-UNAVAILABLE = ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
-FAULT = InternalError("The request could not be completed.")
+UNAUTHORIZED = errors.Unauthorized("This operation needs a bearer token.")
+UNKNOWN_PATH = errors.NotFound("There is no such path.")
+OTHER_METHOD = errors.MethodNotAllowed("This path knows GET, POST.", allowed=["GET", "POST"])
+UNAVAILABLE = errors.ServiceUnavailable("The database does not answer at the moment; nothing was changed.")
+FAULT = errors.InternalError("The request could not be completed.")
 
 # A document whose problems are of several kinds is 400, and names them all (JSON:API 1.1, "Processing Errors").
 MIXED = (
@@ -85,19 +63,19 @@ def _problems(route: Route) -> Iterator[WellspringError]:
         if route.operation == "health":
             yield UNAVAILABLE
         if route.operation == "asset":
-            yield NotFound("The console has no such file now. Load the page again.")
+            yield errors.NotFound("The console has no such file now. Load the page again.")
         return
     resource = route.resource
     yield UNAUTHORIZED
-    yield Forbidden("This needs the scope system:read.")
-    yield NotAcceptable(
+    yield errors.Forbidden("This needs the scope system:read.")
+    yield errors.NotAcceptable(
         f"Answers are {MEDIA_TYPE}, without extensions and without parameters other than profile.", header="Accept"
     )
-    yield UnsupportedMediaType(f"{MEDIA_TYPE} takes no parameters but ext and profile.", header="Content-Type")
+    yield errors.UnsupportedMediaType(f"{MEDIA_TYPE} takes no parameters but ext and profile.", header="Content-Type")
     yield FAULT
     if is_never_permitted(route):
         return
-    yield InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
+    yield errors.InvalidQueryParameter("There is no such parameter for this operation.", parameter="foo")
     yield UNAVAILABLE
     yield from _of_operation(route, resource)
 
@@ -105,12 +83,12 @@ def _problems(route: Route) -> Iterator[WellspringError]:
 def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]:
     match route.operation:
         case "list" | "answers":
-            yield InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
+            yield errors.InvalidCursor("The cursor is not one of this list.", parameter="page[after]")
             yield from (_absent(of) for of in (route.of.type if route.of else "", *route.within.values()) if of)
         case "answer" if route.of is not None:
             yield _absent(route.of.type)
         case "retrieve":
-            yield BadRequest("The value must be entity tags in double quotes.", header="If-None-Match")
+            yield errors.BadRequest("The value must be entity tags in double quotes.", header="If-None-Match")
             yield _absent(resource.type)
         case "delete":
             yield from _conditional()
@@ -120,7 +98,7 @@ def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]
             yield from _conditional()
             yield _absent(resource.type)
             yield from _of_document(resource)
-            yield ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
+            yield errors.ImmutableAttribute("The direction is never changed.", pointer="/data/attributes/direction")
             yield from _of_the_last_owner(resource)
         case "release" | "dismiss" | "release_many":
             yield from _of_release(route, resource)
@@ -131,7 +109,7 @@ def _of_operation(route: Route, resource: Resource) -> Iterator[WellspringError]
 
 def _of_the_last_owner(resource: Resource) -> Iterator[WellspringError]:
     if resource.policy == "member":
-        yield Conflict("The group would have no owner.")
+        yield errors.Conflict("The group would have no owner.")
 
 
 def is_never_permitted(route: Route) -> bool:
@@ -139,37 +117,37 @@ def is_never_permitted(route: Route) -> bool:
     return route.resource is not None and route.resource.policy == "enrolment" and route.operation == "update"
 
 
-def _absent(type_: str, pointer: str | None = None) -> NotFound:
-    return NotFound(f"There is no such {type_}: {NOBODYS}.", resource_type=type_, pointer=pointer)
+def _absent(type_: str, pointer: str | None = None) -> errors.NotFound:
+    return errors.NotFound(f"There is no such {type_}: {NOBODYS}.", resource_type=type_, pointer=pointer)
 
 
 def _conditional() -> Iterator[WellspringError]:
-    yield BadRequest("The value must be entity tags in double quotes, comma-separated, or *.", header="If-Match")
-    yield PreconditionFailed("The resource was changed since; read it again.", header="If-Match")
+    yield errors.BadRequest("The value must be entity tags in double quotes, comma-separated, or *.", header="If-Match")
+    yield errors.PreconditionFailed("The resource was changed since; read it again.", header="If-Match")
 
 
 def _of_document(resource: Resource) -> Iterator[WellspringError]:
-    yield BadRequest("The document must have a resource object as its data.", pointer="")
-    yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
-    yield SystemAttribute("The system sets created_at.", pointer="/data/attributes/created_at")
-    yield Conflict(f"The type must be {resource.type}.", pointer="/data/type")
-    yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
-    yield SchemaValidationError("There is no such attribute.", pointer="/data/attributes/foo")
+    yield errors.BadRequest("The document must have a resource object as its data.", pointer="")
+    yield errors.InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
+    yield errors.SystemAttribute("The system sets created_at.", pointer="/data/attributes/created_at")
+    yield errors.Conflict(f"The type must be {resource.type}.", pointer="/data/type")
+    yield errors.PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    yield errors.SchemaValidationError("There is no such attribute.", pointer="/data/attributes/foo")
 
 
 def _of_release(route: Route, resource: Resource) -> Iterator[WellspringError]:
     if route.operation != "release_many":
         yield _absent(resource.type)
-        yield Conflict(f"The {resource.name.split()[-1]} is not parked: it is applied.")
+        yield errors.Conflict(f"The {resource.name.split()[-1]} is not parked: it is applied.")
     if route.operation == "release" and resource.policy == "message":
-        yield Overtaken("Something of its connector has been applied since it came.")
+        yield errors.Overtaken("Something of its connector has been applied since it came.")
     if route.operation == "release_many" and resource.policy == "message":
         yield _absent("workspace_connector", "/meta/workspace_connector")
-    yield BadRequest("The document must have an object as its meta.", pointer="")
-    yield InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
-    yield PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
+    yield errors.BadRequest("The document must have an object as its meta.", pointer="")
+    yield errors.InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.")
+    yield errors.PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
     if route.operation != "release":
-        yield SchemaValidationError("The member is missing.", pointer="/meta")
+        yield errors.SchemaValidationError("The member is missing.", pointer="/meta")
 
 
 def _of_creation(resource: Resource) -> Iterator[WellspringError]:
@@ -179,6 +157,6 @@ def _of_creation(resource: Resource) -> Iterator[WellspringError]:
             yield _absent(relationship.target, pointer)
     if resource.policy == "provenance":
         names = " and ".join(relationship.name for relationship in resource.parents)
-        yield TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
+        yield errors.TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
     if resource.policy in {"enrolment", "member"}:
-        yield AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)
+        yield errors.AlreadyExists(f"There is such a live {resource.name} already.", resource_type=resource.type)

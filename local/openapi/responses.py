@@ -6,7 +6,7 @@ from typing import Any
 
 from local.openapi import examples, problems
 from local.openapi.naming import operation_id, pascal, schema
-from local.openapi.schemas import narrowed
+from local.openapi.schemas import closed, narrowed
 from wellspring.errors import WellspringError
 from wellspring.example_ids import id_of
 from wellspring.jsonapi.errors import error_document
@@ -32,6 +32,12 @@ _OF_THE_GATEWAY_ALONE = (
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 _TEXT: Object = {"schema": {"type": "string"}}
+
+
+def _said(description: str, *kinds: tuple[str, Object, Any]) -> Object:
+    """Return a response whose content is of these media types: each with its schema and an example."""
+    content = {kind: {"schema": said, "example": example} for kind, said, example in kinds}
+    return {"description": description, "content": content}
 
 
 def responses(route: Route) -> Iterator[tuple[str, str, Object]]:
@@ -76,9 +82,8 @@ def failure(status: HTTPStatus, found: Sequence[WellspringError]) -> Object:
         content |= _gateways_content(status)
     meanings = "\n".join(f"- `{problem.code}`: {problems.meaning(problem)}" for problem in found)
     made: Object = {"description": f"{status.phrase}.\n\n{meanings}", "content": content}
-    headers = {name: found[0].headers[name] for name in found[0].headers}
-    if headers:
-        made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in headers.items()}
+    if found[0].headers:
+        made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in found[0].headers.items()}
     return made
 
 
@@ -120,14 +125,7 @@ _REFUSED = (
 def _of_agents() -> Iterator[tuple[str, str, Object]]:
     """Yield what `POST /mcp` answers: messages of JSON-RPC, whose contents the protocol describes."""
     result = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "{}"}], "isError": False}}
-    yield (
-        "200",
-        "",
-        {
-            "description": "The result, or an error of what was asked.",
-            "content": {_JSON: {"schema": schema("AgentMessage"), "example": result}},
-        },
-    )
+    yield "200", "", _said("The result, or an error of what was asked.", (_JSON, schema("AgentMessage"), result))
     yield "202", "", {"description": "A notification, which is not answered."}
     yield "401", "Unauthorized", failure(HTTPStatus.UNAUTHORIZED, [problems.UNAUTHORIZED])
     for status, description in _REFUSED:
@@ -135,8 +133,7 @@ def _of_agents() -> Iterator[tuple[str, str, Object]]:
         said: Object = schema("AgentMessage")
         if status in _GATEWAYS:
             said = {"anyOf": [said, schema("GatewayError")]}
-        answer: Object = {"description": description, "content": {_JSON: {"schema": said, "example": error}}}
-        yield str(int(status)), f"Agents{pascal(status.name.lower())}", answer
+        yield str(int(status)), f"Agents{pascal(status.name.lower())}", _said(description, (_JSON, said, error))
     too_many = HTTPStatus.TOO_MANY_REQUESTS
     yield str(int(too_many)), f"Gateway{pascal(too_many.name.lower())}", _of_the_gateway(too_many)
 
@@ -156,13 +153,13 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
             yield "200", "", _single(route, resource, f"The {resource.name}.")
             yield "304", "NotModified", {"description": "The client has this answer already.", "headers": _tag()}
         case "answer":
-            found = examples.single_document(resource, _path(route))
-            content: Object = {"schema": schema(f"{pascal(resource.type)}Document"), "example": found}
-            yield "200", "", {"description": f"The {resource.name}.", "content": {MEDIA_TYPE: content}}
+            yield "200", "", _document(resource, f"The {resource.name}.", _path(route))
         case "update" | "release" | "dismiss":
             yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
         case "status" | "release_many":
-            yield "200", "", _status(route, resource) if resource.is_single else _released(resource)
+            told = f"The {resource.name}."
+            single = _single(route, resource, told, is_tagged=False) if resource.is_single else _released(resource)
+            yield "200", "", single
         case "delete":
             yield "204", "NoContent", {"description": "It is removed: tombstoned, kept as history."}
         case _:
@@ -180,29 +177,20 @@ def _tag() -> Object:
 
 def _single(route: Route, resource: Resource, description: str, *, is_tagged: bool = True) -> Object:
     path = resource.route if resource.is_single else f"{resource.route}/{id_of(resource.type)}"
-    content: Object = {
-        "schema": schema(f"{pascal(resource.type)}Document"),
-        "example": examples.single_document(resource, path),
-    }
-    made: Object = {"description": description, "content": {MEDIA_TYPE: content}}
-    made |= {"headers": _tag()} if is_tagged else {}
+    made = _document(resource, description, path) | ({"headers": _tag()} if is_tagged else {})
     links = _links(route, resource)
     return {**made, "links": links} if links else made
 
 
-def _status(route: Route, resource: Resource) -> Object:
-    return _single(route, resource, f"The {resource.name}.", is_tagged=False)
+def _document(resource: Resource, description: str, path: str) -> Object:
+    found = examples.single_document(resource, path)
+    return _said(description, (MEDIA_TYPE, schema(f"{pascal(resource.type)}Document"), found))
 
 
 def _released(resource: Resource) -> Object:
-    example = {
-        "jsonapi": {"version": "1.1"},
-        "meta": {"matching": 120, "released": 97, "still_parked": 3, "remaining": 20},
-    }
-    return {
-        "description": f"How many {resource.names} there were, were released, stay parked, and are left.",
-        "content": {MEDIA_TYPE: {"schema": schema("ReleaseDocument"), "example": example}},
-    }
+    counts = {"matching": 120, "released": 97, "still_parked": 3, "remaining": 20}
+    description = f"How many {resource.names} there were, were released, stay parked, and are left."
+    return _said(description, (MEDIA_TYPE, schema("ReleaseDocument"), {"jsonapi": {"version": "1.1"}, "meta": counts}))
 
 
 def _path(route: Route) -> str:
@@ -222,12 +210,7 @@ def _page(route: Route, resource: Resource) -> Object:
         given["with_include"] = {"value": examples.page_document(resource, path, include)}
     return {
         "description": f"A page of {resource.names}. Its type names the profile {CURSOR_PAGINATION} if `Accept` does.",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": schema(f"{pascal(resource.type)}Collection"),
-                "examples": given,
-            }
-        },
+        "content": {MEDIA_TYPE: {"schema": schema(f"{pascal(resource.type)}Collection"), "examples": given}},
     }
 
 
@@ -240,55 +223,26 @@ def _links(route: Route, resource: Resource) -> Object:
     }
 
 
+_PAGE = _said("A page for a browser.", ("text/html", {"type": "string"}, "<!doctype html>"))
+_METADATA = {
+    "resource": "https://ledger.example.com/mcp",
+    "resource_name": "Wellspring, the ledger of connections",
+    "authorization_servers": ["https://auth.example.com/"],
+    "bearer_methods_supported": ["header"],
+    "resource_documentation": "https://ledger.example.com/docs",
+}
 _OPEN: dict[str, Object] = {
-    "metadata": {
-        "description": "Metadata of an OAuth 2.0 protected resource (RFC 9728).",
-        "content": {
-            _JSON: {
-                "schema": {"required": ["resource", "authorization_servers"]},
-                "example": {
-                    "resource": "https://ledger.example.com/mcp",
-                    "resource_name": "Wellspring, the ledger of connections",
-                    "authorization_servers": ["https://auth.example.com/"],
-                    "bearer_methods_supported": ["header"],
-                    "resource_documentation": "https://ledger.example.com/docs",
-                },
-            }
-        },
-    },
-    "health": {
-        "description": "The database answers.",
-        "content": {
-            _JSON: {
-                "schema": {
-                    "type": "object",
-                    "properties": {"status": {"const": "ok"}},
-                    "required": ["status"],
-                    "additionalProperties": False,
-                },
-                "example": {"status": "ok"},
-            }
-        },
-    },
-    "openapi": {
-        "description": "An OpenAPI 3.1 document.",
-        "content": {
-            _JSON: {"schema": {"required": ["openapi"]}, "example": {"openapi": "3.1.1"}},
-        },
-    },
-    "docs": {
-        "description": "A page for a browser.",
-        "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
-    },
-    "console": {
-        "description": "A page for a browser.",
-        "content": {"text/html": {**_TEXT, "example": "<!doctype html>"}},
-    },
-    "asset": {
-        "description": "A script or the styles of the console, to be kept for ever.",
-        "content": {
-            "text/javascript": {**_TEXT, "example": "export const name = 1;"},
-            "text/css": {**_TEXT, "example": "body{margin:0}"},
-        },
-    },
+    "metadata": _said(
+        "Metadata of an OAuth 2.0 protected resource (RFC 9728).",
+        (_JSON, {"required": ["resource", "authorization_servers"]}, _METADATA),
+    ),
+    "health": _said("The database answers.", (_JSON, closed({"status": {"const": "ok"}}, "status"), {"status": "ok"})),
+    "openapi": _said("An OpenAPI 3.1 document.", (_JSON, {"required": ["openapi"]}, {"openapi": "3.1.1"})),
+    "docs": _PAGE,
+    "console": _PAGE,
+    "asset": _said(
+        "A script or the styles of the console, to be kept for ever.",
+        ("text/javascript", {"type": "string"}, "export const name = 1;"),
+        ("text/css", {"type": "string"}, "body{margin:0}"),
+    ),
 }

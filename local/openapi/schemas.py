@@ -52,12 +52,7 @@ NEVER: Object = {"not": {}}
 
 def closed(properties: Object, *required: str) -> Object:
     """Return the schema of an object that has these members and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": list(required)} if required else {}),
-        "additionalProperties": False,
-    }
+    return {**open_(properties, *required), "additionalProperties": False}
 
 
 def open_(properties: Object, *required: str) -> Object:
@@ -75,11 +70,7 @@ def narrowed(name: str, **to: Any) -> Object:
 
 
 def basics(codes: list[str]) -> dict[str, Object]:
-    """Return the schemas that no resource has to itself.
-
-    Args:
-        codes: every error code.
-    """
+    """Return the schemas that no resource has to itself; `codes` are those of all errors."""
     return {
         "Id": {"type": "string", "format": "uuid", "description": "Made by the server; ids made later sort later."},
         "Instant": {
@@ -143,30 +134,15 @@ def basics(codes: list[str]) -> dict[str, Object]:
                 "links": closed({"type": {"type": "string", "format": "uri"}}, "type"),
                 "meta": closed({"page": closed({"maxSize": {"type": "integer"}}, "maxSize")}, "page"),
             },
-            "id",
-            "status",
-            "code",
-            "title",
-            "detail",
+            *("id", "status", "code", "title", "detail"),
         ),
         "ErrorDocument": closed(
-            {
-                "jsonapi": schema("JsonApi"),
-                "errors": {"type": "array", "items": schema("Error"), "minItems": 1},
-            },
-            "jsonapi",
-            "errors",
+            {"jsonapi": schema("JsonApi"), "errors": {"type": "array", "items": schema("Error"), "minItems": 1}},
+            *("jsonapi", "errors"),
         ),
         "ReleaseDocument": closed(
-            {
-                "jsonapi": schema("JsonApi"),
-                "meta": closed(
-                    {name: {"type": "integer", "minimum": 0} for name in RELEASED},
-                    *RELEASED,
-                ),
-            },
-            "jsonapi",
-            "meta",
+            {"jsonapi": schema("JsonApi"), "meta": closed(dict.fromkeys(RELEASED, _NUMBER), *RELEASED)},
+            *("jsonapi", "meta"),
         ),
         "GatewayError": {
             **open_({"message": {"type": "string"}}, "message"),
@@ -213,13 +189,9 @@ def basics(codes: list[str]) -> dict[str, Object]:
                 "type": {"type": "string", "description": "The type of the thing at fault."},
                 "id": {"type": "string", "description": "Its id, or what is wrong with a message that is none."},
             },
-            "code",
-            "type",
-            "id",
+            *("code", "type", "id"),
         ),
-        "Counts": closed(
-            {name: {"type": "integer", "minimum": 0} for name in ("named", "made", "linked", "ended", "matched")}
-        ),
+        "Counts": closed(dict.fromkeys(("named", "made", "linked", "ended", "matched"), _NUMBER)),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "Relationships": {
             **open_({said.name: schema("ManyLinked" if said.many else "Linkage") for said in _every_relationship()}),
@@ -243,7 +215,7 @@ def _text_of(most: int) -> Object:
 
 _NUMBER: Object = {"type": "integer", "minimum": 0}
 _TOTAL: Object = {
-    "total": {"type": "integer", "minimum": 0, "maximum": MAX_TOTAL},
+    "total": {**_NUMBER, "maximum": MAX_TOTAL},
     "total_is_capped": {"type": "boolean", "const": True, "description": "Where there are more than are counted."},
 }
 
@@ -257,19 +229,14 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
         yield from _of_one_of(family, resource)
         return
     yield name, _resource_object(resource)
-    if resource.is_single or resource is CONNECTOR_IMPACT:
-        yield (
-            f"{name}Document",
-            _document(included_types(resource), {"data": schema(name), "links": schema("SelfLinks")}),
-        )
-    elif resource in ANSWERS:
+    is_alone = resource.is_single or resource is CONNECTOR_IMPACT
+    if is_alone or (resource.route and resource not in ANSWERS):
+        members = {"data": schema(name), "links": schema("SelfLinks")}
+        yield f"{name}Document", _document(included_types(resource), members)
+    if resource in ANSWERS and not is_alone:
         several = {"type": "array", "items": schema(name)}
         yield f"{name}Collection", _document(included_types(resource), {"data": several, "links": schema("PageLinks")})
-    elif resource.route:
-        yield (
-            f"{name}Document",
-            _document(included_types(resource), {"data": schema(name), "links": schema("SelfLinks")}),
-        )
+    elif resource.route and not is_alone:
         yield f"{name}Collection", _collection(resource)
 
 
@@ -399,7 +366,7 @@ _OF_KINDS: Mapping[Kind, Object] = {
     "direction": schema("Direction"),
     "date": {"type": "string", "format": "date", "description": "A day of UTC."},
     "boolean": {"type": "boolean"},
-    "number": {"type": "integer", "minimum": 0},
+    "number": _NUMBER,
     "count": _NUMBER,
     "optional_count": {**_NUMBER, "type": ["integer", "null"]},
     "texts": {"type": "array", "items": {"type": "string"}},
@@ -631,16 +598,8 @@ def request_to(route: Route, resource: Resource) -> Object:
     settled = {"description": "The path says it already; if it is said here, it must be the same."}
     if not written:
         return schema(request_name(resource, operation))
-    relationships: Object = {
-        "type": "object",
-        "properties": {said.name: settled if said.name in within else {} for said in written},
-        **({"required": linked} if linked else {}),
-    }
-    data: Object = {
-        "type": "object",
-        "properties": {"relationships": relationships},
-        **({"required": ["relationships"]} if linked else {}),
-    }
+    relationships = open_({said.name: settled if said.name in within else {} for said in written}, *linked)
+    data = open_({"relationships": relationships}, *(["relationships"] if linked else []))
     return narrowed(request_name(resource, operation), properties={"data": data})
 
 

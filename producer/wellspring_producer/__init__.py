@@ -9,8 +9,7 @@ docs/messages.md says what the messages do.
 
 from wellspring_producer.connector import Connector, Workspace
 from wellspring_producer.errors import InvalidRecord, NotCompleted, NotSent, ProducerError, TooManyMessages
-from wellspring_producer.progress import Progress
-from wellspring_producer.runs import Run, Snapshot
+from wellspring_producer.runs import Progress, Run, Snapshot
 
 __all__ = [
     "Connector",

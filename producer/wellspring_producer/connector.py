@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, TypeAdapter, validate_call
 
-from wellspring_producer.ids import new_id
 from wellspring_producer.messages import (
     ConnectorDisconnected,
     Direction,
@@ -14,15 +13,26 @@ from wellspring_producer.messages import (
     ProvidersMatched,
     RunName,
     SyncReverted,
+    new_id,
 )
-from wellspring_producer.progress import Progress, show
-from wellspring_producer.runs import Run, Snapshot
+from wellspring_producer.runs import Progress, Run, Snapshot, show
 from wellspring_producer.sending import Sender, Sqs, client
 
 _id: TypeAdapter[str] = TypeAdapter(Id)
 
 
-class Connector:
+class _Source:
+    def __init__(self, queue_url: str, id_: UUID | str, sqs: Sqs | None) -> None:
+        self._queue_url = queue_url
+        self.id = _id.validate_python(id_)
+        self._sqs = sqs or client()
+
+    def _send(self, message: ConnectorDisconnected | SyncReverted | ProvidersMatched) -> str:
+        Sender(self._queue_url, self._sqs).send(message.entry())
+        return message.id
+
+
+class Connector(_Source):
     """One workspace connector: its syncs, and their undoing.
 
     Args:
@@ -40,9 +50,7 @@ class Connector:
         sqs: Sqs | None = None,
         progress: Callable[[Progress], None] = show,
     ) -> None:
-        self._queue_url = queue_url
-        self.id = _id.validate_python(workspace_connector_id)
-        self._sqs = sqs or client()
+        super().__init__(queue_url, workspace_connector_id, sqs)
         self._progress = progress
 
     @validate_call
@@ -83,9 +91,7 @@ class Connector:
         Raises:
             NotSent: with the message; whoever tries again may pass its id.
         """
-        message = ConnectorDisconnected(id=id_ or new_id(), workspace_connector_id=self.id)
-        Sender(self._queue_url, self._sqs).send(message.entry())
-        return message.id
+        return self._send(ConnectorDisconnected(id=id_ or new_id(), workspace_connector_id=self.id))
 
     def revert(
         self,
@@ -97,12 +103,10 @@ class Connector:
         """Undo a run, or up to 1,000 messages. Return the message's id. Raises NotSent."""
         ids = None if message_ids is None else list(message_ids)
         which = {name: said for name, said in (("run", run), ("message_ids", ids)) if said is not None}
-        message = SyncReverted(id=id_ or new_id(), workspace_connector_id=self.id, **which)
-        Sender(self._queue_url, self._sqs).send(message.entry())
-        return message.id
+        return self._send(SyncReverted(id=id_ or new_id(), workspace_connector_id=self.id, **which))
 
 
-class Workspace:
+class Workspace(_Source):
     """One workspace, whose providers are matched.
 
     Args:
@@ -112,12 +116,8 @@ class Workspace:
     """
 
     def __init__(self, queue_url: str, workspace_id: UUID | str, *, sqs: Sqs | None = None) -> None:
-        self._queue_url = queue_url
-        self.id = _id.validate_python(workspace_id)
-        self._sqs = sqs or client()
+        super().__init__(queue_url, workspace_id, sqs)
 
     def match(self, provider_ids: Iterable[UUID | str], *, id_: UUID | str | None = None) -> str:
         """Say that up to 3,000 providers suit the workspace. Return the message's id. Raises NotSent."""
-        message = ProvidersMatched(id=id_ or new_id(), workspace_id=self.id, provider_ids=list(provider_ids))
-        Sender(self._queue_url, self._sqs).send(message.entry())
-        return message.id
+        return self._send(ProvidersMatched(id=id_ or new_id(), workspace_id=self.id, provider_ids=list(provider_ids)))

@@ -4,9 +4,11 @@
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Annotated, Any, Literal, NotRequired, Self, TypedDict
 from uuid import UUID
 
@@ -62,6 +64,28 @@ type Name = Annotated[str, StringConstraints(min_length=1, max_length=500, patte
 type Words = Annotated[str, StringConstraints(max_length=2000, pattern=PRINTABLE)]
 
 _STRICT = ConfigDict(extra="forbid")
+
+
+# ---- ids: both kinds grow with time, which is kindest to the ledger's index ------------------------------
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def derived_id(at: datetime, *parts: str) -> str:
+    """Return the id of a message of a run that happened at `at`: the same for the same parts."""
+    return _uuid(at, sha256("\0".join(parts).encode()).digest())
+
+
+def new_id() -> str:
+    """Return an id that nobody had."""
+    return _uuid(datetime.now(UTC), os.urandom(16))
+
+
+def _uuid(at: datetime, digits: bytes) -> str:
+    """Return a UUID of version 8 (RFC 9562, 5.8): 48 bits of milliseconds as in version 7, and 74 bits of `digits`."""
+    milliseconds = (at - EPOCH) // timedelta(milliseconds=1) & (1 << 48) - 1
+    bits = milliseconds << 80 | int.from_bytes(digits[:10])
+    bits = bits & ~(0xF << 76) | 0x8 << 76
+    return str(UUID(int=bits & ~(0x3 << 62) | 0x2 << 62))
 
 
 # ---- records ---------------------------------------------------------------------------------------------

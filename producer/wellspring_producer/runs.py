@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -12,7 +13,6 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from wellspring_producer.errors import InvalidRecord, NotCompleted, ProducerError, TooManyMessages
-from wellspring_producer.ids import derived_id
 from wellspring_producer.messages import (
     MOST_BYTES,
     MOST_COMPLETED,
@@ -23,12 +23,12 @@ from wellspring_producer.messages import (
     Mode,
     RecordType,
     RunCompleted,
+    derived_id,
     in_iso,
     kind_of,
     reference,
     write,
 )
-from wellspring_producer.progress import Progress
 from wellspring_producer.sending import Sender, Sqs
 
 # Times further ahead than this are no messages to Wellspring.
@@ -54,6 +54,31 @@ class Snapshot:
     direction: Direction
     types: Annotated[Sequence[RecordType], Field(min_length=1)]
     read_since: AwareDatetime | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        run: its name.
+        records: how many of it SQS has taken.
+        messages: in how many messages.
+        state: `open` while it goes on, then `complete`, or `failed`: it stays open, and its records are not lost.
+    """
+
+    run: str
+    records: int
+    messages: int
+    state: Literal["open", "complete", "failed"]
+
+
+def show(progress: Progress) -> None:
+    """Show a line in a terminal; where standard error is none, nothing."""
+    if sys.stderr.isatty():
+        end = "" if progress.state == "open" else f", {progress.state}\n"
+        line = f"\r{progress.run}: {progress.records:,} records in {progress.messages:,} messages"
+        print(line, end=end, file=sys.stderr, flush=True)  # noqa: T201  what it is for
 
 
 class Run:

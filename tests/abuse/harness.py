@@ -13,9 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection as Pipe
-from multiprocessing.process import BaseProcess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +25,26 @@ from local.postgres import temporary
 from local.processes import free_port
 from local.queue import client
 from local.settings import HOST
-from local.template import Function, Template
+from local.template import Template
 from migrations import run as migrations
-from tests.abuse import consumer
-from tests.abuse.consumer import MOST_RECEIVES, Life
-from tests.abuse.faults import FROZEN_SECONDS, Sleepers, freeze, kill_the_queue
-from tests.abuse.feeding import Feeding
-from tests.abuse.ledger import FORGOTTEN, Ledger, bring, populate
-from tests.abuse.plan import Author, Cast, Send, mended
-from tests.abuse.publishing import PUBLISHING, Publishing
+from tests.abuse import feeding, processes, publishing
+from tests.abuse.ledger import FORGOTTEN, Ledger, bring, owner_of, populate
+from tests.abuse.plan import Author, Cast, Send, effective, mended
+from tests.abuse.processes import LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Ghost, Herd, Life, Worker
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER, FEEDER
-from wellspring import messages
+from tests.support.freezing import frozen
+from tests.support.queue import delivery
 
 DATABASE = "abuse"
-SETTLING = "MaintenanceSettleFunction"
-CONSUMERS = 4
-GHOSTS = 2
-SETTLERS = 2
+# A copy of it, to which the same happens in peace.
+TWIN = "twin"
+# How many processes there are of each kind, by the module of their function.
+CONSUMERS, SETTLERS, FEEDERS, PUBLISHERS, GHOSTS = 4, 2, 2, 2, 2
 TICK_SECONDS = 0.02
 # The last message is sent when this much of the time is over, so that the abuse goes on while the queue is worked off.
 SENDING = 0.75
+LARGEST_BATCH = 10
 # On a slow machine the time is at most so much longer, until only this part of the messages is left.
 OVERTIME = 1.5
 REST = 0.1
@@ -56,6 +53,8 @@ BLOWS = ("session", "session", "server", "cluster", "frozen", "frozen", "consume
 # Between two blows.
 CALM_SECONDS = (2.0, 5.0)
 DOWN_SECONDS = (0.0, 1.5)
+# A moment; and longer than a delivery stays hidden, so that others have it meanwhile.
+FROZEN_SECONDS = (0.5, 4.2)
 PATIENCE_SECONDS = 120.0
 # How many deliveries a ghost repeats: at once, beside the consumer that has them; and late, when all of it is done.
 AT_ONCE = 0.1
@@ -64,6 +63,8 @@ LATE_SECONDS = (0.5, 15.0)
 AT_LAST = 60
 # How long consumers die and stall while they work off what is sent once more.
 MENDING_SECONDS = 10.0
+# What is counted of these, and the least that a run must have to prove anything.
+OVERTAKEN = "consumers frozen until others had their messages"
 
 
 @dataclass(frozen=True)
@@ -74,32 +75,6 @@ class Settings:
     messages: int
     seconds: int
     inbox: bool = True
-
-    @property
-    def command(self) -> str:
-        """The command that does the same again."""
-        without = "" if self.inbox else "ABUSE_WITHOUT_INBOX=1 "
-        numbers = f"ABUSE_SEED={self.seed} ABUSE_MESSAGES={self.messages} ABUSE_SECONDS={self.seconds}"
-        return f"{without}{numbers} make abuse"
-
-
-@dataclass
-class Delivery:
-    """A batch as a consumer had it `at` a time; `failed` is what it answered, None when it never did."""
-
-    at: float
-    event: Mapping[str, Any]
-    failed: set[str] | None = None
-
-    @property
-    def receives(self) -> int:
-        """How often the most received message of it has been received."""
-        return max(int(record["attributes"]["ApproximateReceiveCount"]) for record in self.event["Records"])
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids that SQS gave to its messages."""
-        return {record["messageId"] for record in self.event["Records"]}
 
 
 @dataclass(frozen=True)
@@ -116,78 +91,64 @@ class Freeze:
         return self.delivery.failed is not None and any(self.delivery.ids & other.ids for other in given)
 
 
-# What is counted of these, and the least that a run must have to prove anything.
-OVERTAKEN = "consumers frozen until others had their messages"
-
-
-class Diary:
-    """What one consumer wrote down, read as it grows."""
-
-    def __init__(self, life: Life) -> None:
-        self._path = life.diary
-        self._read = 0
-        self.deliveries: list[Delivery] = []
-        self.deeds: Counter[str] = Counter()
-
-    def read(self) -> Iterator[Delivery]:
-        """Read on; return each delivery that is new or has been answered."""
-        with suppress(FileNotFoundError), self._path.open("rb") as file:
-            file.seek(self._read)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                self._read += len(line)
-                said = json.loads(line)
-                if "deed" in said:
-                    stalled = f" for {said['seconds']:.2g} s" if said["deed"] == "stalled" else ""
-                    self.deeds[f"{said['deed']}{stalled} ({said['moment']})"] += 1
-                    continue
-                if "event" in said:
-                    self.deliveries.append(Delivery(said["at"], said["event"]))
-                else:
-                    self.deliveries[-1].failed = set(said["failed"])
-                yield self.deliveries[-1]
-
-
-@dataclass
-class Ghost:
-    """A process that repeats deliveries, one at a time."""
-
-    process: BaseProcess
-    pipe: Pipe
-    busy: bool = False
-
-    def is_free(self) -> bool:
-        """Say whether it has done what it was last given."""
-        if self.busy and self.pipe.poll():
-            self.pipe.recv()
-            self.busy = False
-        return not self.busy
-
-    def give(self, delivery: Delivery) -> None:
-        """Have it repeat `delivery`."""
-        self.busy = True
-        self.pipe.send(delivery.event)
-
-
 @dataclass
 class Evidence:
-    """What a run leaves behind, for `verdict`: `settled` is what nobody sent again when its record had come."""
+    """What a run leaves behind, for `verdict`."""
 
+    # What nobody sent again, though its record has come, is last, and has no id of SQS.
     sends: Sequence[Send]
     sqs_ids: Sequence[str]
-    settled: Sequence[Send]
     dead: Counter[str]
-    deliveries: Sequence[Delivery]
     log: Sequence[str]
-    deadlocks: Sequence[str]
     before: Ledger
     after: Ledger
+    # Of a database to which the same has happened in peace, and in order.
+    twin: Ledger
+    # What else is wrong, by its kind.
+    problems: Mapping[str, Sequence[str]]
     drained: bool
     did: Counter[str]
     took: Mapping[str, float]
-    feed: Sequence[str] = ()
-    events: Sequence[str] = ()
+
+
+class Sending:
+    """A thread that sends entries in their order, evenly over some time; `lock` is held meanwhile."""
+
+    def __init__(self, endpoint_url: str, queue_url: str, entries: Sequence[Mapping[str, Any]], lock: Any) -> None:
+        self.ids: list[str] = []
+        self.entries = entries
+        self._of = endpoint_url, queue_url
+        self._lock = lock
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, seconds: float) -> None:
+        self._thread = threading.Thread(target=self._send, args=(seconds,), daemon=True)
+        self._thread.start()
+
+    @property
+    def goes_on(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def end(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(PATIENCE_SECONDS)
+
+    def _send(self, seconds: float) -> None:
+        endpoint_url, queue_url = self._of
+        sqs, began = client(endpoint_url), time.monotonic()
+        for first in range(0, len(self.entries), LARGEST_BATCH):
+            due = began + seconds * first / len(self.entries)
+            if self._over.wait(max(0.0, due - time.monotonic())):
+                break
+            batch = [
+                {"Id": str(number), **entry} for number, entry in enumerate(self.entries[first : first + LARGEST_BATCH])
+            ]
+            with self._lock:
+                answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=batch)
+            self.ids += [sent["MessageId"] for sent in sorted(answer["Successful"], key=lambda sent: int(sent["Id"]))]
+        sqs.close()
 
 
 class Run:
@@ -198,46 +159,31 @@ class Run:
         self._folder = folder
         self._chance = random.Random(f"run {settings.seed}")
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload([consumer.__name__])
-        self._template = Template()
-        self._function, self._source = self._template.queue_sources[0]
+        self._processes.set_forkserver_preload([processes.__name__])
         self._did: Counter[str] = Counter()
-        self._lives: list[Life] = []
-        self._diaries: list[Diary] = []
-        self._consumers: list[tuple[BaseProcess, Diary]] = []
-        self._settlers: list[tuple[BaseProcess, Diary]] = []
-        self._ghosts: list[Ghost] = []
         self._late: list[tuple[float, Delivery]] = []
         self._at_once: deque[Delivery] = deque()
-        self._sqs_ids: list[str] = []
         self._took: dict[str, float] = {}
-        self._over = threading.Event()
+        # Held by whoever sends: meanwhile the queue is not killed.
         self._sending = threading.Lock()
-        self._sleepers = Sleepers()
+        # Processes that are stopped in the midst of what they do, and until when.
+        self._asleep: dict[int, float] = {}
         self._freezes: list[Freeze] = []
         self._blows = 0
-        self._producer: threading.Thread | None = None
 
     def run(self) -> Evidence:
         """Do all of it, and return what there is to judge."""
         with ExitStack() as parts:
             # It must have a port of its own, to be found at again after a restart; and commits that are kept.
             self._cluster = parts.enter_context(temporary(durable=True, port=free_port()))
-            self._make_database()
-            cast = populate(self._url)
-            if not self._settings.inbox:
-                self._switch_the_inbox_off()
-            before = Ledger.read(self._url)
+            cast = self._make_databases()
+            before, health = Ledger.read(self._url), publishing.health(self._url)
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
-            sends = self._write(cast)
-            self._feeding = self._make_feeding()
-            parts.callback(self._feeding.end)
-            self._publishing = self._make_publishing()
-            parts.callback(self._publishing.end)
-            parts.callback(self._end_all)
+            sends = Author(self._settings.seed, cast).write(self._settings.messages)
+            self._make_processes(sends, parts)
             with self._timed("abuse"):
-                self._abuse(sends)
+                self._abuse()
             with self._timed("working off the rest"):
                 drained = self._drain()
             missed = mended(sends)
@@ -245,34 +191,35 @@ class Run:
             again, settled = (missed[::2], missed[1::2]) if self._settings.inbox else (missed, [])
             with self._timed("sending once more what missed something, and settling"):
                 if drained:
-                    before = self._bring(cast, sends, before)
+                    bring(self._url, cast, sends)
                     drained = self._send_again(again, settled)
             drained = self._dismiss() and drained
             with self._timed("working off the rest of the feed"):
-                problems = self._feeding.finish()
+                feed = self._finish_feed()
             with self._timed("repeating"):
                 self._repeat_at_last()
             with self._timed("publishing the rest"):
-                events = self._publishing.finish()
+                events = self._finish_publishing(health)
+            after = Ledger.read(self._url)
+            with self._timed("doing the same in peace"):
+                bring(self._cluster.url(TWIN), cast, sends)
+                self._do_in_peace(effective([*sends, *again, *settled], after.overtaken()))
             self._did[OVERTAKEN] = self._overtaken()
             return Evidence(
-                sends=[*sends, *again],
-                sqs_ids=self._sqs_ids,
-                settled=settled,
-                dead=self._dead_letters(),
-                deliveries=[delivery for diary in self._diaries for delivery in diary.deliveries],
-                log=[line for life in self._lives for line in life.log.read_text().splitlines()],
-                deadlocks=self._deadlocks(),
+                sends=[*sends, *again, *settled],
+                sqs_ids=self._sender.ids,
+                dead=Counter(letter["MessageId"] for letter in self._take_all(self._queue.dead_letters)),
+                log=[
+                    *(line for herd in (self._consumers, self._settlers) for line in herd.lines()),
+                    *(line for ghost in self._ghosts for line in ghost.life.log.read_text().splitlines()),
+                ],
                 before=before,
-                after=Ledger.read(self._url),
+                after=after,
+                twin=Ledger.read(self._cluster.url(TWIN)),
+                problems={"feed": feed, "events": events, "deadlock": self._deadlocks()},
                 drained=drained,
-                did=self._did
-                + self._feeding.did
-                + self._publishing.did
-                + sum((diary.deeds for diary in self._diaries), Counter()),
+                did=sum((herd.did for herd in self._herds), +self._did),
                 took=self._took,
-                feed=problems,
-                events=events,
             )
 
     @contextmanager
@@ -286,42 +233,15 @@ class Run:
     def _url(self) -> str:
         return self._cluster.url(DATABASE)
 
-    def _make_database(self) -> None:
+    def _make_databases(self) -> Cast:
         self._cluster.create_database(DATABASE)
         migrations.upgrade(self._url)
         self._cluster.let_in(*migrations.ROLES)
-
-    def _make_feeding(self) -> Feeding:
-        return Feeding(
-            seed=self._settings.seed,
-            messages=self._settings.messages,
-            folder=self._folder / "feed",
-            processes=self._processes,
-            template=self._template,
-            environment=self._environment,
-            server=self._queue.server,
-            sending=self._sending,
-            url=self._url,
-        )
-
-    def _environment(self, function: Function) -> dict[str, str]:
-        return dict(function.environment) | {
-            "DB_HOST": HOST,
-            "DB_PORT": str(self._cluster.port),
-            "DB_NAME": DATABASE,
-            "DB_AUTH": "password",
-            "DB_PASSWORD": self._cluster.password,
-            "DB_TLS": "off",
-            "LOG_LEVEL": "INFO",
-            "EVENT_BUS": "abused",
-        }
-
-    def _make_publishing(self) -> Publishing:
-        environment = self._environment(self._template.functions[PUBLISHING])
-        return Publishing(self._settings.seed, self._folder, self._processes, environment, self._url)
-
-    def _write(self, cast: Cast) -> list[Send]:
-        return Author(self._settings.seed, cast, known_types()).write(self._settings.messages)
+        cast = populate(self._url)
+        self._cluster.create_database(TWIN, DATABASE)
+        if not self._settings.inbox:
+            self._switch_the_inbox_off()
+        return cast
 
     def _switch_the_inbox_off(self) -> None:
         """Take its id from each message when it is written down, so that none is ever a duplicate.
@@ -329,7 +249,7 @@ class Run:
         The id goes where nobody looks for it but `Ledger`. What is done in chunks keeps it: how far it has come is
         known by it, and without it that would never end.
         """
-        with Ledger.owner(self._url) as owner:
+        with owner_of(self._url) as owner:
             owner.exec_driver_sql(
                 "CREATE FUNCTION wellspring.forget() RETURNS trigger LANGUAGE plpgsql AS"
                 f" $$ BEGIN NEW.{FORGOTTEN} := NEW.message_id; NEW.message_id := NULL; RETURN NEW; END $$"
@@ -341,16 +261,57 @@ class Run:
                 " EXECUTE FUNCTION wellspring.forget()"
             )
 
+    def _make_processes(self, sends: Sequence[Send], parts: ExitStack) -> None:
+        def herd(main: Callable[[Life], None], module: str, size: int, folder: Path = self._folder) -> Herd:
+            return Herd(self._processes, main, self._life(module, folder), size)
+
+        feed_folder = self._folder / "feed"
+        feed_folder.mkdir()
+        self._consumers = herd(processes.consume, "sync.consume", CONSUMERS)
+        self._settlers = herd(processes.settle, "maintenance.settle", SETTLERS)
+        self._publishers = herd(processes.publish, "maintenance.publish", PUBLISHERS)
+        self._feeders = herd(processes.consume_feed, "feed.consume", FEEDERS, feed_folder)
+        self._herds = [self._consumers, self._settlers, self._publishers, self._feeders]
+        self._ghosts = [
+            Ghost(self._processes, self._life("sync.consume", self._folder, f"ghost-{number}"))
+            for number in range(GHOSTS)
+        ]
+        self._plan = feeding.plan(self._settings.seed, self._settings.messages)
+        server = self._queue.server
+        self._feed_queues = server.urls["FeedQueue"], server.urls["FeedDeadLetterQueue"]
+        entries = [
+            {"MessageBody": send.text, "MessageGroupId": send.group, "MessageDeduplicationId": str(number)}
+            for number, send in enumerate(sends)
+        ]
+        self._sender = Sending(server.endpoint_url, self._queue.url, entries, self._sending)
+        bodies = [{"MessageBody": json.dumps(body)} for body in self._plan.bodies]
+        self._feed_sender = Sending(server.endpoint_url, self._feed_queues[0], bodies, self._sending)
+        ends = [*(herd.end for herd in self._herds), *(ghost.end for ghost in self._ghosts)]
+        for end in (*ends, self._sender.end, self._feed_sender.end):
+            parts.callback(end)
+
+    def _life(self, module: str, folder: Path, name: str | None = None, database: str = DATABASE) -> Life:
+        environment = {
+            "DB_HOST": HOST,
+            "DB_PORT": str(self._cluster.port),
+            "DB_NAME": database,
+            "DB_AUTH": "password",
+            "DB_PASSWORD": self._cluster.password,
+            "DB_TLS": "off",
+            "LOG_LEVEL": "INFO",
+            "EVENT_BUS": "abused",
+        }
+        functions = {function.handler: function for function in Template().functions.values()}
+        function = functions[f"{module}.handler"]
+        return Life.of(function, name or module, self._settings.seed, folder, environment, self._queue.server)
+
     # ---- the abuse --------------------------------------------------------------------------------------
-    def _abuse(self, sends: Sequence[Send]) -> None:
-        for _ in range(GHOSTS):
-            self._ghosts.append(self._raise_a_ghost())
-        self._feeding.start(self._settings.seconds * SENDING)
-        self._producer = producer = threading.Thread(target=self._send, args=(sends,), daemon=True)
-        producer.start()
+    def _abuse(self) -> None:
+        self._feed_sender.start(self._settings.seconds * SENDING)
+        self._sender.start(self._settings.seconds * SENDING)
         began = time.monotonic()
         blow = began + self._chance.uniform(*CALM_SECONDS)
-        while self._goes_on(time.monotonic() - began) or producer.is_alive():
+        while self._goes_on(time.monotonic() - began) or self._sender.goes_on:
             self._tick()
             if time.monotonic() > blow:
                 self._strike()
@@ -361,76 +322,54 @@ class Run:
         over = self._settings.seconds
         return seconds < over or (seconds < OVERTIME * over and self._left() > self._settings.messages * REST)
 
-    def _send(self, sends: Sequence[Send]) -> None:
-        """Send all in their order, evenly over the time there is; the ids that SQS gives them go to `_sqs_ids`."""
-        sqs = client(self._queue.server.endpoint_url)
-        began = time.monotonic()
-        pace = self._settings.seconds * SENDING / max(1, len(sends))
-        for first in range(0, len(sends), 10):
-            if self._over.wait(max(0.0, began + first * pace - time.monotonic())):
-                break
-            entries = [
-                {
-                    "Id": str(number),
-                    "MessageBody": send.text,
-                    "MessageGroupId": send.group,
-                    "MessageDeduplicationId": str(number),
-                }
-                for number, send in enumerate(sends[first : first + 10], first)
-            ]
-            with self._sending:
-                answer = sqs.send_message_batch(QueueUrl=self._queue.url, Entries=entries)
-            sent = {int(entry["Id"]): entry["MessageId"] for entry in answer["Successful"]}
-            self._sqs_ids += [sent[number] for number in sorted(sent)]
-        sqs.close()
-
     def _tick(self) -> None:
-        """Replace the dead, read what the living wrote, and let the ghosts repeat some of it."""
+        """Replace the dead, read what the living wrote, wake who slept, and let the ghosts repeat some of it."""
         time.sleep(TICK_SECONDS)
-        self._feeding.tick()
-        self._publishing.tick()
-        self._sleepers.wake()
-        for slot, (process, _) in enumerate(self._consumers):
-            if not process.is_alive():
-                self._look_into(slot)
-                process.close()
-                self._consumers[slot] = self._raise_a_consumer()
-        while len(self._consumers) < CONSUMERS:
-            self._consumers.append(self._raise_a_consumer())
-        for slot in range(CONSUMERS):
-            self._look_into(slot)
-        for slot, (process, diary) in enumerate(self._settlers):
-            deque(diary.read(), 0)
-            if not process.is_alive():
-                process.close()
-                self._settlers[slot] = self._raise_a_settler()
+        self._feeders.tick()
+        self._publishers.tick()
+        for pid in [pid for pid, until in self._asleep.items() if until < time.monotonic()]:
+            del self._asleep[pid]
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        for found in self._consumers.tick():
+            self._look_at(found)
+        if self._settlers.all:
+            self._settlers.tick()
         for ghost in self._ghosts:
             if ghost.is_free():
                 self._haunt(ghost)
 
-    def _look_into(self, slot: int) -> None:
-        """Remember the new deliveries that a ghost is to repeat. Which they are, their messages and the seed say."""
-        for delivery in self._consumers[slot][1].read():
-            chance = random.Random(f"ghost {self._settings.seed} {delivery.event['Records'][0]['body']}")
-            repeated, late = chance.random(), chance.uniform(*LATE_SECONDS)
-            if delivery.failed is None and delivery.receives == 1 and repeated < AT_ONCE:
-                self._at_once.append(delivery)
-            # What had no effect yet may be a dead letter by then, and its effect would come after the next ones'.
-            if delivery.failed == set() and AT_ONCE <= repeated < AT_ONCE + LATE:
-                self._late.append((time.monotonic() + late, delivery))
+    def _tick_while(self, waits: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
+        """Tick until there is nothing to wait for, or time is over; say whether there is nothing."""
+        deadline = time.monotonic() + seconds
+        while waits():
+            if time.monotonic() > deadline:
+                return False
+            self._tick()
+        return True
+
+    def _look_at(self, found: Delivery) -> None:
+        """Remember a delivery that a ghost is to repeat. Which they are, their messages and the seed say."""
+        chance = random.Random(f"ghost {self._settings.seed} {found.event['Records'][0]['body']}")
+        repeated, late = chance.random(), chance.uniform(*LATE_SECONDS)
+        if found.failed is None and found.receives == 1 and repeated < AT_ONCE:
+            self._at_once.append(found)
+        # What had no effect yet may be a dead letter by then, and its effect would come after the next ones'.
+        if found.failed == set() and AT_ONCE <= repeated < AT_ONCE + LATE:
+            self._late.append((time.monotonic() + late, found))
 
     def _haunt(self, ghost: Ghost) -> None:
         while self._at_once:
-            delivery = self._at_once.popleft()
-            if delivery.failed is None:
+            found = self._at_once.popleft()
+            if found.failed is None:
                 self._did["deliveries repeated while they were worked on"] += 1
-                ghost.give(delivery)
+                ghost.give(found.event)
                 return
         for entry in self._late:
             if entry[0] < time.monotonic():
                 self._late.remove(entry)
                 self._did["deliveries repeated late"] += 1
-                ghost.give(entry[1])
+                ghost.give(entry[1].event)
                 return
 
     def _strike(self) -> None:
@@ -438,9 +377,7 @@ class Run:
         # Until it is proven that it was done for long enough, each third is this.
         self._blows += 1
         if self._blows % 3 == 1 and not self._overtaken():
-            deadline = time.monotonic() + min(CALM_SECONDS)
-            while not self._freeze_a_consumer(max(FROZEN_SECONDS)) and time.monotonic() < deadline:
-                self._tick()
+            self._tick_while(lambda: not self._freeze_a_consumer(max(FROZEN_SECONDS)), min(CALM_SECONDS))
             return
         match blow:
             case "frozen":
@@ -448,11 +385,10 @@ class Run:
             case "consumer":
                 self._freeze_a_consumer(self._chance.choice(FROZEN_SECONDS))
             case "queue":
-                with self._sending:
-                    kill_the_queue(self._queue.server)
-                self._did["queue's processes killed"] += 1
+                self._kill_the_queue()
             case "session":
-                self._end_a_session()
+                for pid in self._sessions()[:1]:
+                    self._did["sessions terminated"] += len(self._ask(f"SELECT 1 WHERE pg_terminate_backend({pid})"))
             case "server":
                 # One server process killed takes all sessions with it: Postgres trusts its shared memory no more.
                 for pid in self._sessions()[:1]:
@@ -463,36 +399,41 @@ class Run:
                 self._restart(self._chance.uniform(*DOWN_SECONDS))
 
     def _freeze_the_database(self, seconds: float) -> None:
-        process = self._cluster._process
-        assert process is not None
+        """Let Postgres say nothing for a while, and take nothing in."""
         # A delivery more for each of those that are being worked on, which none must have that has had its share.
-        if not any(delivery.receives > MOST_RECEIVES for delivery in self._in_hand()):
-            freeze(process.pid, seconds, self._tick)
+        in_hand = filter(None, map(_in_hand, self._consumers.living))
+        if self._cluster.pid is not None and all(each.receives <= MOST_RECEIVES for each in in_hand):
+            with frozen(self._cluster.pid):
+                self._tick_while(lambda: True, seconds)
             self._did[f"Postgres frozen for {seconds:g} s"] += 1
 
     def _freeze_a_consumer(self, seconds: float) -> bool:
         """Freeze one that has something in hand; say whether there was one."""
-        for process, diary in self._consumers:
-            last = diary.deliveries[-1] if diary.deliveries else None
-            if last is None or last.failed is not None or last.receives > MOST_RECEIVES:
+        for worker in self._consumers.living:
+            given, pid = _in_hand(worker), worker.process.pid
+            if given is None or given.receives > MOST_RECEIVES or pid is None or pid in self._asleep:
                 continue
-            if process.pid is not None and self._sleepers.stop(process.pid, seconds):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                self._asleep[pid] = time.monotonic() + seconds
                 self._did[f"consumers frozen for {seconds:g} s"] += 1
-                now = time.time()
-                self._freezes.append(Freeze(last, now, now + seconds))
+                self._freezes.append(Freeze(given, time.time(), time.time() + seconds))
                 return True
         return False
 
     def _overtaken(self) -> int:
         """Return how many frozen consumers woke to find that others had been given what they had."""
-        deliveries = [delivery for diary in self._diaries for delivery in diary.deliveries]
-        return sum(freeze.was_overtaken(deliveries) for freeze in self._freezes)
+        return sum(freeze.was_overtaken(self._consumers.deliveries) for freeze in self._freezes)
 
-    def _in_hand(self) -> Iterator[Delivery]:
-        """Return the deliveries that are being worked on, as far as the diaries were read."""
-        for _, diary in self._consumers:
-            if diary.deliveries and diary.deliveries[-1].failed is None:
-                yield diary.deliveries[-1]
+    def _kill_the_queue(self) -> None:
+        """Kill the queue's process, and start it again with what it had: what it has answered is in its file."""
+        server = self._queue.server
+        with self._sending:
+            server.kill()
+            server.stop()
+            server.start()
+            server.make_queues()
+        self._did["queue's processes killed"] += 1
 
     def _sessions(self) -> list[int]:
         """Return the server processes of the consumers, those in a transaction first."""
@@ -503,213 +444,165 @@ class Run:
         )
         return [int(pid) for (pid,) in found]
 
-    def _end_a_session(self) -> None:
-        for pid in self._sessions()[:1]:
-            if self._ask(f"SELECT 1 WHERE pg_terminate_backend({pid})"):
-                self._did["sessions terminated"] += 1
-
     def _ask(self, sql: str, **values: str) -> list[list[Any]]:
         """Ask Postgres as its superuser, also while it is coming to itself again."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return self._cluster._execute(sql, **values)
-            except (pg8000.Error, OSError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        return _patiently(lambda: self._cluster._execute(sql, **values), pg8000.Error, OSError)
 
     def _restart(self, down_seconds: float) -> None:
-        cluster = self._cluster
-        process = cluster._process
-        assert process is not None
-        process.send_signal(signal.SIGQUIT)
-        process.wait(PATIENCE_SECONDS)
+        assert self._cluster.pid is not None
+        os.kill(self._cluster.pid, signal.SIGQUIT)
+        while self._cluster.is_running:
+            time.sleep(TICK_SECONDS)
         self._did["immediate shutdowns of Postgres"] += 1
         time.sleep(down_seconds)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                # Not `stop` and `start`, which let go of the cluster's lock: whoever sweeps up would take it for left.
-                cluster._end_what_a_crash_left()
-                cluster._run()
-            except Fault:
-                # Somebody may have the port for a moment: a client looks for the server at it all the time.
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
-
-    # ---- processes --------------------------------------------------------------------------------------
-    def _life(self, function: Function) -> Life:
-        life = Life(
-            number=len(self._lives),
-            seed=self._settings.seed,
-            folder=self._folder,
-            environment=self._environment(function),
-            endpoint_url=self._queue.server.endpoint_url,
-            queue_url=self._queue.url,
-            queue_arn=self._template.queues[self._source.queue].arn,
-            source=self._source,
-            time_limit=float(function.timeout),
-            module=function.handler.removesuffix(".handler"),
-        )
-        life.log.touch()
-        self._lives.append(life)
-        return life
-
-    def _raise_a_consumer(self) -> tuple[BaseProcess, Diary]:
-        return self._raise(consumer.consume, self._life(self._function))
-
-    def _raise_a_settler(self) -> tuple[BaseProcess, Diary]:
-        return self._raise(consumer.settle, self._life(self._template.functions[SETTLING]))
-
-    def _raise(self, work: Callable[[Life], None], life: Life) -> tuple[BaseProcess, Diary]:
-        process = self._processes.Process(target=work, args=(life,), daemon=True)
-        process.start()
-        self._diaries.append(Diary(life))
-        return process, self._diaries[-1]
-
-    def _raise_a_ghost(self) -> Ghost:
-        ours, theirs = self._processes.Pipe()
-        process = self._processes.Process(target=consumer.haunt, args=(self._life(self._function), theirs), daemon=True)
-        process.start()
-        theirs.close()
-        return Ghost(process, ours)
+        # Somebody may have the port for a moment: a client looks for the server at it all the time.
+        _patiently(self._cluster.revive, Fault)
 
     # ---- the end ----------------------------------------------------------------------------------------
     def _drain(self) -> bool:
         """Let the consumers work in peace until nothing is left; say whether they managed it."""
-        (self._folder / consumer.PEACE).touch()
-        left = self._left()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while left and time.monotonic() < deadline:
-            self._tick()
-            now_left = self._left()
-            if now_left < left:
-                left, deadline = now_left, time.monotonic() + PATIENCE_SECONDS
-        return not left
-
-    def _bring(self, cast: Cast, sends: Sequence[Send], before: Ledger) -> Ledger:
-        """Make the records that messages missed; return what was there before all, and these."""
-        known = Ledger.read(self._url)
-        bring(self._url, cast, sends)
-        after = Ledger.read(self._url)
-        new = {record: owner for record, owner in after.records.items() if record not in known.records}
-        return replace(
-            before,
-            untouchable=before.untouchable + (after.untouchable - known.untouchable),
-            records={**before.records, **new},
-        )
+        (self._folder / PEACE).touch()
+        while left := self._left():
+            if not self._tick_while(lambda: self._left() >= left):
+                return False
+        return True
 
     def _send_again(self, again: Sequence[Send], settled: Sequence[Send]) -> bool:
         """Send what is mended, and have the rest settled, while consumers and what settles die and stall as before.
 
         Says whether it was worked off.
         """
-        self._settlers = [self._raise_a_settler() for _ in range(SETTLERS if self._settings.inbox else 0)]
-        (self._folder / consumer.PEACE).unlink()
-        first = len(self._sqs_ids)
-        for number, send in enumerate(again, first):
-            self._sqs_ids.append(self._queue.send(send.group, send.text, str(number)))
-        began = time.monotonic()
-        blow = began + MENDING_SECONDS / 3
-        while (self._left() or self._waits(settled)) and time.monotonic() < began + MENDING_SECONDS:
-            self._tick()
-            if time.monotonic() > blow:
-                self._strike()
-                blow = began + MENDING_SECONDS
-        drained = self._drain()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while waits := self._waits(settled):
-            if time.monotonic() > deadline:
-                break
-            self._tick()
-        return drained and not waits
+        if self._settings.inbox:
+            self._settlers.tick()
+        (self._folder / PEACE).unlink()
+        for number, send in enumerate(again, len(self._sender.ids)):
+            self._sender.ids.append(self._queue.send(send.group, send.text, str(number)))
+        if not self._tick_while(lambda: self._left() or self._waits(settled), MENDING_SECONDS / 3):
+            self._strike()
+            self._tick_while(lambda: self._left() or self._waits(settled), MENDING_SECONDS * 2 / 3)
+        return self._drain() and self._tick_while(lambda: self._waits(settled))
 
     def _waits(self, settled: Sequence[Send]) -> int:
         """Return how many of these messages are parked for a record, which has come."""
         digests = {send.digest for send in settled}
         asked = "SELECT encode(digest, 'hex') FROM wellspring.sync_messages WHERE reason = 'unknown_record'"
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                with Ledger.owner(self._url) as owner:
-                    return sum(digest in digests for digest in owner.exec_driver_sql(asked).scalars())
-            except DBAPIError:
-                # Postgres comes to itself again.
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+
+        def ask() -> int:
+            with owner_of(self._url) as owner:
+                return sum(digest in digests for digest in owner.exec_driver_sql(asked).scalars())
+
+        return _patiently(ask, DBAPIError)
 
     def _dismiss(self) -> bool:
         """End the consumers, each when it has done what it has; say whether they managed it."""
-        (self._folder / consumer.LAST_CALL).touch()
-        for slot, (process, _) in enumerate(self._consumers):
-            process.join(PATIENCE_SECONDS)
-            self._look_into(slot)
-        for process, diary in self._settlers:
-            process.join(PATIENCE_SECONDS)
-            deque(diary.read(), 0)
-        # One may have been killed when it had done all.
-        return all(process.exitcode in {0, -signal.SIGKILL} for process, _ in [*self._consumers, *self._settlers])
+        (self._folder / LAST_CALL).touch()
+        ended = [herd.join(PATIENCE_SECONDS) for herd in (self._consumers, self._settlers)]
+        return all(ended)
 
-    def _left(self) -> int:
-        """Return how many messages are in the queue, whoever may see them."""
+    def _left(self, url: str | None = None) -> int:
+        """Return how many messages are in a queue, whoever may see them."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
-        answer = self._queue.api.get_queue_attributes(QueueUrl=self._queue.url, AttributeNames=names)
+        answer = self._queue.api.get_queue_attributes(QueueUrl=url or self._queue.url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
+
+    def _take_all(self, url: str) -> list[Any]:
+        """Return what is in a queue, and empty it."""
+        taken: list[Any] = []
+        while found := self._queue.receive(url):
+            taken += found
+            for message in found:
+                self._queue.api.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+    def _finish_feed(self) -> list[str]:
+        """Let the consumers work off the rest in peace, dead letters too; return what is wrong in the end.
+
+        A body whose consumers died again and again is a dead letter: that is what the queue promises, and no fault. It
+        is sent again, as an operator does.
+        """
+        (self._folder / "feed" / PEACE).touch()
+        queue, dead_letters = self._feed_queues
+
+        def is_left() -> bool:
+            letters = self._take_all(dead_letters)
+            for letter in letters:
+                self._queue.api.send_message(QueueUrl=queue, MessageBody=letter["Body"])
+            self._did["feed: redriven"] += len(letters)
+            self._feeders.tick()
+            return self._feed_sender.goes_on or bool(letters or self._left(queue))
+
+        # What waited for the last body's is settled by the next that polls.
+        is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._plan.told, self._url))
+        unsent = len(self._plan.bodies) - len(self._feed_sender.ids)
+        found = [] if is_done else ["it was not worked off", *feeding.judge(self._plan.told, self._url)]
+        found += [f"{unsent} bodies could not be sent"] if unsent else []
+        return found + feeding.errors(feeding.said(self._feeders.lines()))
+
+    def _finish_publishing(self, health: Mapping[str, str]) -> list[str]:
+        """Let what is left be published in peace, and return what is wrong."""
+
+        def is_done() -> bool:
+            self._publishers.tick()
+            return not publishing.unpublished(self._url)
+
+        if not _wait(is_done):
+            return ["they are not all published"]
+        self._publishers.end()
+        took = (self._folder / "bus.jsonl").read_text().splitlines()
+        found, did = publishing.judge(self._url, took, health)
+        self._did |= did | {"publishers killed": len(self._publishers.all) - PUBLISHERS}
+        return found
 
     def _repeat_at_last(self) -> None:
         """Repeat some deliveries when all is over, each by every ghost at the same time."""
-        over = [delivery for diary in self._diaries for delivery in diary.deliveries if delivery.failed == set()]
+        over = [found for found in self._consumers.deliveries if found.failed == set()]
         self._chance.shuffle(over)
-        for delivery in over[:AT_LAST]:
+        for found in over[:AT_LAST]:
+            assert all(ghost.is_free(PATIENCE_SECONDS) for ghost in self._ghosts), "a ghost does not come back"
             for ghost in self._ghosts:
-                self._wait_for(ghost)
-            for ghost in self._ghosts:
-                ghost.give(delivery)
+                ghost.give(found.event)
             self._did["deliveries repeated when all was over, twice at the same time"] += 1
-        for ghost in self._ghosts:
-            self._wait_for(ghost)
+        assert all(ghost.is_free(PATIENCE_SECONDS) for ghost in self._ghosts), "a ghost does not come back"
 
-    @staticmethod
-    def _wait_for(ghost: Ghost) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not ghost.is_free():
-            assert time.monotonic() < deadline, "a ghost does not come back"
-            ghost.pipe.poll(1)
-
-    def _dead_letters(self) -> Counter[str]:
-        """Return the SQS ids in the dead-letter queue, and empty it."""
-        dead: Counter[str] = Counter()
-        while found := self._queue.receive(self._queue.dead_letters):
-            dead.update(message["MessageId"] for message in found)
-            for message in found:
-                self._queue.api.delete_message(
-                    QueueUrl=self._queue.dead_letters, ReceiptHandle=message["ReceiptHandle"]
-                )
-        return dead
+    def _do_in_peace(self, sends: Sequence[Send]) -> None:
+        """Have the twin take what must have an effect, in its order."""
+        ghost = Ghost(self._processes, self._life("sync.consume", self._folder, TWIN, TWIN))
+        for first in range(0, len(sends), LARGEST_BATCH):
+            batch = enumerate(sends[first : first + LARGEST_BATCH], first)
+            ghost.give({"Records": [delivery(send.text, send.group, number) for number, send in batch]})
+            assert ghost.is_free(PATIENCE_SECONDS), "the twin does not come back"
+            assert ghost.answer == {"batchItemFailures": []}
+        ghost.end()
 
     def _deadlocks(self) -> list[str]:
         """Return what Postgres logged of deadlocks: its counters do not outlive a crash, its log does."""
         lines = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
         return [line for line in lines if "deadlock detected" in line]
 
-    def _end_all(self) -> None:
-        self._over.set()
-        if self._producer is not None:
-            self._producer.join(PATIENCE_SECONDS)
-        for ghost in self._ghosts:
-            ghost.pipe.close()
-        working = [process for process, _ in [*self._consumers, *self._settlers]]
-        for process in working + [ghost.process for ghost in self._ghosts]:
-            process.kill()
-            process.join()
-            process.close()
+
+def _in_hand(worker: Worker) -> Delivery | None:
+    """Return the delivery that a consumer is working on, as far as its diary was read."""
+    last = worker.deliveries[-1] if worker.deliveries else None
+    return last if last is not None and last.failed is None else None
 
 
-def known_types() -> list[str]:
-    """Return the names of all messages that the queue takes."""
-    return sorted(messages.schema()["discriminator"]["mapping"])
+def _wait(is_done: Callable[[], bool]) -> bool:
+    """Wait until something is done; say whether it is."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def _patiently[Result](ask: Callable[[], Result], *errors: type[Exception]) -> Result:
+    """Do something until it does not fail so: Postgres comes to itself again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return ask()
+        except errors:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

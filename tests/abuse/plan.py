@@ -1,32 +1,21 @@
-"""The plan of a run: thousands of messages from one seed, and for each what must become of it."""
+"""The plan of a run: thousands of messages from one seed, and of each whether it has an effect or why it is parked."""
 
 import json
 import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any
 from uuid import UUID
 
-type Body = dict[str, Any]
+from tests.support.queue import OCCURRED_AT, Body, completed, disconnected, invalidated, matched, reverted, synced
+from tests.support.world import Direction, Row
 
-# When things happened: mostly in May, and at the ends of what is taken.
-OCCURRED_AT = ("2026-05-10T08:14:22.000Z",) * 5 + (
-    *("0001-01-01T00:00:00Z", "0001-01-01T14:00:00+14:00", "1969-12-31T23:59:59.999999-12:00"),
-)
-# And beside them.
-NEVER = (
-    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999-14:00", "9999-12-31T23:59:59.9999999Z"),
-    *("2999-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "infinity", "2026-02-30T00:00:00Z"),
-)
-# What is JSON to some readers.
-NO_JSON = ('"more":NaN', '"more":-Infinity', '"more":{"a":1,"a":2}', '"type":"sync.reverted"')
-DIRECTIONS = ("input", "output")
+DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 # Of the messages that are no echo: how many can never succeed, and how many come again.
 POISONED = 0.04
 ECHOED = 0.12
@@ -48,23 +37,14 @@ OF_A_REVERTED_RUN = 0.1
 READ_SINCE = (datetime.now(UTC) + timedelta(hours=12)).isoformat(timespec="milliseconds")
 LEFT_OUT = (0, 1, 2)
 UNDONE = 0.25
-# What a record is made of, by its type: the longest that there is. Whoever says it says the same, so it does not matter
-# who is first.
-ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+# What a record is made of, by its type: the longest that there is.
+ATTRIBUTES = {
     "company": {"name": "\U0010ffff" * 500},
     "account": {"account_name": "\u0390" * 500, "currency": '"' * 2000},
     "people": {"full_name": "\u0130" * 500},
 }
 # What one message names: mostly little, so that thousands of them meet on the same records.
 RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record by its public names."""
-
-    type: str
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +55,7 @@ class Tenant:
     connectors: tuple[str, ...]
     shared: str
     whole: str
-    records: tuple[Record, ...]
+    records: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +84,7 @@ class Send:
     text: str
     body: Body | None
     reason: str = ""
-    missing: Record | None = None
+    missing: Row | None = None
     is_mended: bool = False
 
     @property
@@ -118,26 +98,32 @@ class Send:
         """SHA-256 of the body, in hexadecimal."""
         return sha256(self.text.encode()).hexdigest()
 
-    def mended(self) -> "Send":
-        """Return the same, to be sent once more when its record has come."""
-        return Send(self.group, self.text, json.loads(self.text), is_mended=True)
+
+def said(record: Row) -> Body:
+    """Return a record as messages name it."""
+    return {"type": record.type, "id": str(record.id)}
 
 
-@dataclass(frozen=True, slots=True)
-class Poison:
-    """What can never succeed.
+def poisoned(reason: str, body: Body, group: str, missing: Row | None = None) -> Send:
+    return Send(group, json.dumps(body), None, reason, missing)
 
-    Attributes:
-        reason: why it is parked.
-        text: its body.
-        group: where it is sent; None: where the good one would have been.
-        missing: the record that it lacks.
-    """
 
-    reason: str
-    text: str
-    group: str | None = None
-    missing: Record | None = None
+def mended(sends: Sequence[Send]) -> list[Send]:
+    """Return what of `sends` is sent once more when its record has come: each body once, in their order."""
+    once: dict[str, Send] = {}
+    for send in sends:
+        if send.missing:
+            once.setdefault(send.digest, Send(send.group, send.text, json.loads(send.text), is_mended=True))
+    return list(once.values())
+
+
+def effective(sends: Sequence[Send], overtaken: Collection[str]) -> list[Send]:
+    """Return the sends that must have an effect, each message once, in their order; none that was `overtaken`."""
+    once: dict[str, Send] = {}
+    for send in sends:
+        if send.body is not None and not (send.is_mended and send.digest in overtaken):
+            once.setdefault(send.id, send)
+    return list(once.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,16 +144,15 @@ class Group:
 
 
 class Author:
-    """Writes the messages of `cast`, of the `types` that are known; the same ones for the same seed and cast."""
+    """Writes the messages of `cast`; the same ones for the same seed and cast."""
 
-    def __init__(self, seed: int, cast: Cast, types: Sequence[str]) -> None:
+    def __init__(self, seed: int, cast: Cast) -> None:
         self._chance = random.Random(f"plan {seed}")
         self._cast = cast
-        self._types = types
         # By FIFO group: the good ones so far.
         self._sent: defaultdict[str, list[Body]] = defaultdict(list)
         # By workspace: the records that messages bring along.
-        self._brought: defaultdict[str, list[Record]] = defaultdict(list)
+        self._brought: defaultdict[str, list[Row]] = defaultdict(list)
         # By connector: the runs of its good messages, without those that were reverted; and those.
         self._runs: defaultdict[str, list[str]] = defaultdict(list)
         self._reverted_runs: defaultdict[str, list[str]] = defaultdict(list)
@@ -206,8 +191,8 @@ class Author:
             # Of no run: one that is reverted meanwhile would change why it is parked.
             without = {name: value for name, value in body.items() if name != "run" or body["type"] == "sync.reverted"}
             poison = self._poison(without, connector)
-            names = group.names if poison.group is None else (poison.group,)
-            return [Send(name, poison.text, None, poison.reason, poison.missing) for name in names]
+            names = group.names if poison.group == connector else (poison.group,)
+            return [replace(poison, group=name) for name in names]
         self._sent[connector].append(body)
         if not group.is_spared:
             self._note_run(connector, body)
@@ -234,38 +219,30 @@ class Author:
     def _groups(self) -> list[Group]:
         groups: list[Group] = []
         for tenant in self._cast.tenants:
-            for connector in tenant.connectors:
-                groups += [Group((connector,), partial(self._any_of_connector, tenant, connector))]
+            groups += [Group((name,), partial(self._any_of_connector, tenant, name)) for name in tenant.connectors]
             groups += [Group((tenant.shared,) * COPIES, partial(self._synced, tenant, tenant.shared))]
-            if "run.completed" in self._types:
-                whole = self._whole(tenant)
-                groups += [Group((tenant.whole,), partial(next, whole), is_spared=True)]
-            if "providers.matched" in self._types:
-                groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
+            groups += [Group((tenant.whole,), partial(next, self._whole(tenant)), is_spared=True)]
+            groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
         for tenant in self._cast.tenants[:NOBODYS]:
             nobody = self._id()
             groups += [Group((nobody,), partial(self._any_of_connector, tenant, nobody), is_nobodys=True)]
         return groups
 
     def _any_of_connector(self, tenant: Tenant, connector: str) -> Body:
-        odds = {
-            "records.synced": 75,
-            "records.invalidated": 20,
-            "connector.disconnected": 5,
-            "sync.reverted": 5,
-            "run.completed": 5,
-        }
-        known = {type_: odd for type_, odd in odds.items() if type_ in self._types}
-        (type_,) = self._chance.choices(list(known), list(known.values()))
-        match type_:
-            case "records.invalidated":
+        match self._chance.choices(
+            ("synced", "invalidated", "disconnected", "reverted", "completed"), (75, 20, 5, 5, 5)
+        ):
+            case ["invalidated"]:
                 return self._of_a_run(connector, self._invalidated(tenant, connector))
-            case "connector.disconnected":
-                return self._envelope(type_, workspace_connector_id=connector)
-            case "sync.reverted":
+            case ["disconnected"]:
+                return disconnected(UUID(connector), id_=self._id())
+            case ["reverted"]:
                 return self._reverted(connector)
-            case "run.completed" if whole := self._whole_runs(connector):
-                return self._completed(connector, self._chance.choice(whole))
+            case ["completed"] if whole := self._whole_runs(connector):
+                run = self._chance.choice(whole)
+                # Perhaps with a snapshot of a source that was read before anything was there: it ends nothing.
+                read_since = self._chance.choice((None, OCCURRED_AT))
+                return self._completed(connector, run, self._of_runs[connector, run], read_since)
         body = self._synced(tenant, connector)
         return self._of_a_run(connector, body | {"mode": self._chance.choice(("append", "append", "relink"))})
 
@@ -281,49 +258,30 @@ class Author:
         return body | {"run": f"run {self._id()}".ljust(100, "\U0010ffff")}
 
     # ---- good ones --------------------------------------------------------------------------------------
-    def _envelope(self, type_: str, **members: Any) -> Body:
-        return {"type": type_, "id": self._id(), **members}
-
     def _synced(self, tenant: Tenant, connector: str) -> Body:
-        return self._envelope(
-            "records.synced",
-            workspace_connector_id=connector,
-            direction=self._chance.choice(DIRECTIONS),
-            records=[*self._records(tenant), *self._along(tenant)],
-            occurred_at=self._chance.choice(OCCURRED_AT),
-        )
+        direction = self._chance.choice(DIRECTIONS)
+        body = synced(UUID(connector), self._records(tenant), direction, id_=self._id())
+        return body | {"records": [*body["records"], *self._along(tenant)]}
 
     def _invalidated(self, tenant: Tenant, connector: str) -> Body:
-        return self._envelope(
-            "records.invalidated",
-            workspace_connector_id=connector,
-            direction=self._chance.choice((*DIRECTIONS, None)),
-            records=self._records(tenant),
-        )
+        direction = self._chance.choice((*DIRECTIONS, None))
+        return invalidated(UUID(connector), self._records(tenant), direction, id_=self._id())
 
     def _reverted(self, connector: str) -> Body:
         """Undo a run of a connector; or some of what was sent for it, and something that never was."""
         if self._runs[connector] and self._chance.random() < 0.5:
-            run = self._chance.choice(self._runs[connector])
-            return self._envelope("sync.reverted", workspace_connector_id=connector, run=run)
+            return reverted(UUID(connector), run=self._chance.choice(self._runs[connector]), id_=self._id())
         before = [body["id"] for body in self._sent[connector]]
         some = self._chance.sample(before, min(len(before), self._chance.choice((1, 1, 2, 5))))
-        return self._envelope("sync.reverted", workspace_connector_id=connector, message_ids=[*some, self._id()])
+        return reverted(UUID(connector), *some, self._id(), id_=self._id())
 
     def _whole_runs(self, connector: str) -> list[str]:
         return [run for run in self._runs[connector] if self._undone.isdisjoint(self._of_runs[connector, run])]
 
-    def _completed(self, connector: str, run: str) -> Body:
-        """End a run; perhaps with a snapshot of a source that was read before anything was there: it ends nothing."""
-        snapshot = {"direction": "input", "types": ["company"], "read_since": "2026-05-10T08:14:22.000Z"}
-        return self._envelope(
-            "run.completed",
-            workspace_connector_id=connector,
-            run=run,
-            message_ids=list(self._of_runs[connector, run]),
-            snapshot=self._chance.choice((None, snapshot)),
-            occurred_at="2026-05-10T08:14:22.000Z",
-        )
+    def _completed(self, connector: str, run: str, ids: Sequence[str], read_since: str | None) -> Body:
+        types = ["company"] if read_since else []
+        body = completed(UUID(connector), run, *ids, types=types, read_since=read_since or OCCURRED_AT)
+        return body | {"id": self._id()}
 
     def _whole(self, tenant: Tenant) -> Iterator[Body]:
         """Yield runs that name most of what there is, with other messages between theirs; some are reverted."""
@@ -341,38 +299,20 @@ class Author:
                 # It came meanwhile, and stays.
                 if self._chance.random() < 0.5:
                     yield self._of_whole(tenant, self._chance.sample(companies, 1))
-            yield self._envelope(
-                "run.completed",
-                workspace_connector_id=tenant.whole,
-                run=run,
-                message_ids=ids,
-                snapshot={"direction": "input", "types": ["company"], "read_since": READ_SINCE},
-                occurred_at="2026-05-10T08:14:22.000Z",
-            )
+            yield self._completed(tenant.whole, run, ids, READ_SINCE)
             if self._chance.random() < UNDONE:
-                yield self._envelope("sync.reverted", workspace_connector_id=tenant.whole, run=run)
+                yield reverted(UUID(tenant.whole), run=run, id_=self._id())
 
-    def _of_whole(self, tenant: Tenant, records: Sequence[Record]) -> Body:
-        return self._envelope(
-            "records.synced",
-            workspace_connector_id=tenant.whole,
-            direction="input",
-            records=[{"type": record.type, "id": record.id} for record in records],
-            occurred_at="2026-05-10T08:14:22.000Z",
-        )
+    def _of_whole(self, tenant: Tenant, records: Sequence[Row]) -> Body:
+        return synced(UUID(tenant.whole), records, id_=self._id())
 
     def _matched(self, tenant: Tenant) -> Body:
-        providers = self._cast.providers
-        return self._envelope(
-            "providers.matched",
-            workspace_id=tenant.workspace,
-            provider_ids=self._chance.sample(providers, self._chance.randint(1, len(providers))),
-        )
+        providers = self._chance.sample(self._cast.providers, self._chance.randint(1, len(self._cast.providers)))
+        return matched(UUID(tenant.workspace), map(UUID, providers), id_=self._id())
 
-    def _records(self, tenant: Tenant) -> list[dict[str, str]]:
+    def _records(self, tenant: Tenant) -> list[Row]:
         # With a chance of naming one twice, which counts once.
-        named = self._chance.choices(tenant.records, k=self._chance.choice(RECORD_COUNTS))
-        return [{"type": record.type, "id": record.id} for record in named]
+        return self._chance.choices(tenant.records, k=self._chance.choice(RECORD_COUNTS))
 
     def _along(self, tenant: Tenant) -> list[Body]:
         """Return records with what they are made of, perhaps: new ones, those that others bring, and known ones."""
@@ -380,228 +320,66 @@ class Author:
             return []
         brought = self._brought[tenant.workspace]
         for _ in range(self._chance.choice((0, 1, 1, 2))):
-            brought.append(Record(self._chance.choice(list(ATTRIBUTES)), self._id()))
+            brought.append(Row(self._chance.choice(list(ATTRIBUTES)), 0, UUID(self._id())))
         some = self._chance.sample(brought, min(len(brought), self._chance.choice((1, 1, 2, 3))))
         # One that is there is left as it is.
         some.append(self._chance.choice(tenant.records))
-        return [{"type": record.type, "id": record.id, "attributes": ATTRIBUTES[record.type]} for record in some]
+        return [said(record) | {"attributes": ATTRIBUTES[record.type]} for record in some]
 
     def _id(self) -> str:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
 
     # ---- bad ones ---------------------------------------------------------------------------------------
-    def _poison(self, body: Body, group: str) -> Poison:
-        """Return `body`, which `group` would get, spoilt in one way."""
-        ways = [self._cut, self._of_no_type, self._without_a_member, self._of_nobody, self._in_a_wrong_group]
-        ways += [self._that_is_no_json]
-        if "occurred_at" in body:
-            ways += [self._that_never_was]
+    def _poison(self, body: Body, group: str) -> Send:
+        """Return `body`, which `group` would get, spoilt in one way. All ways of the malformed are in tests/sync."""
+        ways = [self._cut, self._of_nobody, self._in_a_wrong_group]
         # More often, for not every message can be spoilt so.
         if "records" in body:
             ways += 2 * [self._with_a_stranger, self._with_a_foreigner]
         if "provider_ids" in body:
             ways += 4 * [self._with_no_provider]
         if self._sent[group]:
-            ways += [partial(self._with_a_used_id, group)]
-        return self._chance.choice(ways)(body)
+            ways.append(self._with_a_used_id)
+        return self._chance.choice(ways)(body, group)
 
-    def _cut(self, body: Body) -> Poison:
+    def _cut(self, body: Body, group: str) -> Send:
         text = json.dumps(body)
-        return Poison("malformed", text[: self._chance.randrange(1, len(text))])
+        return Send(group, text[: self._chance.randrange(1, len(text))], None, "malformed")
 
-    def _of_no_type(self, body: Body) -> Poison:
-        return Poison("malformed", json.dumps(body | {"type": "records.lost"}))
-
-    def _that_is_no_json(self, body: Body) -> Poison:
-        return Poison("malformed", f"{json.dumps(body)[:-1]},{self._chance.choice(NO_JSON)}}}")
-
-    def _that_never_was(self, body: Body) -> Poison:
-        return Poison("malformed", json.dumps(body | {"occurred_at": self._chance.choice(NEVER)}))
-
-    def _without_a_member(self, body: Body) -> Poison:
-        left_out = self._chance.choice([name for name in body if name not in {"mode", "direction"}])
-        return Poison("malformed", json.dumps({name: value for name, value in body.items() if name != left_out}))
-
-    def _of_nobody(self, body: Body) -> Poison:
+    def _of_nobody(self, body: Body, _group: str) -> Send:
         nobody = self._id()
         if "workspace_id" in body:
-            return Poison("unknown_workspace", json.dumps(body | {"workspace_id": nobody}), nobody)
-        return Poison("unknown_connector", json.dumps(body | {"workspace_connector_id": nobody}), nobody)
+            return poisoned("unknown_workspace", body | {"workspace_id": nobody}, nobody)
+        return poisoned("unknown_connector", body | {"workspace_connector_id": nobody}, nobody)
 
-    def _in_a_wrong_group(self, body: Body) -> Poison:
+    def _in_a_wrong_group(self, body: Body, group: str) -> Send:
         """Send to the group of another connector, or of another spelling: what is there goes on around it."""
-        own = body.get("workspace_connector_id")
         if self._chance.random() < 0.5:
-            id_ = str(own or body["workspace_id"])
             # What has no letter in it is spelt in one way.
-            return Poison("wrong_group", json.dumps(body), id_.upper() if id_.upper() != id_ else f"{id_}-")
-        others = [name for tenant in self._cast.tenants for name in tenant.connectors if name != own]
-        return Poison("wrong_group", json.dumps(body), self._chance.choice(others))
+            return poisoned("wrong_group", body, group.upper() if group.upper() != group else f"{group}-")
+        others = [name for tenant in self._cast.tenants for name in tenant.connectors if name != group]
+        return poisoned("wrong_group", body, self._chance.choice(others))
 
-    def _with_a_used_id(self, group: str, body: Body) -> Poison:
+    def _with_a_used_id(self, body: Body, group: str) -> Send:
         """Take the id of a message that is before it in its group, and say something else."""
         used = self._chance.choice(self._sent[group])
         spoilt = body | {"id": used["id"]}
         # Two disconnects of a connector differ in nothing else: with the same id, they are the same message.
-        return Poison("reused_id", json.dumps(spoilt)) if spoilt != used else self._of_no_type(body)
+        return poisoned("reused_id", spoilt, group) if spoilt != used else self._cut(body, group)
 
-    def _with_a_stranger(self, body: Body) -> Poison:
-        kind = self._chance.choice(body["records"])["type"]
-        stranger = Record(kind, self._id())
-        records = [*body["records"], {"type": stranger.type, "id": stranger.id}]
-        return Poison("unknown_record", json.dumps(body | {"records": records}), missing=stranger)
+    def _with_a_stranger(self, body: Body, group: str) -> Send:
+        stranger = Row(self._chance.choice(body["records"])["type"], 0, UUID(self._id()))
+        spoilt = body | {"records": [*body["records"], said(stranger)]}
+        return poisoned("unknown_record", spoilt, group, stranger)
 
-    def _with_a_foreigner(self, body: Body) -> Poison:
+    def _with_a_foreigner(self, body: Body, group: str) -> Send:
         """Name something of a bystander: a record of theirs among ours, or our records on their connector."""
         foreign = self._chance.choice(self._cast.bystanders)
         if self._chance.random() < 0.5:
             (connector, *_) = foreign.connectors
-            return Poison("tenant_mismatch", json.dumps(body | {"workspace_connector_id": connector}), connector)
+            return poisoned("tenant_mismatch", body | {"workspace_connector_id": connector}, connector)
         record = self._chance.choice(foreign.records)
-        records = [*body["records"], {"type": record.type, "id": record.id}]
-        return Poison("tenant_mismatch", json.dumps(body | {"records": records}))
+        return poisoned("tenant_mismatch", body | {"records": [*body["records"], said(record)]}, group)
 
-    def _with_no_provider(self, body: Body) -> Poison:
-        return Poison("unknown_provider", json.dumps(body | {"provider_ids": [*body["provider_ids"], self._id()]}))
-
-
-def mended(sends: Sequence[Send]) -> list[Send]:
-    """Return what of `sends` is sent once more when its record has come: each body once, in their order."""
-    once: dict[str, Send] = {}
-    for send in sends:
-        if send.missing:
-            once.setdefault(send.digest, send.mended())
-    return list(once.values())
-
-
-# Of records: (type, record, connector, direction).
-type Place = tuple[str, str, str, str]
-# Of messages: that which wrote a row, and that which ended it. Nobody stands for what was before the run.
-type Life = tuple[str, str | None]
-NOBODY = ""
-type Rows = Mapping[tuple[Place, Life], int]
-
-
-class Expected:
-    """The ledger as it must be, in plain Python: who wrote each row, who ended it, and providers matched."""
-
-    def __init__(self, rows: Rows, matched: set[tuple[str, str]]) -> None:
-        # The records that messages brought along, each with the connector of one of them.
-        self.brought: dict[Record, str] = {}
-        self._live: defaultdict[Place, Counter[str]] = defaultdict(Counter)
-        self._dead: Counter[tuple[Place, Life]] = Counter()
-        for (place, life), number in rows.items():
-            if life[1] is None:
-                self._live[place][life[0]] += number
-            else:
-                self._dead[place, life] += number
-        self.matched = set(matched)
-        # Of each connector what was applied, in its order; and what was undone.
-        self._applied: defaultdict[str, list[str]] = defaultdict(list)
-        self._reverted: set[str] = set()
-        self._run_of: dict[str, str | None] = {}
-        # Of each run what was live on its connector when it began, and what it has named since.
-        self._there: dict[tuple[str, str], dict[Place, Counter[str]]] = {}
-        self._named_by: defaultdict[tuple[str, str], set[Place]] = defaultdict(set)
-        # How many rows snapshots have ended.
-        self.gone = 0
-
-    def apply(self, body: Body) -> None:
-        """Do what the message says."""
-        match body["type"]:
-            case "records.synced":
-                self._sync(body)
-            case "records.invalidated":
-                for place in self._named(body, DIRECTIONS if body["direction"] is None else (body["direction"],)):
-                    self._end(place, body["id"])
-            case "connector.disconnected":
-                self._end_all(body)
-            case "providers.matched":
-                self.matched |= {(body["workspace_id"], provider) for provider in body["provider_ids"]}
-            case "sync.reverted":
-                self._revert(body)
-            case "run.completed":
-                self._complete(body)
-            case other:
-                raise AssertionError(f"nobody has said what {other} does")
-        self._applied[body.get("workspace_connector_id", NOBODY)].append(body["id"])
-        self._run_of[body["id"]] = body.get("run")
-
-    def _bring(self, body: Body) -> None:
-        for record in body["records"]:
-            if "attributes" in record:
-                self.brought.setdefault(Record(record["type"], record["id"]), body["workspace_connector_id"])
-
-    def _sync(self, body: Body) -> None:
-        connector, run, places = (
-            body["workspace_connector_id"],
-            body.get("run"),
-            self._named(body, (body["direction"],)),
-        )
-        if run is not None:
-            live = {place: Counter(writers) for place, writers in self._live.items() if place[2] == connector}
-            self._there.setdefault((connector, run), live)
-            self._named_by[connector, run] |= places
-        self._bring(body)
-        for place in places:
-            if body.get("mode") == "relink":
-                self._end(place, body["id"])
-            self._live[place][body["id"]] += 1
-
-    def _complete(self, body: Body) -> None:
-        """End what was there when the run began, and is still, and what it has not named; none of it was restored."""
-        of, snapshot = (body["workspace_connector_id"], body["run"]), body["snapshot"]
-        if snapshot is None or snapshot["read_since"] != READ_SINCE:
-            # What was there before is younger than what it says.
-            return
-        # Out of order, it may come before its run has begun.
-        for place, writers in self._there.get(of, {}).items():
-            if place[0] in snapshot["types"] and place[3] == snapshot["direction"] and place not in self._named_by[of]:
-                for writer in writers:
-                    if number := self._live[place].pop(writer, 0):
-                        self._dead[place, (writer, body["id"])] += number
-                        self.gone += number
-
-    def _end_all(self, body: Body) -> None:
-        for place in [place for place in self._live if place[2] == body["workspace_connector_id"]]:
-            self._end(place, body["id"])
-
-    def _revert(self, body: Body) -> None:
-        connector = body["workspace_connector_id"]
-        if "run" in body:
-            named = {id_ for id_ in self._applied[connector] if self._run_of[id_] == body["run"]} - self._reverted
-        else:
-            named = set(body["message_ids"]) - self._reverted
-        targets = [id_ for id_ in self._applied[connector] if id_ in named]
-        self._reverted |= set(targets)
-        for target in targets:
-            for place in [place for place in self._live if place[2] == connector]:
-                number = self._live[place].pop(target, 0)
-                if number:
-                    self._dead[place, (target, body["id"])] += number
-            ended = [(place, life) for place, life in self._dead if place[2] == connector and life[1] == target]
-            for place, life in ended:
-                if life[0] not in self._reverted:
-                    self._live[place][life[0]] += self._dead.pop((place, life))
-
-    @property
-    def rows(self) -> Rows:
-        """How many rows there are of each place and life."""
-        live = {
-            (place, (writer, None)): number
-            for place, writers in self._live.items()
-            for writer, number in writers.items()
-        }
-        return live | self._dead
-
-    @staticmethod
-    def _named(body: Body, directions: Sequence[str]) -> set[Place]:
-        return {
-            (record["type"], record["id"], body["workspace_connector_id"], direction)
-            for record in body["records"]
-            for direction in directions
-        }
-
-    def _end(self, place: Place, ender: str) -> None:
-        for writer, number in self._live.pop(place, Counter()).items():
-            self._dead[place, (writer, ender)] += number
+    def _with_no_provider(self, body: Body, group: str) -> Send:
+        return poisoned("unknown_provider", body | {"provider_ids": [*body["provider_ids"], self._id()]}, group)

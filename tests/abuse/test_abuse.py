@@ -3,7 +3,6 @@
 `ABUSE_SEED=7 ABUSE_MESSAGES=20000 ABUSE_SECONDS=600 make abuse`
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,6 @@ pytestmark = pytest.mark.abuse
 LONG_ENOUGH_SECONDS = 30
 
 
-def abused(settings: Settings, folder: Path) -> Verdict:
-    """Do one run and judge it."""
-    return Verdict(Run(settings, folder).run())
-
-
 def test_every_message_has_its_effect_once_and_in_order_or_is_parked_with_its_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -29,11 +23,10 @@ def test_every_message_has_its_effect_once_and_in_order_or_is_parked_with_its_re
         seed=number("ABUSE_SEED", 1, 10**9),
         messages=number("ABUSE_MESSAGES", 2500, 10**7),
         seconds=number("ABUSE_SECONDS", 30, 10**6),
-        inbox=not os.environ.get("ABUSE_WITHOUT_INBOX"),
     )
-    verdict = abused(settings, tmp_path)
+    verdict = Verdict(Run(settings, tmp_path).run())
     with capsys.disabled():
-        print(f"\n{settings.command}\n{verdict.report()}")  # noqa: T201  (half of what the run is for)
+        print(f"\n{settings}\n{verdict.report()}")  # noqa: T201  (half of what the run is for)
     assert not verdict.findings, verdict.report()
     # A freeze proves something only where it outlasts the time for which messages are hidden.
     assert verdict.overtaken or settings.seconds < LONG_ENOUGH_SECONDS, verdict.report()
@@ -42,5 +35,5 @@ def test_every_message_has_its_effect_once_and_in_order_or_is_parked_with_its_re
 def test_without_unique_message_ids_effects_are_doubled_and_that_is_found(tmp_path: Path) -> None:
     """The harness is of no use if it cannot tell."""
     settings = Settings(seed=number("ABUSE_SEED", 1, 10**9), messages=300, seconds=5, inbox=False)
-    verdict = abused(settings, tmp_path)
+    verdict = Verdict(Run(settings, tmp_path).run())
     assert {"twice", "rows", "doubled"} <= verdict.findings.keys(), verdict.report()

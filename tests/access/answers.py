@@ -20,47 +20,37 @@ from tests.access.model import (
     WorkspaceConnector,
     World,
     groups_of,
+    instant,
     linked,
     workspaces_of,
 )
+from tests.access.worlds import BEGINNING, DIRECTIONS, FIRST_PK
 
 TYPES: Mapping[str, str] = {"account": "accounts", "company": "companies", "people": "peoples"}
 ROUTES: Mapping[str, str] = {"account": "/v1/accounts", "company": "/v1/companies", "people": "/v1/people"}
 CONNECTORS, MESSAGES = "/v1/workspace-connectors", "/v1/sync-messages"
-DIRECTIONS = ("input", "output")
 FIRST, LAST = date(2023, 12, 1), date(2024, 2, 28)
 RANGE = f"filter[date][gte]={FIRST}&filter[date][lte]={LAST}"
 
 # A list shows so many of a message's problems; one message alone has all.
 PROBLEMS_IN_A_LIST = 5
-# Before every key that the database gives out itself.
-FIRST_MESSAGE = -1000
-BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
 
 type Told = tuple[int, Any]
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of a connector beside its rows: when it was last synced, and how many of its messages are parked."""
-
-    last_synced_at: datetime | None
-    parked_messages: int
-
-
-def kept_of(connector: WorkspaceConnector) -> Kept:
-    """Return what these worlds keep of a connector: another time for each, and none for every third."""
+def kept_of(connector: WorkspaceConnector) -> tuple[datetime | None, int]:
+    """Return when a connector was last synced, and how many of its messages are parked, as these worlds keep it."""
+    # Another time for each, and none for every third.
     if connector.pk % 3 == 0:
-        return Kept(None, 0)
-    return Kept(BEGINNING + timedelta(hours=connector.pk % 100), connector.pk % 4)
+        return None, 0
+    return BEGINNING + timedelta(hours=connector.pk % 100), connector.pk % 4
 
 
 @dataclass(frozen=True)
 class SyncMessage:
     """A message of the sync queue: of a connector, of a workspace alone, or of neither.
 
-    Attributes:
-        problems: what is wrong with it, each with a code, a type and an id, in no order.
+    Each of its problems has a code, a type and an id; they are in no order.
     """
 
     pk: int
@@ -74,23 +64,24 @@ class SyncMessage:
     run: str | None
     body: str | None
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What its row and its resource object have alike."""
+        processed_at = None if self.outcome == "parked" else instant(self.received_at)
+        times = {"received_at": instant(self.received_at), "processed_at": processed_at}
+        names = {"message_id": str(self.id), "message_type": "records.synced"}
+        return {**names, **times, "counts": {}, "outcome": self.outcome, "run": self.run}
+
     def columns(self) -> dict[str, Any]:
         """Return what a table has of it, as JSON."""
-        return {
+        return self.said | {
             "pk": self.pk,
             "id": str(self.id),
-            "message_id": str(self.id),
             "workspace_connector_pk": self.connector and self.connector.pk,
             "workspace_pk": self.workspace and self.workspace.pk,
-            "message_type": "records.synced",
-            "received_at": self.received_at.isoformat(),
-            "processed_at": None if self.outcome == "parked" else self.received_at.isoformat(),
-            "counts": {},
-            "outcome": self.outcome,
             "reason": self.reason,
             "problems": [{"code": code, "type": type_, "id": id_} for code, type_, id_ in self.problems],
             "problem_count": len(self.problems),
-            "run": self.run,
             "body": self.body,
         }
 
@@ -104,22 +95,12 @@ class SyncMessage:
             {"code": _known(caller, code), "type": type_, "id": id_}
             for code, type_, id_ in sorted(self.problems, key=lambda problem: problem[1:])
         ]
-        attributes: dict[str, Any] = {
-            "message_id": str(self.id),
-            "message_type": "records.synced",
-            "direction": None,
-            "mode": None,
-            "run": self.run,
-            "occurred_at": None,
-            "received_at": instant(self.received_at),
-            "processed_at": None if self.outcome == "parked" else instant(self.received_at),
-            "outcome": self.outcome,
+        attributes = self.said | {
+            **dict.fromkeys(("direction", "mode", "occurred_at")),
             "reason": self.reason_for(caller),
             "problems": problems if alone else problems[:PROBLEMS_IN_A_LIST],
-            "counts": {},
+            **({"body": self.body} if alone and isinstance(caller, Service) else {}),
         }
-        if alone and isinstance(caller, Service):
-            attributes["body"] = self.body
         return str(self.id), attributes, *(row and str(row.id) for row in (self.connector, self.workspace))
 
 
@@ -148,7 +129,7 @@ def messages_of(world: World) -> list[SyncMessage]:
             number = len(made)
             made.append(
                 SyncMessage(
-                    pk=FIRST_MESSAGE + number,
+                    pk=FIRST_PK + number,
                     id=UUID(f"01900000-00ff-7000-8000-{number:012x}"),
                     connector=connector,
                     workspace=workspace,
@@ -164,38 +145,16 @@ def messages_of(world: World) -> list[SyncMessage]:
 
 
 # ---- who sees what -------------------------------------------------------------------------------------------
-
-
 def may_read(caller: Caller) -> bool:
     """Say whether somebody may read at all: every person, and services with the scope."""
     return not isinstance(caller, Service) or "system:read" in caller.scopes
 
 
 def rows_of(world: World, type_: str) -> list[Provenance]:
-    rows: list[Provenance] = getattr(world, f"{type_}_workspace_connectors")
-    return rows
-
-
-def records_of(world: World, type_: str) -> Sequence[Record]:
-    records: Sequence[Record] = getattr(world, TYPES[type_])
-    return records
-
-
-def instant(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def day(value: datetime) -> date:
-    return value.astimezone(UTC).date()
-
-
-def newest_first(rows: Sequence[Provenance]) -> list[Provenance]:
-    return sorted(rows, key=lambda row: (row.created_at, row.pk), reverse=True)
+    return world.of(f"{type_}_workspace_connector")
 
 
 # ---- the answers ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Activity:
     """How much the connectors of a list or of a workspace linked and ended, by day or in all."""
@@ -215,18 +174,18 @@ class Activity:
         seen = workspaces_of(world, caller)
         if self.workspace and self.workspace not in {workspace.id for workspace in seen}:
             return 403, None
-        mine = [row for row in world.workspace_connectors if row.workspace in seen]
-        if self.workspace:
-            mine = [row for row in mine if row.workspace.id == self.workspace]
-        else:
-            mine = [row for row in mine if row.id in self.connectors]
-        found = []
+        mine = [
+            row
+            for row in world.workspace_connectors
+            if row.workspace in seen and (row.workspace.id == self.workspace or row.id in self.connectors)
+        ]
+        found: list[Any] = []
         for connector in sorted(mine, key=lambda row: row.pk):
             days = _days_of(world, connector)
             if self.in_all:
-                found.append((str(connector.id), *_added_up(days.values())))
+                found.append((str(connector.id), *_added_up([*days.values()])))
             else:
-                found += [(f"{connector.id}:{on}", *_added_up([days[on]])) for on in sorted(days, reverse=True)]
+                found += [(f"{connector.id}:{on}", *days[on]) for on in sorted(days, reverse=True)]
         return 200, found
 
     def shown(self, document: Any) -> Any:
@@ -246,20 +205,17 @@ def _days_of(world: World, connector: WorkspaceConnector) -> dict[date, tuple[Su
     for type_ in TYPES:
         for row in rows_of(world, type_):
             for place, at in enumerate((row.created_at, row.deleted_at)):
-                if row.workspace_connector is connector and at is not None and FIRST <= day(at) <= LAST:
-                    sums = days.setdefault(day(at), (_no_sums(), _no_sums()))[place]
+                if row.workspace_connector is connector and at is not None and FIRST <= at.date() <= LAST:
+                    sums = days.setdefault(at.date(), (_no_sums(), _no_sums()))[place]
                     sums[type_][row.direction] += 1
     return days
 
 
-def _added_up(days: Any) -> tuple[Sums, Sums]:
-    added = (_no_sums(), _no_sums())
-    for sums in days:
-        for place, of in enumerate(sums):
-            for type_, ways in of.items():
-                for way, number in ways.items():
-                    added[place][type_][way] += number
-    return added
+def _added_up(days: Sequence[tuple[Sums, Sums]]) -> list[Sums]:
+    return [
+        {type_: {way: sum(day[place][type_][way] for day in days) for way in DIRECTIONS} for type_ in TYPES}
+        for place in range(2)
+    ]
 
 
 @dataclass(frozen=True)
@@ -275,7 +231,7 @@ class Sources:
 
     def told(self, world: World, caller: Caller) -> Told:
         seen = workspaces_of(world, caller)
-        record = next((row for row in records_of(world, self.type) if row.id == self.id), None)
+        record = next((row for row in world.of(self.type) if row.id == self.id), None)
         if record is None or not record.is_live or record.workspace not in seen:
             return 404, None
         groups: dict[tuple[int, str], list[Provenance]] = {}
@@ -313,7 +269,7 @@ def sole_of(world: World, caller: Caller, type_: str, id_: UUID) -> tuple[list[R
     seen = workspaces_of(world, caller)
     rows = [
         row
-        for row in newest_first(rows_of(world, type_))
+        for row in sorted(rows_of(world, type_), key=lambda row: (row.created_at, row.pk), reverse=True)
         if row.is_live and row.direction == "input" and row.workspace_connector.is_live
     ]
     rows = [row for row in rows if row.workspace_connector.workspace in seen]
@@ -388,20 +344,20 @@ class States:
             return 403, None
         mine = [row for row in world.workspace_connectors if row.is_live and row.workspace.id == self.workspace]
         never = datetime(1, 1, 1, tzinfo=UTC)
-        mine.sort(key=lambda row: (kept_of(row).last_synced_at or never, row.pk))
+        mine.sort(key=lambda row: (kept_of(row)[0] or never, row.pk))
         failures = {row.id: self._last_failure(world, caller, row) for row in mine}
         # In the order of arrival.
         why = sorted(filter(None, failures.values()), key=lambda message: message.pk)
         said = [
             (
                 str(row.id),
-                instant(kept_of(row).last_synced_at),
-                kept_of(row).parked_messages,
+                synced_at and instant(synced_at),
+                parked,
                 sum(one.workspace_connector is row and one.is_live for type_ in TYPES for one in rows_of(world, type_)),
                 failed and str(failed.id),
             )
             for row in mine
-            for failed in (failures[row.id],)
+            for failed, (synced_at, parked) in ((failures[row.id], kept_of(row)),)
         ]
         return 200, [said, [message.shown_to(caller, alone=False) for message in why]] if said else []
 

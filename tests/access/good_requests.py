@@ -6,7 +6,7 @@ asked.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -17,23 +17,39 @@ import pytest
 from sqlalchemy import Transaction
 
 from tests.support.api import ANONYMOUS, FUNCTIONS, PIPELINE, Caller, Reply, draft, event, person, send
-from tests.support.databases import Database
+from tests.support.databases import AnyDatabase
 from tests.support.feed import park
 from tests.support.world import Row, World
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READ, Resource, records
 from wellspring.routes import Route, routes
 
-DEFAULT = Route("GET", "/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
+# Where in a document.
+type Path = tuple[str | int, ...]
+
+DEFAULT = Route("/v1/nowhere", "default.answer", "retrieve", None, "What no route matches")
 ROUTES = (*routes(), DEFAULT)
 CLOSED = tuple(route for route in ROUTES if not route.open_to_all)
 # A document whose data is a resource object; what others are told stands in `meta` (tests/feed/test_answers.py).
 WITH_DOCUMENT = tuple(route for route in ROUTES if route.operation in {"create", "update"})
 
 SOURCE = "/well/elsewhere"
-META: Mapping[str, Any] = {
-    "dismiss": {"meta": {"note": "Agreed."}},
-    "release_many": {"meta": {"source": SOURCE, "reason": "other_source"}},
+# What a request of a function must say in its query.
+QUERIES = {
+    "connector_activity.list": "filter[workspace_connector]={}",
+    "audit_entry.list": "filter[workspace]={}",
+}
+# What a creation and an update say, by the rules that they follow.
+SAID_FIRST: Mapping[str, Mapping[str, Any]] = {
+    "provenance": {"direction": "input"},
+    "selection": {"is_selected": True},
+    "member": {"role": "member"},
+    "group": {"name": "New"},
+}
+SAID: Mapping[str, Mapping[str, Any]] = {
+    "selection": {"is_matched": True},
+    "member": {"role": "member"},
+    "group": {"name": "Renamed"},
 }
 
 # In every name of the world, as every token in a request, and in every pk: none of them may be met again.
@@ -64,17 +80,9 @@ def of_routes(found: Iterable[Route]) -> pytest.MarkDecorator:
 
 @dataclass(frozen=True)
 class Good:
-    """A request that is as it should be.
+    """A request that is as it should be, and the status that it is answered with.
 
-    Attributes:
-        route: what it is for.
-        caller: who may do it.
-        status: what it is answered with.
-        parameters: what stands for the names in the path.
-        document: the body, as JSON values; None for none.
-        query: the query string, undecoded.
-        headers: beside those that every request has.
-        body: the body as text, instead of `document`.
+    `query` is undecoded; `headers` come beside those that every request has; `body` is text, instead of `document`.
     """
 
     route: Route
@@ -88,7 +96,6 @@ class Good:
 
     @property
     def path(self) -> str:
-        """The path, decoded."""
         return self.route.path.format(**self.parameters)
 
     @property
@@ -117,72 +124,60 @@ class Good:
         return send(self.event)
 
 
+def tenant(world: World, name: str, **message: Any) -> dict[str, Row]:
+    """Make one row of each type, of a tenant whose owner is a row of its own; return them by type."""
+    workspace = world.workspace(f"{name} One")
+    owner = world.people(workspace, f"Ada {name}")
+    group = world.group(owner, f"{name} Group")
+    bank, provider = world.connector(f"{name} Bank"), world.provider(f"{name.lower()}-1")
+    connector = world.workspace_connector(workspace, bank)
+    made = [
+        world.record(record.type, workspace, **{record.attributes[0].name: f"{name} {record.name}"})
+        for record in records()
+    ]
+    rows = [
+        *(workspace, group, bank, provider, connector, *made),
+        *(world.provenance(record, connector) for record in made),
+        world.member(owner, workspace, "owner"),
+        world.group_member(owner, group, "owner"),
+        world.enrol(group, workspace, owner),
+        world.choose(workspace, provider, is_matched=True),
+        world.message(connector, workspace, group_id=str(connector.id), **message),
+        world.run(connector, workspace),
+    ]
+    return {"owner": owner, **{row.type: row for row in rows}}
+
+
 class Requests:
     """A tenant, and the good request for each route in it.
 
     Its owner owns a workspace, keeps a group in which the workspace is enrolled, and has a second workspace which is
     not. Both catalogues know more providers than were chosen.
+
+    Attributes:
+        rows: the row of each type that can be retrieved, and which the owner sees.
     """
 
-    def __init__(self, world: World, database: Database) -> None:
+    def __init__(self, world: World, database: AnyDatabase) -> None:
         self.world = world
         self.database = database
         _count_from(database, FIRST_PK)
-        self.workspace, self.other = world.workspace(f"{NAME} One"), world.workspace(f"{NAME} Two")
-        self.owner = world.people(self.workspace, f"Ada {NAME}")
-        self.membership = world.member(self.owner, self.workspace, "owner")
+        # Of what is no message any more: it stays parked for that.
+        message = {"outcome": "parked", "reason": "malformed", "body": "none", "digest": sha256(b"none").digest()}
+        self.rows = tenant(world, NAME, **message)
+        self.owner = self.rows.pop("owner")
+        self.workspace, self.group = self.rows["workspace"], self.rows["workspace_group"]
+        self.connector, self.bank = self.rows["workspace_connector"], self.rows["connector"]
+        self.other = world.workspace(f"{NAME} Two")
         world.member(self.owner, self.other, "owner")
         self.outsider = world.people(self.other, f"Eve {NAME}")
-        self.group = world.group(self.owner, f"{NAME} Group")
-        world.group_member(self.owner, self.group, "owner")
-        self.helper = world.group_member(world.people(self.workspace, f"Ned {NAME}"), self.group, "guest")
-        self.enrolment = world.enrol(self.group, self.workspace, self.owner)
-        self.provider, self.unchosen = (world.provider(f"{NAME.lower()}-{number}") for number in (1, 2))
-        self.choice = world.choose(self.workspace, self.provider, is_matched=True)
-        self.bank = world.connector(f"{NAME} Bank")
-        self.connector = world.workspace_connector(self.workspace, self.bank)
-        self.records: dict[str, Row] = {
-            record.type: world.record(
-                record.type, self.workspace, **{record.attributes[0].name: f"{NAME} {record.name}"}
-            )
-            for record in records()
-        }
-        # Of what is no message any more: it stays parked for that.
-        self.message = world.message(
-            self.connector,
-            self.workspace,
-            "parked",
-            reason="malformed",
-            body="none",
-            group_id=str(self.connector.id),
-            digest=sha256(b"none").digest(),
-        )
-        self.run = world.run(self.connector, self.workspace)
-        self.provenance = {name: world.provenance(row, self.connector) for name, row in self.records.items()}
-        self.parked = park(database, SOURCE)
+        helper = world.people(self.workspace, f"Ned {NAME}")
+        self.rows["workspace_group_membership"] = world.group_member(helper, self.group, "guest")
+        self.unchosen = world.provider(f"{NAME.lower()}-2")
+        self.rows["feed_event"] = park(database, SOURCE)
+        self.records = {record.type: self.rows[record.type] for record in records()}
         database.commit()
         self._before: Transaction | None = None
-
-    @property
-    def rows(self) -> Mapping[str, Row]:
-        """The row of each type that can be retrieved, and which the owner sees."""
-        found = (
-            *self.provenance.values(),
-            *self.records.values(),
-            self.enrolment,
-            self.helper,
-            self.choice,
-            self.group,
-            self.workspace,
-            self.membership,
-            self.connector,
-            self.bank,
-            self.provider,
-            self.message,
-            self.run,
-            self.parked,
-        )
-        return {row.type: row for row in found}
 
     @property
     def caller(self) -> Caller:
@@ -191,17 +186,23 @@ class Requests:
 
     def good(self, route: Route) -> Good:
         """Return the good request for a route."""
-        if route.operation in {"answers", "answer"}:
-            return self._of_answers(route)
         if route.resource is None:
             return self._of_no_resource(route)
-        if route.resource.policy in {"feed", "fleet"}:
-            return self._of_feed(route)
-        if route.operation in {"release", "dismiss", "release_many"}:
-            return self._of_messages(route)
-        if route.within or route.resource.policy == "group":
-            return self._of_service(route)
-        return self._of_object(route, route.resource)
+        resource, operation = route.resource, route.operation
+        of = {name: route.within.get(name, (route.of or resource).type) for name in re.findall(r"{(\w+)}", route.path)}
+        is_told = resource.policy in {"feed", "fleet"} or operation in {"release", "dismiss", "release_many"}
+        by_service = is_told or (resource.policy == "provenance" and operation not in READ)
+        # Nobody changes an enrolment; what is said of it is not even read.
+        refused = {"update": 403} if resource.policy == "enrolment" else {}
+        named = self.connector if route.function == "connector_activity.list" else self.workspace
+        return Good(
+            route,
+            PIPELINE if by_service else self.caller,
+            {"create": 201, "delete": 204, **refused}.get(operation, 200),
+            {name: str(self.rows[type_].id) for name, type_ in of.items()},
+            self._document(route, resource),
+            QUERIES.get(route.function, "").format(named.id),
+        )
 
     def _of_no_resource(self, route: Route) -> Good:
         if route.operation == "mcp":
@@ -214,80 +215,31 @@ class Requests:
         caller = ANONYMOUS if route.open_to_all else self.caller
         return Good(route, caller, 404 if route is DEFAULT or named else 200, named)
 
-    def _of_answers(self, route: Route) -> Good:
-        if route.of is not None:
-            return Good(route, self.caller, 200, {"id": str(self.rows[route.of.type].id)})
-        query = {
-            "connector_activity.list": f"filter[workspace_connector]={self.connector.id}",
-            "audit_entry.list": f"filter[workspace]={self.workspace.id}",
-        }
-        return Good(route, self.caller, 200, query=query[route.function])
-
-    def _of_object(self, route: Route, resource: Resource) -> Good:
-        type_ = resource.type
-        writer = PIPELINE if resource.policy == "provenance" else self.caller
-        one = {"id": str(self.rows[type_].id)}
-        said: Mapping[str, Mapping[str, Any]] = {"selection": {"is_matched": True}, "member": {"role": "member"}}
-        values = said.get(resource.policy, {"deleted_at": None})
-        if route.operation in READ:
-            return Good(route, self.caller, 200, one if route.operation == "retrieve" else {})
-        return {
-            "create": Good(route, writer, 201, document=self._draft(type_)),
-            # Nobody changes an enrolment; what is said of it is not even read.
-            "update": Good(
-                route, writer, 403 if resource.policy == "enrolment" else 200, one, draft(type_, values, one["id"])
-            ),
-            "delete": Good(route, writer, 204, one),
-        }[route.operation]
-
-    def _of_feed(self, route: Route) -> Good:
-        one = {"id": str(self.parked.id)} if "{id}" in route.path else {}
-        return Good(route, PIPELINE, 200, one, META.get(route.operation))
-
-    def _of_messages(self, route: Route) -> Good:
-        one = {"id": str(self.message.id)} if "{id}" in route.path else {}
-        of_many = {"meta": {"workspace_connector": str(self.connector.id), "reason": "unknown_record"}}
-        document = {"dismiss": {"meta": {"note": "Agreed."}}, "release_many": of_many}.get(route.operation)
-        return Good(route, PIPELINE, 200, one, document)
-
-    def _of_service(self, route: Route) -> Good:
-        workspace, group = {"workspace_id": str(self.workspace.id)}, {"id": str(self.group.id)}
-        other = {"data": {"type": "workspace", "id": str(self.other.id)}}
-        by_function: dict[str, tuple[int, Mapping[str, str], Any]] = {
-            "workspace.list_providers": (200, workspace, None),
-            "workspace.select_provider": (201, workspace, draft("workspace_provider", {}, provider=self.unchosen)),
-            "workspace.remove_provider": (204, {**workspace, "provider_id": str(self.provider.id)}, None),
-            "workspace_group.list": (200, {}, None),
-            "workspace_group.create": (
-                201,
-                {},
-                {
-                    "data": {
-                        "type": "workspace_group",
-                        "attributes": {"name": "New"},
-                        "relationships": {"workspaces": {"data": [other["data"]]}},
-                    }
-                },
-            ),
-            "workspace_group.retrieve": (200, group, None),
-            "workspace_group.update": (200, group, draft("workspace_group", {"name": "Renamed"}, str(self.group.id))),
-            "workspace_group.delete": (204, group, None),
-            "workspace_group.enrol": (201, group, draft("workspace_group_workspace", workspace=self.other)),
-            "workspace_group.withdraw": (204, {**group, **workspace}, None),
-        }
-        status, parameters, document = by_function[route.function]
-        return Good(route, self.caller, status, parameters, document)
-
-    def _draft(self, type_: str) -> Any:
-        record = type_.removesuffix("_workspace_connector")
-        if record in self.records:
-            related = {record: self.records[record], "workspace_connector": self.connector}
-            return draft(type_, {"direction": "input"}, **related)
-        if type_ == "workspace_provider":
-            return draft(type_, {"is_selected": True}, workspace=self.workspace, provider=self.unchosen)
-        if type_ == "workspace_group_membership":
-            return draft(type_, {"role": "member"}, people=self.outsider, workspace_group=self.group)
-        return draft(type_, workspace_group=self.group, workspace=self.other)
+    def _document(self, route: Route, resource: Resource) -> Any:
+        """Return what a request says."""
+        match route.operation, resource.policy:
+            case "dismiss", _:
+                return {"meta": {"note": "Agreed."}}
+            case "release_many", "feed":
+                return {"meta": {"source": SOURCE, "reason": "other_source"}}
+            case "release_many", _:
+                return {"meta": {"workspace_connector": str(self.connector.id), "reason": "unknown_record"}}
+            case "update", policy:
+                return draft(resource.type, SAID.get(policy, {"deleted_at": None}), self.rows[resource.type].id)
+            case "create", policy:
+                said = SAID_FIRST.get(policy)
+                others = (
+                    {"provider": self.unchosen, "people": self.outsider} if policy in {"selection", "member"} else {}
+                )
+                others |= {"workspace": self.other} if policy == "enrolment" else {}
+                named = [found.name for found in resource.relationships if found.written == "create" and not found.many]
+                rows = {name: others.get(name, self.rows[name]) for name in named if name not in route.within.values()}
+                document = draft(resource.type, said, **rows)
+                if policy == "group":
+                    other = {"type": "workspace", "id": str(self.other.id)}
+                    document["data"]["relationships"] = {"workspaces": {"data": [other]}}
+                return document
+        return None
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -337,16 +289,33 @@ def pks_in(value: Any) -> list[str]:
     return []
 
 
-def _count_from(database: Database, number: int) -> None:
-    """Let the pks of all tables begin at numbers that mean nothing else; undone with the test."""
-    tables: Sequence[str] = (
-        database.owner.exec_driver_sql(
-            "SELECT table_schema || '.' || table_name FROM information_schema.columns"
-            " WHERE is_identity = 'YES' AND column_name = 'pk' AND table_schema = 'core_api' ORDER BY 1"
-        )
-        .scalars()
-        .all()
+def replaced(document: Any, path: Path, value: Any) -> Any:
+    """Return a document with another value in one place; members on the way that are not there are made."""
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(step, int):
+        return [replaced(item, tuple(rest), value) if at == step else item for at, item in enumerate(document)]
+    known = document if isinstance(document, dict) else {}
+    return {**known, step: replaced(known.get(step), tuple(rest), value)}
+
+
+def places(document: Any) -> Iterator[tuple[Path, Any]]:
+    """Give each value in a document, itself among them, and the path to it."""
+    yield (), document
+    members = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )
+    for step, value in members:
+        yield from (((step, *path), found) for path, found in places(value))
+
+
+def _count_from(database: AnyDatabase, number: int) -> None:
+    """Let the pks of all tables begin at numbers that mean nothing else; undone with the test."""
+    tables = database.owner.exec_driver_sql(
+        "SELECT table_schema || '.' || table_name FROM information_schema.columns"
+        " WHERE is_identity = 'YES' AND column_name = 'pk' AND table_schema = 'core_api' ORDER BY 1"
+    ).scalars()
     statements = (
         f"ALTER TABLE {table} ALTER COLUMN pk RESTART WITH {number + place * 1000 + 1}"
         for place, table in enumerate(tables)

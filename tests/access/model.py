@@ -5,10 +5,10 @@ the request does to the database. Nothing here is the product's, not even a cons
 disagree, one of them is wrong. Where the contract leaves room, docs/adr/0008 decides.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, cast, dataclass_transform
 from uuid import UUID
 
 # ---- rows ----------------------------------------------------------------------------------------------
@@ -25,12 +25,17 @@ type Direction = Literal["input", "output"]
 class Row:
     """What every row has: `pk` says in what order rows were made."""
 
-    type: str = field(default="", init=False)
+    declared: ClassVar[tuple[str, Sequence[str], Sequence[str]]]
+
     pk: int
     id: UUID
     created_at: datetime
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
+
+    @property
+    def type(self) -> str:
+        return self.declared[0]
 
     @property
     def is_live(self) -> bool:
@@ -40,13 +45,13 @@ class Row:
     def last_updated_at(self) -> datetime:
         return self.updated_at or self.created_at
 
-    def parents(self) -> Mapping[str, "Row | None"]:
+    def parents(self) -> "Mapping[str, Row | None]":
         """The rows behind its to-one relationships, by name."""
-        return {}
+        return {name: getattr(self, name) for name in self.declared[1]}
 
     def values(self) -> Mapping[str, object]:
         """Its columns beside times and parents."""
-        return {}
+        return {name: getattr(self, name) for name in self.declared[2]}
 
     @property
     def nickname(self) -> str:
@@ -61,9 +66,21 @@ class Row:
         return f"<{self.nickname}: {', '.join([*of, *said, *when])}>"
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class Workspace(Row):
-    type: str = field(default="workspace", init=False)
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def rows_of[Kind: Row](
+    type_: str, parents: Sequence[str] = (), values: Sequence[str] = ()
+) -> Callable[[type[Kind]], type[Kind]]:
+    """Declare rows of a type: the fields that are parents, and those that are other columns."""
+
+    def declare(kind: type[Kind]) -> type[Kind]:
+        kind.declared = type_, parents, values
+        return dataclass(eq=False, repr=False, kw_only=True)(kind)
+
+    return declare
+
+
+@rows_of("workspace")
+class Workspace(Row): ...
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -72,103 +89,65 @@ class Tenanted(Row):
 
     workspace: Workspace
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"workspace": self.workspace}
 
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("people", ["workspace"], ["source"])
 class People(Tenanted):
     """`source` says who has told of them; one of whom nobody did is a contact, and no token's."""
 
-    type: str = field(default="people", init=False)
     source: str | None
-
-    def values(self) -> Mapping[str, object]:
-        return {"source": self.source}
 
     @property
     def is_identity(self) -> bool:
         return self.is_live and self.source is not None
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class Company(Tenanted):
-    type: str = field(default="company", init=False)
+@rows_of("company", ["workspace"])
+class Company(Tenanted): ...
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class Account(Tenanted):
-    type: str = field(default="account", init=False)
+@rows_of("account", ["workspace"])
+class Account(Tenanted): ...
 
 
 type Record = People | Company | Account
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class Connector(Row):
-    type: str = field(default="connector", init=False)
+@rows_of("connector")
+class Connector(Row): ...
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_connector", ["workspace", "connector"])
 class WorkspaceConnector(Tenanted):
-    type: str = field(default="workspace_connector", init=False)
     connector: Connector
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"workspace": self.workspace, "connector": self.connector}
+
+@rows_of("provider")
+class Provider(Row): ...
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
-class Provider(Row):
-    type: str = field(default="provider", init=False)
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_group", ["created_by"], ["name"])
 class Group(Row):
-    type: str = field(default="workspace_group", init=False)
     name: str = "Group"
     created_by: People | None
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"created_by": self.created_by}
 
-    def values(self) -> Mapping[str, object]:
-        return {"name": self.name}
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_membership", ["people", "workspace"], ["role", "status"])
 class Membership(Row):
-    """Of a workspace."""
-
-    type: str = field(default="workspace_membership", init=False)
     people: People
     workspace: Workspace
     role: Role
     status: Status
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"people": self.people, "workspace": self.workspace}
 
-    def values(self) -> Mapping[str, object]:
-        return {"role": self.role, "status": self.status}
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_group_membership", ["people", "workspace_group"], ["role", "status"])
 class GroupMembership(Row):
-    type: str = field(default="workspace_group_membership", init=False)
     people: People
     workspace_group: Group
     role: Role
     status: Status
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"people": self.people, "workspace_group": self.workspace_group}
 
-    def values(self) -> Mapping[str, object]:
-        return {"role": self.role, "status": self.status}
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("", values=["direction"])
 class Provenance(Row):
     """Which connector brought a record in, or carried it out."""
 
@@ -176,42 +155,29 @@ class Provenance(Row):
     workspace_connector: WorkspaceConnector
     direction: Direction
 
-    def __post_init__(self) -> None:
-        self.type = f"{self.record.type}_workspace_connector"
+    @property
+    def type(self) -> str:
+        return f"{self.record.type}_workspace_connector"
 
     def parents(self) -> Mapping[str, Row | None]:
         return {self.record.type: self.record, "workspace_connector": self.workspace_connector}
 
-    def values(self) -> Mapping[str, object]:
-        return {"direction": self.direction}
 
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_group_workspace", ["workspace_group", "workspace", "created_by"])
 class Enrolment(Row):
-    type: str = field(default="workspace_group_workspace", init=False)
     workspace_group: Group
     workspace: Workspace
     created_by: People | None
 
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"workspace_group": self.workspace_group, "workspace": self.workspace, "created_by": self.created_by}
 
-
-@dataclass(eq=False, repr=False, kw_only=True)
+@rows_of("workspace_provider", ["workspace", "provider"], ["is_selected", "is_matched"])
 class Choice(Row):
     """A workspace's row of a provider."""
 
-    type: str = field(default="workspace_provider", init=False)
     workspace: Workspace
     provider: Provider
     is_selected: bool
     is_matched: bool
-
-    def parents(self) -> Mapping[str, Row | None]:
-        return {"workspace": self.workspace, "provider": self.provider}
-
-    def values(self) -> Mapping[str, object]:
-        return {"is_selected": self.is_selected, "is_matched": self.is_matched}
 
 
 @dataclass(kw_only=True)
@@ -244,28 +210,12 @@ class World:
         """Of workspaces and of groups."""
         return [*self.workspace_memberships, *self.workspace_group_memberships]
 
-    def of(self, type_: str) -> Sequence[Row]:
+    def of(self, type_: str) -> list[Any]:
         """The rows of a JSON:API type."""
-        lists: Mapping[str, Sequence[Row]] = {
-            "workspace": self.workspaces,
-            "people": self.peoples,
-            "company": self.companies,
-            "account": self.accounts,
-            "workspace_connector": self.workspace_connectors,
-            "provider": self.providers,
-            "workspace_group": self.workspace_groups,
-            "account_workspace_connector": self.account_workspace_connectors,
-            "company_workspace_connector": self.company_workspace_connectors,
-            "people_workspace_connector": self.people_workspace_connectors,
-            "workspace_group_workspace": self.workspace_group_workspaces,
-            "workspace_provider": self.workspace_providers,
-        }
-        return lists[type_]
+        return self.tables()["companies" if type_ == "company" else f"{type_}s"]
 
 
 # ---- callers -------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Person:
     """Somebody; the platform may know them or not. What their token's `scope` says is nobody's business."""
@@ -283,8 +233,6 @@ type Caller = Person | Service
 
 
 # ---- what is asked -------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class List:
     """A page of a list.
@@ -368,6 +316,11 @@ class Answer:
     made: tuple[Row, ...] = ()
 
 
+def instant(value: datetime) -> str:
+    """Return how a time is written."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Refused(Exception):
     """The answer is these problems."""
 
@@ -403,46 +356,33 @@ def answer(world: World, caller: Caller, request: Request) -> Answer:
 
 
 # ---- who sees what -------------------------------------------------------------------------------------
-
-
 def workspaces_of(world: World, caller: Caller) -> list[Workspace]:
     """The workspaces that a caller sees: a service all; a person those of active memberships and of their groups."""
-    live = [workspace for workspace in world.workspaces if workspace.is_live]
-    if isinstance(caller, Service):
-        return live
     groups = groups_of(world, caller)
-    seen = []
-    for workspace in live:
-        enrolments = [row for row in world.workspace_group_workspaces if row.workspace is workspace and row.is_live]
-        is_in_group = any(enrolment.workspace_group in groups for enrolment in enrolments)
-        if is_in_group or roles_in_workspace(world, caller, workspace):
-            seen.append(workspace)
-    return seen
+    enrolled = [
+        row.workspace for row in world.workspace_group_workspaces if row.is_live and row.workspace_group in groups
+    ]
+    return [
+        workspace
+        for workspace in world.workspaces
+        if workspace.is_live
+        and (isinstance(caller, Service) or workspace in enrolled or roles_in(world, caller, workspace))
+    ]
 
 
 def groups_of(world: World, caller: Caller) -> list[Group]:
     """The groups that a caller sees: a service all; a person those of active memberships."""
     live = [group for group in world.workspace_groups if group.is_live]
-    if isinstance(caller, Service):
-        return live
-    return [group for group in live if roles_in_group(world, caller, group)]
+    return [group for group in live if isinstance(caller, Service) or roles_in(world, caller, group)]
 
 
-def roles_in_workspace(world: World, caller: Caller, workspace: Workspace) -> set[Role]:
-    """The roles that a person holds in a workspace directly."""
-    roles = set()
-    for membership in world.workspace_memberships:
-        if membership.workspace is workspace and _is_active(membership, caller):
-            roles.add(membership.role)
-    return roles
-
-
-def roles_in_group(world: World, caller: Caller, group: Group) -> set[Role]:
-    roles = set()
-    for membership in world.workspace_group_memberships:
-        if membership.workspace_group is group and _is_active(membership, caller):
-            roles.add(membership.role)
-    return roles
+def roles_in(world: World, caller: Caller, place: Workspace | Group) -> set[Role]:
+    """The roles that a person holds in a group, or in a workspace directly."""
+    return {
+        membership.role
+        for membership in world.memberships
+        if place in membership.parents().values() and _is_active(membership, caller)
+    }
 
 
 def _is_active(membership: Membership | GroupMembership, caller: Caller) -> bool:
@@ -453,6 +393,10 @@ def _is_active(membership: Membership | GroupMembership, caller: Caller) -> bool
         and membership.is_live
         and membership.status == "active"
     )
+
+
+def _keeps(world: World, caller: Caller, place: Workspace | Group) -> bool:
+    return bool(roles_in(world, caller, place) & {"owner", "admin"})
 
 
 @dataclass(frozen=True)
@@ -491,8 +435,20 @@ class Sight:
             case _:
                 return row.is_live
 
-    def shows(self, row: Row, leading: Row) -> bool:
-        """Whether a row may be included beside one that the caller sees and that leads to it."""
+    def included(self, rows: Iterable[Row], paths: tuple[str, ...] | None) -> tuple[Row, ...] | None:
+        """Return what is included beside rows that the caller sees."""
+        if paths is None:
+            return None
+        found: list[Row] = []
+        for path in paths:
+            here = list(rows)
+            for name in path.split("."):
+                here = [other for row in here for other in linked(self.world, row, name) if self._shows(other, row)]
+                found += here
+        # A row that two paths lead to is there once.
+        return tuple(dict.fromkeys(found))
+
+    def _shows(self, row: Row, leading: Row) -> bool:
         if isinstance(row, Group):
             # A withdrawn workspace's people are not told what the group is called by now.
             return row.is_live and (leading.is_live or row in self.groups)
@@ -500,52 +456,39 @@ class Sight:
 
     def find(self, type_: str, id_: UUID) -> Row | None:
         """Return the parent of this type and id that a document or path of the caller's may name."""
-        for row in self.world.of(type_):
-            if row.id == id_ and self.has(row):
-                return row
-        return None
+        found: list[Row] = [row for row in self.world.of(type_) if row.id == id_ and self.has(row)]
+        return found[0] if found else None
 
 
 def sight_of(world: World, caller: Caller) -> Sight:
     return Sight(world, workspaces_of(world, caller), groups_of(world, caller))
 
 
-def _age(row: Row) -> tuple[datetime, int]:
-    return row.created_at, row.pk
+def _of_group[Kind: Enrolment | GroupMembership](group: Group, rows: list[Kind]) -> list[Kind]:
+    return sorted(
+        (row for row in rows if row.workspace_group is group and row.is_live), key=lambda row: (row.created_at, row.pk)
+    )
 
 
-def linked(world: World, row: Row, name: str) -> list[Row]:
+def linked(world: World, row: Row, name: str) -> Sequence[Row]:
     """Return the rows behind a relationship, live or not."""
     if isinstance(row, Group) and name == "workspaces":
-        return [
-            enrolment.workspace
-            for enrolment in sorted(world.workspace_group_workspaces, key=_age)
-            if enrolment.workspace_group is row and enrolment.is_live and enrolment.workspace.is_live
-        ]
+        enrolments = _of_group(row, world.workspace_group_workspaces)
+        return [enrolment.workspace for enrolment in enrolments if enrolment.workspace.is_live]
     if isinstance(row, Group) and name == "memberships":
-        members = sorted(world.workspace_group_memberships, key=_age)
-        return [membership for membership in members if membership.workspace_group is row and membership.is_live]
+        return _of_group(row, world.workspace_group_memberships)
     # A message is behind no row of these worlds.
     parent = row.parents().get(name)
     return [] if parent is None else [parent]
 
 
-def _included(sight: Sight, rows: Iterable[Row], paths: tuple[str, ...] | None) -> tuple[Row, ...] | None:
-    if paths is None:
-        return None
-    found: list[Row] = []
-    for path in paths:
-        here = list(rows)
-        for name in path.split("."):
-            here = [other for row in here for other in linked(sight.world, row, name) if sight.shows(other, row)]
-            found.extend(other for other in here if other not in found)
-    # A row that two paths lead to is there once.
-    return tuple(dict.fromkeys(found))
+def _shown(world: World, caller: Caller, request: "Retrieve | Create | Update", status: int, *rows: Row) -> Answer:
+    """Answer with the first of these rows, all of which a creation made."""
+    included = sight_of(world, caller).included(rows[:1], request.include)
+    return Answer(status, rows=rows[:1], included=included, made=rows if status == 201 else ())
 
 
 # ---- reading -------------------------------------------------------------------------------------------
-
-
 def _may_read(caller: Caller, where: str = "") -> None:
     if isinstance(caller, Service) and "system:read" not in caller.scopes:
         raise _forbidden(where)
@@ -567,16 +510,15 @@ def _require_bounded(caller: Caller, request: List) -> None:
     """Refuse a service what no index has together: all rows that a filter leaves, but for their times."""
     driving = DRIVING.get(request.type, frozenset())
     names_parents = request.within or request.workspaces or {name for name, _ in request.related} & driving
-    if isinstance(caller, Service) and driving and not names_parents:
-        wanted = dict(request.related).get(OF_ONE.get(request.type, ""), ())
-        if len(set(wanted)) == 1 and not request.equal:
-            refused = "sort" if request.sort != "created_at" else "filter[deleted]"
-            if request.sort != "created_at" or request.deleted != "exclude":
-                raise Refused(400, ("INVALID_QUERY_PARAMETER", f"parameter {refused}"))
-            return
-        asked = [f"filter[{name}]" for name, _ in (*request.related, *request.equal)]
-        if asked:
-            raise Refused(400, *(("INVALID_QUERY_PARAMETER", f"parameter {parameter}") for parameter in asked))
+    if isinstance(caller, Person) or not driving or names_parents:
+        return
+    asked = [f"filter[{name}]" for name, _ in (*request.related, *request.equal)]
+    wanted = dict(request.related).get(OF_ONE.get(request.type, ""), ())
+    if len(set(wanted)) == 1 and not request.equal:
+        asked = ["filter[deleted]"] if request.deleted != "exclude" else []
+        asked = ["sort"] if request.sort != "created_at" else asked
+    if asked:
+        raise Refused(400, *(("INVALID_QUERY_PARAMETER", f"parameter {parameter}") for parameter in asked))
 
 
 def _list(world: World, caller: Caller, request: List) -> Answer:
@@ -611,43 +553,29 @@ def _list(world: World, caller: Caller, request: List) -> Answer:
         else:
             page, before, after = ahead[: request.size], behind + on_it, ahead[request.size :]
     paths = ("provider",) if request.include is None and request.within is not None else request.include
-    return Answer(
-        200,
-        rows=tuple(page),
-        included=_included(sight, page, paths),
-        total=total,
-        # Where nothing is on the page, there is nothing that a link could stand beside.
-        before=bool(before and page),
-        after=bool(after and page),
-    )
+    # Where nothing is on the page, there is nothing that a link could stand beside.
+    sides = bool(before and page), bool(after and page)
+    return Answer(200, (), tuple(page), sight.included(page, paths), total, *sides)
 
 
 def _matches(row: Row, request: List) -> bool:
     if request.deleted == ("only" if row.is_live else "exclude"):
         return False
-    parents = row.parents()
-    if request.within is not None and _id(parents["workspace"]) != request.within:
-        return False
-    if request.workspaces and not _is_in(row, request.workspaces):
-        return False
-    for name, ids in request.related:
-        if _id(parents[name]) not in ids:
-            return False
-    for name, value in request.equal:
-        if row.values()[name] != value:
-            return False
-    return request.since is None or row.created_at >= request.since
-
-
-def _id(row: Row | None) -> UUID | None:
-    return None if row is None else row.id
+    ids = {name: parent and parent.id for name, parent in row.parents().items()}
+    return (
+        (request.within is None or ids["workspace"] == request.within)
+        and (not request.workspaces or _is_in(row, request.workspaces))
+        and all(ids[name] in wanted for name, wanted in request.related)
+        and all(row.values()[name] == value for name, value in request.equal)
+        and (request.since is None or row.created_at >= request.since)
+    )
 
 
 def _is_in(row: Row, workspaces: tuple[UUID, ...]) -> bool:
     """Whether a row is of these workspaces: provenance with both of its parents."""
     if isinstance(row, Provenance):
         return row.record.workspace.id in workspaces and row.workspace_connector.workspace.id in workspaces
-    return _id(row.parents()["workspace"]) in workspaces
+    return cast(Tenanted, row).workspace.id in workspaces
 
 
 def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:
@@ -655,13 +583,11 @@ def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:
     sight = sight_of(world, caller)
     for row in world.of(request.type):
         if row.id == request.id and row.is_live and sight.sees(row):
-            return Answer(200, rows=(row,), included=_included(sight, [row], request.include))
+            return _shown(world, caller, request, 200, row)
     raise _absent(request.type)
 
 
 # ---- changing ------------------------------------------------------------------------------------------
-
-
 def _new(world: World) -> dict[str, Any]:
     return {"pk": UNNUMBERED, "id": UNNAMED, "created_at": world.now, "updated_at": world.now}
 
@@ -687,13 +613,8 @@ def _may_write(caller: Caller, request: Create | Update | Delete) -> None:
         _may_read(caller, "parameter include")
 
 
-def _require_keeper(world: World, caller: Caller, group: Group) -> None:
-    if not group.is_live or not roles_in_group(world, caller, group) & {"owner", "admin"}:
-        raise _forbidden()
-
-
 def _require_selector(world: World, caller: Caller, workspace: Workspace) -> None:
-    if isinstance(caller, Person) and not roles_in_workspace(world, caller, workspace) & {"owner", "admin", "member"}:
+    if isinstance(caller, Person) and not roles_in(world, caller, workspace) & {"owner", "admin", "member"}:
         raise _forbidden()
 
 
@@ -707,20 +628,22 @@ def _caller_row(world: World, caller: Caller) -> People | None:
 def _create(world: World, caller: Caller, request: Create) -> Answer:
     _may_write(caller, request)
     found = _named(sight_of(world, caller), request)
-    if request.type == "workspace_group":
-        made = _make_group(world, caller, request, found)
-    elif request.type == "workspace_group_workspace":
-        made = _enrol(world, caller, found)
-    elif request.type == "workspace_provider":
-        return _choose(world, caller, request, found)
-    else:
-        made = _write_provenance(world, request, found)
-    included = _included(sight_of(world, caller), made[:1], request.include)
-    return Answer(201, rows=tuple(made[:1]), included=included, made=tuple(made))
+    match request.type:
+        case "workspace_group":
+            return _make_group(world, caller, request, found)
+        case "workspace_group_workspace":
+            return _enrol(world, caller, request, found)
+        case "workspace_provider":
+            return _choose(world, caller, request, found)
+        case _:
+            return _write_provenance(world, caller, request, found)
 
 
-def _named(sight: Sight, request: Create) -> dict[str, Row]:
-    """Return what the path and the document name; to-many ones as `name/number`."""
+# What the path and the document name; to-many ones as `name/number`.
+type Named = Mapping[str, Any]
+
+
+def _named(sight: Sight, request: Create) -> Named:
     found: dict[str, Row] = {}
     for name, id_ in request.within:
         parent = sight.find(name, id_)
@@ -728,7 +651,7 @@ def _named(sight: Sight, request: Create) -> dict[str, Row]:
             raise _absent(name)
         found[name] = parent
     problems = []
-    said = [(name, name, id_, name) for name, id_ in request.links]
+    said = [(name, name, id_, f"{name}/data") for name, id_ in request.links]
     said += [
         (f"workspaces/{number}", "workspace", id_, f"workspaces/data/{number}")
         for number, id_ in enumerate(request.workspaces)
@@ -736,8 +659,7 @@ def _named(sight: Sight, request: Create) -> dict[str, Row]:
     for name, type_, id_, place in said:
         parent = sight.find(type_, id_)
         if parent is None:
-            step = place if "/" in place else f"{place}/data"
-            problems.append((f"{type_.upper()}_NOT_FOUND", f"pointer /data/relationships/{step}/id"))
+            problems.append((f"{type_.upper()}_NOT_FOUND", f"pointer /data/relationships/{place}/id"))
         else:
             found[name] = parent
     if problems:
@@ -745,50 +667,38 @@ def _named(sight: Sight, request: Create) -> dict[str, Row]:
     return found
 
 
-def _write_provenance(world: World, request: Create, found: Mapping[str, Row]) -> list[Row]:
-    connector = found["workspace_connector"]
-    (record,) = (row for name, row in found.items() if name != "workspace_connector")
-    if not isinstance(connector, WorkspaceConnector) or not isinstance(record, People | Company | Account):
-        raise TypeError(found)
+def _write_provenance(world: World, caller: Caller, request: Create, found: Named) -> Answer:
+    connector: WorkspaceConnector = found["workspace_connector"]
+    record: Record = found[request.type.removesuffix("_workspace_connector")]
     if record.workspace is not connector.workspace:
         raise Refused(409, ("TENANT_MISMATCH", "pointer /data/relationships"))
-    direction: Direction = "input" if dict(request.attributes)["direction"] == "input" else "output"
-    row = Provenance(record=record, workspace_connector=connector, direction=direction, **_new(world))
-    lists: Mapping[str, list[Provenance]] = {
-        "account": world.account_workspace_connectors,
-        "company": world.company_workspace_connectors,
-        "people": world.people_workspace_connectors,
-    }
-    lists[record.type].append(row)
-    return [row]
+    said = cast(Any, dict(request.attributes))
+    row = Provenance(record=record, workspace_connector=connector, direction=said["direction"], **_new(world))
+    world.of(request.type).append(row)
+    return _shown(world, caller, request, 201, row)
 
 
-def _enrol(world: World, caller: Caller, found: Mapping[str, Row]) -> list[Row]:
+def _enrol(world: World, caller: Caller, request: Create, found: Named) -> Answer:
     group, workspace = found["workspace_group"], found["workspace"]
-    if not isinstance(group, Group) or not isinstance(workspace, Workspace):
-        raise TypeError(found)
-    _require_keeper(world, caller, group)
-    if not roles_in_workspace(world, caller, workspace) & {"owner", "admin"}:
+    if not _keeps(world, caller, group):
+        raise _forbidden()
+    if not _keeps(world, caller, workspace):
         raise _forbidden("pointer /data/relationships/workspace/data/id")
     for enrolment in world.workspace_group_workspaces:
         if enrolment.is_live and enrolment.workspace_group is group and enrolment.workspace is workspace:
             raise Refused(409, ("WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS", ""))
     row = Enrolment(workspace_group=group, workspace=workspace, created_by=_caller_row(world, caller), **_new(world))
     world.workspace_group_workspaces.append(row)
-    return [row]
+    return _shown(world, caller, request, 201, row)
 
 
-def _make_group(world: World, caller: Caller, request: Create, found: Mapping[str, Row]) -> list[Row]:
-    workspaces: list[Workspace] = []
-    problems = []
-    for number in range(len(request.workspaces)):
-        workspace = found[f"workspaces/{number}"]
-        if not isinstance(workspace, Workspace):
-            raise TypeError(found)
-        if not roles_in_workspace(world, caller, workspace) & {"owner", "admin"}:
-            problems.append(("FORBIDDEN", f"pointer /data/relationships/workspaces/data/{number}/id"))
-        if workspace not in workspaces:
-            workspaces.append(workspace)
+def _make_group(world: World, caller: Caller, request: Create, found: Named) -> Answer:
+    workspaces = [found[f"workspaces/{number}"] for number in range(len(request.workspaces))]
+    problems = [
+        ("FORBIDDEN", f"pointer /data/relationships/workspaces/data/{number}/id")
+        for number, workspace in enumerate(workspaces)
+        if not _keeps(world, caller, workspace)
+    ]
     if problems:
         raise Refused(403, *problems)
     owner = _caller_row(world, caller)
@@ -798,35 +708,33 @@ def _make_group(world: World, caller: Caller, request: Create, found: Mapping[st
     membership = GroupMembership(people=owner, workspace_group=group, role="owner", status="active", **_new(world))
     enrolments = [
         Enrolment(workspace_group=group, workspace=workspace, created_by=owner, **_new(world))
-        for workspace in workspaces
+        for workspace in dict.fromkeys(workspaces)
     ]
     world.workspace_groups.append(group)
     world.workspace_group_memberships.append(membership)
     world.workspace_group_workspaces.extend(enrolments)
-    return [group, membership, *enrolments]
+    return _shown(world, caller, request, 201, group, membership, *enrolments)
 
 
-def _choose(world: World, caller: Caller, request: Create, found: Mapping[str, Row]) -> Answer:
+def _choose(world: World, caller: Caller, request: Create, found: Named) -> Answer:
     workspace, provider = found["workspace"], found["provider"]
-    if not isinstance(workspace, Workspace) or not isinstance(provider, Provider):
-        raise TypeError(found)
     _require_selector(world, caller, workspace)
-    said = dict(request.attributes)
-    if isinstance(caller, Service):
-        if "is_selected" in said:
-            raise _forbidden("pointer /data/attributes/is_selected")
-        said.setdefault("is_matched", True)
-    else:
-        said.setdefault("is_selected", True)
+    _require_own_flag(caller, request)
+    default = "is_matched" if isinstance(caller, Service) else "is_selected"
+    said = {default: True, **dict(request.attributes)}
     for row in world.workspace_providers:
         if row.is_live and row.workspace is workspace and row.provider is provider:
             _set_choice(world, row, said)
-            return Answer(200, rows=(row,), included=_included(sight_of(world, caller), [row], request.include))
+            return _shown(world, caller, request, 200, row)
     row = Choice(workspace=workspace, provider=provider, is_selected=False, is_matched=False, **_new(world))
     _set_choice(world, row, said)
     world.workspace_providers.append(row)
-    included = _included(sight_of(world, caller), [row], request.include)
-    return Answer(201, rows=(row,), included=included, made=(row,))
+    return _shown(world, caller, request, 201, row)
+
+
+def _require_own_flag(caller: Caller, request: Create | Update) -> None:
+    if isinstance(caller, Service) and "is_selected" in dict(request.attributes):
+        raise _forbidden("pointer /data/attributes/is_selected")
 
 
 def _set_choice(world: World, row: Choice, said: Mapping[str, object]) -> None:
@@ -838,50 +746,36 @@ def _set_choice(world: World, row: Choice, said: Mapping[str, object]) -> None:
         row.is_selected, row.is_matched, row.updated_at = selected, matched, world.now
 
 
-def _state(row: Row) -> tuple[object, ...]:
-    """Return what an update may change."""
-    return (row.deleted_at, row.is_selected, row.is_matched) if isinstance(row, Choice) else (row.deleted_at,)
-
-
 def _update(world: World, caller: Caller, request: Update) -> Answer:
     _may_write(caller, request)
-    sight = sight_of(world, caller)
+    # The pipeline restores what is tombstoned; nobody else's update finds it.
+    row = _found(world, caller, request, dead=_is_provenance(request.type))
+    before = row.deleted_at, row.values()
     said = dict(request.attributes)
-    for row in world.of(request.type):
-        # The pipeline restores what is tombstoned; nobody else's update finds it.
-        if row.id == request.id and sight.sees(row) and (row.is_live or _is_provenance(request.type)):
-            break
-    else:
-        raise _absent(request.type)
-    before = _state(row)
     if isinstance(row, Choice):
         _require_selector(world, caller, row.workspace)
-        if isinstance(caller, Service) and "is_selected" in said:
-            raise _forbidden("pointer /data/attributes/is_selected")
+        _require_own_flag(caller, request)
         _set_choice(world, row, said)
     elif "deleted_at" in said and said["deleted_at"] != row.deleted_at:
-        when = said["deleted_at"]
+        when = cast(datetime | None, said["deleted_at"])
         if when is None and not all(parent is None or parent.is_live for parent in row.parents().values()):
             raise Refused(409, ("CONFLICT", "pointer /data/attributes/deleted_at"))
-        if isinstance(when, datetime) and not row.created_at <= when <= world.now:
+        if when is not None and not row.created_at <= when <= world.now:
             raise Refused(422, ("SCHEMA_VALIDATION_ERROR", "pointer /data/attributes/deleted_at"))
-        row.deleted_at = when if isinstance(when, datetime) else None
-        row.updated_at = world.now
-    if _state(row) == before:
+        row.deleted_at, row.updated_at = when, world.now
+    if (row.deleted_at, row.values()) == before:
         _may_read(caller)
-    return Answer(200, rows=(row,), included=_included(sight_of(world, caller), [row], request.include))
+    return _shown(world, caller, request, 200, row)
 
 
 def _delete(world: World, caller: Caller, request: Delete) -> Answer:
     _may_write(caller, request)
-    sight = sight_of(world, caller)
-    for row in world.of(request.type):
-        if row.is_live and sight.sees(row) and _is_meant(row, request):
-            break
-    else:
-        raise _absent(request.type)
-    if isinstance(row, Enrolment) and not roles_in_workspace(world, caller, row.workspace) & {"owner", "admin"}:
-        _require_keeper(world, caller, row.workspace_group)
+    row = _found(world, caller, request)
+    if isinstance(row, Enrolment) and not (
+        _keeps(world, caller, row.workspace)
+        or (row.workspace_group.is_live and _keeps(world, caller, row.workspace_group))
+    ):
+        raise _forbidden()
     if isinstance(row, Choice):
         _require_selector(world, caller, row.workspace)
         row.is_selected = False
@@ -889,8 +783,13 @@ def _delete(world: World, caller: Caller, request: Delete) -> Answer:
     return Answer(204)
 
 
-def _is_meant(row: Row, request: Delete) -> bool:
-    if request.pair is None:
-        return row.id == request.id
-    first, second = list(row.parents().values())[:2]
-    return request.pair == (_id(first), _id(second))
+def _found(world: World, caller: Caller, request: Update | Delete, *, dead: bool = False) -> Row:
+    """Return the row that is meant, by its id or by its two parents, where the caller sees it."""
+    sight = sight_of(world, caller)
+    for row in world.of(request.type):
+        pair = tuple(parent and parent.id for parent in row.parents().values())[:2]
+        is_meant = row.id == request.id or (isinstance(request, Delete) and pair == request.pair)
+        if is_meant and (row.is_live or dead) and sight.sees(row):
+            found: Row = row
+            return found
+    raise _absent(request.type)

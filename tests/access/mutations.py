@@ -33,7 +33,7 @@ from local import postgres
 from local.postgres import Cluster
 from migrations import run as migrations
 from tests.access import scene
-from tests.access.mutants import ALONE, MODULES, Guard, Mutant, mutants, sites, watch
+from tests.access.mutants import ALONE, Guard, Mutant, forget_statements, mutants, sites, watch
 from tests.access.scene import Scene
 from tests.support.api import FUNCTIONS
 from tests.support.databases import FreshDatabase, Statements, engine_for
@@ -58,12 +58,8 @@ REFUSED = "42501"
 class Verdict:
     """What became of a mutant.
 
-    Attributes:
-        failed: the tests that failed because something was not as they say.
-        wrong: what failed otherwise.
-        passed: how many tests passed.
-        seconds: how long it took.
-        said: the end of what pytest printed, where there is no verdict.
+    `failed` are the tests that failed because something was not as they say, `wrong` is what failed otherwise; `said`
+    is the end of what pytest printed, where there is no verdict.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -103,23 +99,36 @@ class Lent(Cluster):
         """Do nothing: the lender has."""
 
 
-class Watching:
-    """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures."""
+def name_of(item: pytest.Item) -> str:
+    return item.nodeid.rpartition("/")[2]
 
-    def __init__(self, mutant: Mutant) -> None:
-        self.mutant = mutant
+
+def words_of(name: str) -> set[str]:
+    """Return the words of a name, singular and plural alike."""
+    return {word.removesuffix("s") for word in re.findall(r"[a-z]{4,}", name.lower())}
+
+
+class Watching:
+    """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures.
+
+    Likely is what failed for other mutants, the last one first, and then what shares words with this one's place.
+    """
+
+    def __init__(self, mutant: Mutant, likely: Sequence[str]) -> None:
+        place = re.split(r"\(| without | asks ", mutant.name)[0]
+        self._words, self._likely = words_of(f"everything {place}"), [*likely]
         self.verdict = Verdict()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        likely = self.mutant.likely
-        items.sort(key=lambda item: [not re.search(pattern, item.name) for pattern in likely])
+        items.sort(key=lambda item: len(self._words & words_of(item.name)), reverse=True)
+        items.sort(key=lambda item: [*self._likely, name_of(item)].index(name_of(item)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        name = item.nodeid.rpartition("/")[2]
+        name = name_of(item)
         if call.excinfo is None:
             self.verdict.passed += call.when == "call"
         elif call.when == "call" and call.excinfo.errisinstance((AssertionError, pytest.fail.Exception)):
@@ -146,23 +155,20 @@ class Watching:
         scope.translate = watched  # type: ignore[attr-defined]
 
 
-def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, answer: Any) -> None:
+def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, likely: Sequence[str], answer: Any) -> None:
     """Run the tests of a mutant's guard until one fails, and send the verdict."""
     began = time.monotonic()
     # Whatever hangs: the default is to end the process.
     signal.alarm(PATIENCE_SECONDS)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    watching, asked = Watching(mutant), set[str]()
+    watching, asked = Watching(mutant, likely), set[str]()
     verdict = watching.verdict
     _lend(cluster, built, mutant, f"mutant_{number}_")
     watching.watch_for_invalid_sql()
     if mutant is ALONE:
         watch(asked)
     # The migration has composed statements to plan them (`migrations.run`): none of them has the hole.
-    for module in MODULES:
-        for known in vars(module).values():
-            if hasattr(known, "cache_clear"):
-                known.cache_clear()
+    forget_statements()
     if mutant.spoil is not None:
         mutant.spoil()
     options = ["-q", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *([] if mutant is ALONE else ["-x"])]
@@ -228,11 +234,13 @@ def verdicts(chosen: Sequence[Mutant], cluster: Cluster) -> Iterator[tuple[Mutan
     forks = multiprocessing.get_context("fork")
     waiting = deque(enumerate(chosen))
     running: dict[Connection, Mutant] = {}
+    # What one failed for, the next of the same place will mostly fail for.
+    likely: dict[str, None] = {}
     while waiting or running:
         while waiting and len(running) < (os.process_cpu_count() or 1):
             number, mutant = waiting.popleft()
             answer, sender = forks.Pipe(duplex=False)
-            arguments = (mutant, number, cluster, built, sender)
+            arguments = (mutant, number, cluster, built, [*reversed(likely)], sender)
             forks.Process(target=test, args=arguments, daemon=True).start()
             sender.close()
             running[answer] = mutant
@@ -242,6 +250,9 @@ def verdicts(chosen: Sequence[Mutant], cluster: Cluster) -> Iterator[tuple[Mutan
                 verdict = answer.recv()
             except EOFError:
                 verdict = Verdict(wrong=["its process ended without a word"])
+            for name in verdict.failed:
+                likely.pop(name, None)
+                likely[name] = None
             yield running.pop(answer), verdict
 
 

@@ -4,7 +4,7 @@ Workspaces: `A`, `B`, `C`, and `D`, which is tombstoned. Groups: `G` over `A` an
 over `A` (`C` has left it), and `H` over `B`, which is tombstoned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -27,10 +27,8 @@ class Who:
     """Somebody.
 
     Attributes:
-        caller: as whom they ask.
         workspaces: those they see, by name.
         groups: those they are an active member of, by name.
-        is_service: whether they see whatever is live.
         direct: the workspaces that they are a member of themselves, by name.
         others: the keys of the workspaces that they are a member of besides, so many that they are not listed.
     """
@@ -41,6 +39,10 @@ class Who:
     is_service: bool = False
     direct: frozenset[str] = frozenset()
     others: frozenset[int] = frozenset()
+
+    def sees(self, workspace: str) -> bool:
+        """Say whether they see a workspace of the scene; `D` is gone."""
+        return workspace in self.workspaces or (self.is_service and workspace in {"A", "B", "C"})
 
     @property
     def scope(self) -> str:
@@ -53,11 +55,9 @@ class Line:
     """A row of the ledger, and what it takes to see it.
 
     Attributes:
-        row: the row.
         workspaces: those of its parents, all of which must be seen.
         group: whose members see it whatever they see besides.
         is_open: whether its required parents, and their workspaces, are live.
-        is_live: whether it is so itself.
     """
 
     row: Row
@@ -83,6 +83,10 @@ class Scene:
     records: Mapping[RecordType, Mapping[str, Row]]
     provider: Row
     lines: Sequence[Line]
+
+    def by_name[Seen](self, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:
+        """Return what everybody sees, by who they are: where two such differ, the names say who sees too much."""
+        return {name: look(who) for name, who in self.people.items()}
 
     def of(self, type_: str) -> list[Line]:
         """Return the rows of a type."""

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Text, text
 
 from tests.access import model
 from tests.access.model import (
@@ -26,77 +26,56 @@ from tests.access.model import (
     Row,
     Update,
     World,
+    instant,
 )
-from tests.access.worlds import MOST, OBJECTS
+from tests.access.worlds import OBJECTS, TABLES
 from tests.support import api
 from tests.support.databases import Database, FreshDatabase
 from tests.support.sums import RECOUNT
+from wellspring.models import table_of
 from wellspring.queries import Position, Sort
-from wellspring.resources import ledgers, resource_of
+from wellspring.resources import resource_of
 from wellspring.services.ledger import cursors
 
 # As long as a name may be, of characters of four bytes each.
 _LONGEST = "rpad(id::text, 500, U&'\\+10FFFF')"
-# Columns that must be there, and that nobody's access depends on.
-_NAMES = {
-    "workspaces": ("name",),
-    "peoples": ("full_name",),
-    "companies": ("name",),
-    "accounts": ("account_name",),
-    "connectors": ("name",),
-    "providers": ("name", "slug"),
-}
 _TIMES = ("created_at", "updated_at", "deleted_at")
-_PARENTS = {
-    "peoples": ("workspace",),
-    "companies": ("workspace",),
-    "accounts": ("workspace",),
-    "workspace_connectors": ("workspace", "connector"),
-    "workspace_groups": ("created_by",),
-    "workspace_memberships": ("people", "workspace"),
-    "workspace_group_memberships": ("people", "workspace_group"),
-    **{ledger.table: (record, "workspace_connector") for record, ledger in ledgers().items()},
-    "workspace_group_workspaces": ("workspace_group", "workspace", "created_by"),
-    "workspace_providers": ("workspace", "provider"),
-}
-_VALUES = {
-    "peoples": ("source",),
-    "workspace_groups": ("name",),
-    "workspace_memberships": ("role", "status"),
-    "workspace_group_memberships": ("role", "status"),
-    **{ledger.table: ("direction",) for ledger in ledgers().values()},
-    "workspace_providers": ("is_selected", "is_matched"),
-}
+# Columns that a world says although the database would.
+_SAID = {"pk", "id", *_TIMES, "is_selected", "is_matched"}
 GUARDED = tuple(resource_of(type_).table for type_ in OBJECTS)
 # What requests change.
 _CHANGED = ("workspace_groups", "workspace_group_memberships", *GUARDED)
 
 
-def _columns(table: str) -> list[str]:
-    parents = [f"{parent}_pk" for parent in _PARENTS.get(table, ())]
-    return ["pk", "id", *_TIMES, *parents, *_VALUES.get(table, ())]
-
-
 def _insert(table: str) -> str:
-    columns, names = _columns(table), _NAMES.get(table, ())
+    columns = {
+        # What must be there, and nobody's access depends on.
+        column.name: column.name
+        if column.nullable or not isinstance(column.type, Text)
+        else f"coalesce({column.name}, {_LONGEST})"
+        for column in table_of(table).columns
+        if column.server_default is None or column.name in _SAID
+    }
     return (
-        f"{table} AS (INSERT INTO core_api.{table} ({', '.join([*columns, *names])}) OVERRIDING SYSTEM VALUE"
-        f" SELECT {', '.join([*columns, *(_LONGEST for _ in names)])}"
+        f"{table} AS (INSERT INTO core_api.{table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE"
+        f" SELECT {', '.join(columns.values())}"
         f" FROM jsonb_populate_recordset(NULL::core_api.{table}, (TABLE world) -> '{table}'))"
     )
 
 
-def _state(table: str) -> str:
-    pairs = ", ".join(f"'{name}', {name}" for name in _columns(table))
-    return f"'{table}', (SELECT jsonb_agg(jsonb_build_object({pairs})) FROM core_api.{table})"
-
-
 # All tables in one statement: references are checked at its end.
-_BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_insert, MOST))} SELECT 1"
+_BUILD = f"WITH world AS MATERIALIZED (SELECT jsonb '%s'), {', '.join(map(_insert, TABLES))} SELECT 1"
 # What was rolled back is still in the tables' files, and reading passes over it.
-_CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in MOST)}"
+_CLEAN = f"TRUNCATE {', '.join(f'core_api.{table}' for table in TABLES)}"
 WORLDS_TO_CLEAN = 100
-_SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(map(_state, _CHANGED))})")
+_STATES = (f"'{table}', (SELECT jsonb_agg(to_jsonb(stored)) FROM core_api.{table} AS stored)" for table in _CHANGED)
+_SNAPSHOT = text(f"SELECT jsonb_build_object({', '.join(_STATES)})")
+
+
+def caller_of(caller: Caller) -> api.Caller:
+    if isinstance(caller, Person):
+        return api.Caller({"sub": str(caller.id), "scope": caller.scope})
+    return api.service(*sorted(caller.scopes))
 
 
 class Stage:
@@ -165,23 +144,24 @@ class Stage:
 
     def ask(self, caller: Caller, request: Request) -> api.Reply:
         """Send a request to the function that the template has for it."""
-        if isinstance(caller, Person):
-            who = api.Caller({"sub": str(caller.id), "scope": caller.scope})
-        else:
-            who = api.service(*sorted(caller.scopes))
+        who = caller_of(caller)
         match request:
             case List():
                 return api.get(self._list_url(request), who)
             case Retrieve():
                 return api.get(f"{_route(request.type)}/{request.id}{_query(request.include)}", who)
             case Create():
-                return api.post(f"{_create_path(request)}{_query(request.include)}", who, _create_document(request))
+                path = _within(request.type, request.within[0][1]) if request.within else _route(request.type)
+                return api.post(f"{path}{_query(request.include)}", who, _create_document(request))
             case Update():
                 data = {"type": request.type, "id": str(request.id), "attributes": _attributes(request)}
                 url = f"{_route(request.type)}/{request.id}{_query(request.include)}"
                 return api.patch(url, who, {"data": data})
             case Delete():
-                return api.delete(_delete_path(request), who)
+                path, id_ = _route(request.type), request.id
+                if request.pair is not None:
+                    path, id_ = _within(request.type, request.pair[0]), request.pair[1]
+                return api.delete(f"{path}/{id_}", who)
 
     def _list_url(self, request: List) -> str:
         parameters: dict[str, str] = {"filter[deleted]": request.deleted}
@@ -192,7 +172,7 @@ class Stage:
         for name, value in request.equal:
             parameters[f"filter[{name}]"] = str(value).lower()
         if request.since is not None:
-            parameters["filter[created_at][gte]"] = _instant(request.since)
+            parameters["filter[created_at][gte]"] = instant(request.since)
         parameters["sort"] = f"{'-' if request.descending else ''}{request.sort}"
         parameters["page[size]"] = str(request.size)
         if request.cursor is not None:
@@ -205,7 +185,7 @@ class Stage:
             parameters["page[total]"] = "true"
         if request.include is not None:
             parameters["include"] = ",".join(request.include)
-        route = f"/v1/workspaces/{request.within}/providers" if request.within else _route(request.type)
+        route = _within(request.type, request.within) if request.within else _route(request.type)
         return f"{route}?{urlencode(parameters)}"
 
     def compare_tables(self, world: World, new: Sequence[Row] = ()) -> None:
@@ -239,16 +219,13 @@ def _stored(row: Row) -> dict[str, Any]:
 
 
 def _content(stored: Mapping[str, Any]) -> str:
-    """Return a row without the names that the server gave it."""
-    kept = {name: value for name, value in stored.items() if name not in {"pk", "id"}}
-    for name in _TIMES:
-        kept[name] = kept[name] and datetime.fromisoformat(kept[name]).timestamp()
+    """Return what a row says, without the names that the server gave it."""
+    kept = {name: value for name, value in stored.items() if value is not None and name not in {"pk", "id"}}
+    kept |= {name: datetime.fromisoformat(kept[name]).timestamp() for name in _TIMES if name in kept}
     return json.dumps(kept, sort_keys=True)
 
 
 # ---- what is asked, as HTTP ----------------------------------------------------------------------------
-
-
 def _restores(request: Request) -> bool:
     return isinstance(request, Update) and ("deleted_at", None) in request.attributes
 
@@ -265,10 +242,11 @@ def _joined(ids: Sequence[UUID]) -> str:
     return ",".join(map(str, ids))
 
 
-def _create_path(request: Create) -> str:
-    for name, id_ in request.within:
-        return f"/v1/workspaces/{id_}/providers" if name == "workspace" else f"/v1/workspace-groups/{id_}/workspaces"
-    return _route(request.type)
+def _within(type_: str, id_: UUID) -> str:
+    """Return where a service's path has the rows of a type."""
+    return (
+        f"/v1/workspaces/{id_}/providers" if type_ == "workspace_provider" else f"/v1/workspace-groups/{id_}/workspaces"
+    )
 
 
 def _create_document(request: Create) -> Any:
@@ -279,21 +257,10 @@ def _create_document(request: Create) -> Any:
 
 
 def _attributes(request: Create | Update) -> dict[str, Any]:
-    return {name: _instant(value) if isinstance(value, datetime) else value for name, value in request.attributes}
-
-
-def _delete_path(request: Delete) -> str:
-    if request.pair is None:
-        return f"{_route(request.type)}/{request.id}"
-    first, second = request.pair
-    if request.type == "workspace_provider":
-        return f"/v1/workspaces/{first}/providers/{second}"
-    return f"/v1/workspace-groups/{first}/workspaces/{second}"
+    return {name: instant(value) if isinstance(value, datetime) else value for name, value in request.attributes}
 
 
 # ---- what is said --------------------------------------------------------------------------------------
-
-
 def _agree(on: str, product: object, expected: object) -> None:
     """Fail with the lines in which the two differ."""
     if product != expected:
@@ -319,7 +286,7 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     links = document.get("links", {})
     included = document.get("included")
     return {
-        "data": [_without_links(item) for item in items],
+        "data": [_of_item(item) for item in items],
         "included": None if included is None else sorted((item["type"], item["id"]) for item in included),
         "total": document.get("meta", {}).get("page", {}).get("total"),
         "before": links.get("prev") is not None,
@@ -327,14 +294,12 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     }
 
 
-def _without_links(item: Mapping[str, Any]) -> dict[str, Any]:
+def _of_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resource object as the model has it: what it links to is followed in tests/reading/test_parents.py."""
-    said = {name: value for name, value in item.items() if name not in {"links", "meta"}}
-    if "relationships" in said:
-        # A to-many that is not asked for has nothing but a link.
-        linked = {name: related for name, related in said["relationships"].items() if "data" in related}
-        said["relationships"] = {name: {"data": related["data"]} for name, related in linked.items()}
-    return said
+    said = {name: value for name, value in item.items() if name not in {"links", "meta", "relationships"}}
+    # A to-many that is not asked for has nothing but a link.
+    related = {name: one["data"] for name, one in item.get("relationships", {}).items() if "data" in one}
+    return said | {"related": related}
 
 
 def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[str, Any]:
@@ -351,21 +316,15 @@ def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[st
 def _resource_object(world: World, row: Row, include: tuple[str, ...]) -> dict[str, Any]:
     """Return what a row shows as primary data, beside links and meta; a to-many relationship where it is included."""
     times = {"created_at": row.created_at, "updated_at": row.last_updated_at, "deleted_at": row.deleted_at}
-    related: dict[str, Any] = {
-        name: {"data": None if parent is None else _identifier(parent)} for name, parent in row.parents().items()
-    }
+    related: dict[str, Any] = {name: parent and _identifier(parent) for name, parent in row.parents().items()}
     # In these worlds no message is behind a row.
-    related |= {trace.name: {"data": None} for trace in resource_of(row.type).traces}
+    related |= {trace.name: None for trace in resource_of(row.type).traces}
     if isinstance(row, Group):
         for name in {"workspaces", "memberships"} & set(include):
-            related[name] = {"data": [_identifier(other) for other in model.linked(world, row, name)]}
-    shown = {name: None if value is None else _instant(value) for name, value in times.items()}
-    return {**_identifier(row), "attributes": {**row.values(), **shown}, "relationships": related}
+            related[name] = [_identifier(other) for other in model.linked(world, row, name)]
+    shown = {name: value and instant(value) for name, value in times.items()}
+    return {**_identifier(row), "attributes": {**row.values(), **shown}, "related": related}
 
 
 def _identifier(row: Row) -> dict[str, str]:
     return {"type": row.type, "id": str(row.id)}
-
-
-def _instant(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from tests.access.good_requests import CLOSED, Good, Requests, named, of_routes
+from tests.access.good_requests import CLOSED, Good, Path, Requests, named, of_routes, places, replaced, tenant
 from tests.support.api import PIPELINE, READER, Reply, delete, get, person
 from tests.support.databases import FreshDatabase, Statements
 from tests.support.world import RECORDS, Row, World
@@ -35,12 +36,10 @@ CATALOGUES = tuple(route for route in LISTS if route.resource and route.resource
 LONG_AGO = datetime(2020, 2, 2, tzinfo=UTC)
 NO_TAG = '"none"'
 
-type Sent = Callable[[UUID], Good]
+type Rows = dict[str, list[Row]]
 
 
 # ---- rows that the caller does not see -----------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Foreign:
     """Rows that the owner of `Requests` does not see, by type.
@@ -50,56 +49,42 @@ class Foreign:
         closed: live or not, but with something tombstoned on the way to them: nobody sees them.
     """
 
-    theirs: Mapping[str, Sequence[Row]]
-    closed: Mapping[str, Sequence[Row]]
+    theirs: Rows
+    closed: Rows
 
     def rows(self, good: Good, type_: str) -> Sequence[Row]:
         """Return the rows of a type that the caller of this request does not see. A service sees what is live."""
         return self.closed[type_] if good.caller == PIPELINE else [*self.theirs[type_], *self.closed[type_]]
 
 
-def beside(requests: Requests) -> Foreign:
-    """Build another tenant, and one that is gone, and close some of what is ours."""
-    foreign = others(requests)
-    closed = close(requests, foreign)
-    rows = {type_: [*foreign.closed[type_], *closed.get(type_, [])] for type_ in foreign.closed}
-    return Foreign(foreign.theirs, rows)
-
-
 def others(requests: Requests) -> Foreign:
     """Build another tenant, and one that is gone."""
     world = requests.world
-    theirs, gone = _tenant(world, "Theirs"), _tenant(world, "Gone")
+    theirs, gone = (_tenant(world, name) for name in ("Theirs", "Gone"))
     # What nobody but the platform writes: a parent on each side.
     for type_ in RECORDS:
-        mixed = [
+        theirs[f"{type_}_workspace_connector"] += [
             world.provenance(requests.records[type_], theirs["workspace_connector"][0]),
             world.provenance(theirs[type_][0], requests.connector),
         ]
-        theirs[f"{type_}_workspace_connector"] += mixed
     # Ways in that are not open, or not any more.
     workspace, group = theirs["workspace"][0], theirs["workspace_group"][0]
     pending = world.member(requests.owner, workspace, "owner", "pending")
-    left = world.member(requests.owner, workspace, "owner")
-    world.tombstone(left)
+    left, was = world.member(requests.owner, workspace, "owner"), world.group_member(requests.owner, group, "owner")
     theirs["workspace_membership"] += [pending, left]
-    was = world.group_member(requests.owner, group, "owner")
-    world.tombstone(was)
     theirs["workspace_group_membership"].append(was)
     is_still = world.group_member(requests.owner, gone["workspace_group"][0], "owner")
     gone["workspace_group_membership"].append(is_still)
     gone["workspace_membership"].append(world.member(requests.owner, gone["workspace"][0], "owner"))
-    for type_ in theirs:
-        # What is for everybody is nobody's: it is seen as long as it is there.
-        if resource_of(type_).tenancy == "everybody":
-            theirs[type_] = []
-            world.tombstone(gone[type_][0])
-    for type_ in ("workspace", "workspace_group"):
-        world.tombstone(gone[type_][0])
+    # What is for everybody is nobody's: it is seen as long as it is there.
+    everybodys = [type_ for type_ in theirs if resource_of(type_).tenancy == "everybody"]
+    theirs |= {type_: [] for type_ in everybodys}
+    for row in (left, was, *(gone[type_][0] for type_ in (*everybodys, "workspace", "workspace_group"))):
+        world.tombstone(row)
     return Foreign(theirs, gone)
 
 
-def close(requests: Requests, foreign: Foreign) -> Mapping[str, Sequence[Row]]:
+def close(requests: Requests, foreign: Foreign) -> Rows:
     """Build what is ours and closed: tombstoned, or with a parent that was."""
     world, ours, (provider, *_) = requests.world, requests.workspace, foreign.closed["provider"]
     connector, records = world.workspace_connector(ours), {type_: world.record(type_, ours) for type_ in RECORDS}
@@ -115,117 +100,52 @@ def close(requests: Requests, foreign: Foreign) -> Mapping[str, Sequence[Row]]:
     return {type_: [row for row in rows if row.type == type_] for type_ in {row.type for row in rows}}
 
 
-def _tenant(world: World, name: str) -> dict[str, list[Row]]:
-    workspace = world.workspace(name)
-    owner, group = world.people(workspace), world.group(name=name)
-    membership = world.member(owner, workspace, "owner")
-    in_group = world.group_member(owner, group, "owner")
-    bank, provider = world.connector(f"{name} Bank"), world.provider(f"of-{name.lower()}")
-    connector = world.workspace_connector(workspace, bank)
-    records = {type_: world.record(type_, workspace) for type_ in RECORDS}
-    rows = [
-        workspace,
-        group,
-        membership,
-        in_group,
-        bank,
-        connector,
-        provider,
-        *records.values(),
-        *(world.provenance(record, connector) for record in records.values()),
-        world.enrol(group, workspace, owner),
-        world.choose(workspace, provider, is_matched=True),
-        world.message(connector, workspace),
-        world.run(connector, workspace),
-    ]
-    return {row.type: [row] for row in rows}
+def _tenant(world: World, name: str) -> Rows:
+    made = tenant(world, name)
+    del made["owner"]
+    return {type_: [row] for type_, row in made.items()}
 
 
 # ---- the same request with another id ------------------------------------------------------------------
+type Sent = Callable[[UUID], Good]
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a request has an id.
-
-    Attributes:
-        name: what to call it.
-        type_: what the id is of.
-        with_id: the request with another one.
-    """
-
-    name: str
-    type_: str
-    with_id: Sent
-
-
-def places(good: Good) -> Iterator[Place]:
-    """Give each place of a good request that holds an id: in the path, and in the document."""
+def ids_of(good: Good) -> Iterator[tuple[str, str, Sent]]:
+    """Give each place of a good request that holds an id: its name, what the id is of, and it with another one."""
     route, resource = good.route, good.route.resource
     assert resource is not None
     for name in good.parameters:
-        relationship = resource.relationship(route.within.get(name, ""))
-        type_ = (route.of or resource).type if relationship is None else relationship.target
-
-        def in_path(id_: UUID, name: str = name) -> Good:
-            return good.but(parameters={**good.parameters, name: str(id_)})
-
-        yield Place(name, type_, in_path)
-    for path, linkage in _linkages(good.document):
-
-        def in_document(id_: UUID, path: Sequence[str | int] = path) -> Good:
-            document = json.loads(json.dumps(good.document))
-            _at(document, path)["id"] = str(id_)
-            return good.but(document=document)
-
-        yield Place("/".join(map(str, path)), linkage["type"], in_document)
+        yield name, route.within.get(name, (route.of or resource).type), partial(_in_path, good, name)
+    for path, value in places(good.document):
+        if isinstance(value, dict) and {"type", "id"} <= value.keys():
+            yield "/".join(map(str, path)), value["type"], partial(_in_document, good, (*path, "id"))
     if route.operation == "update":
-        yield Place("path and document", resource.type, lambda id_: _everywhere(good, str(id_)))
+        of_both = partial(_in_document, good, ("data", "id"))
+        yield "path and document", resource.type, lambda id_: of_both(id_).but(parameters={"id": str(id_)})
 
 
-def _everywhere(good: Good, id_: str) -> Good:
-    """Return an update of another row."""
-    return good.but(parameters={"id": id_}, document={"data": {**good.document["data"], "id": id_}})
+def _in_path(good: Good, name: str, id_: UUID) -> Good:
+    return good.but(parameters={**good.parameters, name: str(id_)})
 
 
-def _linkages(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Give each object with a type and an id, and where it is."""
-    members: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if isinstance(value, dict) and {"type", "id"} <= value.keys():
-        yield path, value
-    for name, member in members:
-        yield from _linkages(member, (*path, name))
-
-
-def _at(document: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        document = document[step]
-    return document
+def _in_document(good: Good, path: Path, id_: UUID) -> Good:
+    return good.but(document=replaced(good.document, path, str(id_)))
 
 
 # ---- asking twice --------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Told:
-    """All that an answer tells: what is in it, and what was done for it.
-
-    Attributes:
-        status: its status.
-        headers: its headers.
-        body: its body, without the request's id.
-        statements: the SQL that was sent for it.
-    """
+    """All that an answer tells, the request's id apart, and the SQL that was sent for it."""
 
     status: int
     headers: Mapping[str, str]
     body: str
     statements: Sequence[str]
 
-    def without(self, said: str) -> "Told":
-        """Return it with what the caller said themselves made unknowable."""
-        headers = {name: value.replace(said, "ID") for name, value in self.headers.items()}
-        return Told(self.status, headers, self.body.replace(said, "ID"), self.statements)
+    @property
+    def total(self) -> int:
+        total: int = json.loads(self.body)["meta"]["page"]["total"]
+        return total
 
 
 class Twice:
@@ -238,17 +158,17 @@ class Twice:
         get(LISTS[0].path, READER)
 
     def told(self, ask: Callable[[], Reply], said: str) -> Told:
-        """Ask, and return what that told."""
+        """Ask, and return what that told, with what the caller said themselves made unknowable."""
         self._statements.clear()
         reply = ask()
-        body = reply.body.replace(reply.request_id, "")
-        return Told(reply.status, reply.headers, body, list(self._statements)).without(said)
+        body = reply.body.replace(reply.request_id, "").replace(said, "ID")
+        headers = {name: value.replace(said, "ID") for name, value in reply.headers.items()}
+        return Told(reply.status, headers, body, list(self._statements))
 
     def compare(self, ask: Callable[[UUID], Reply], foreign: UUID) -> Told:
         """Fail where the answers differ."""
-        absent = uuid4()
-        told = self.told(lambda: ask(foreign), str(foreign))
-        assert told == self.told(lambda: ask(absent), str(absent))
+        told, not_told = (self.told(partial(ask, id_), str(id_)) for id_ in (foreign, uuid4()))
+        assert told == not_told
         return told
 
 
@@ -261,7 +181,10 @@ def statements(statements_of_all: Statements) -> Statements:
 @pytest.fixture(scope="class")
 def foreign(made: Requests) -> Iterator[Foreign]:
     with made.undone():
-        yield beside(made)
+        foreign = others(made)
+        closed = close(made, foreign)
+        rows = {type_: [*foreign.closed[type_], *closed.get(type_, [])] for type_ in foreign.closed}
+        yield Foreign(foreign.theirs, rows)
 
 
 @pytest.fixture
@@ -270,33 +193,25 @@ def twice(foreign: Foreign, requests: Requests, statements: Statements) -> Twice
 
 
 # ---- ids in paths and documents ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("route", JSONAPI, ids=named)
-class TestAForeignIdIsLikeAnAbsentOne:
-    def test_wherever_a_request_has_one(self, requests: Requests, twice: Twice, route: Route) -> None:
-        good = requests.good(route)
-        found = list(places(good))
-        assert {place.name for place in found} >= good.parameters.keys()
-        # What is created names its parents, in the path or in the document.
-        assert found or route.operation in {"list", "answers", "release_many"}
-        for place in found:
-            for row in twice.foreign.rows(good, place.type_):
-                told = twice.compare(_sender(place), row.id)
-                assert told.status >= 400, (place.name, row)
+def test_a_foreign_id_is_like_an_absent_one_wherever_it_is_and_whatever_condition_is_tied_to_it(
+    requests: Requests, twice: Twice, route: Route
+) -> None:
+    good = requests.good(route)
+    found = list(ids_of(good))
+    assert {name for name, *_ in found} >= good.parameters.keys()
+    # What is created names its parents, in the path or in the document.
+    assert found or route.operation in {"list", "answers", "release_many"}
+    header = {"GET": "if-none-match", "POST": "idempotency-key"}.get(route.method, "if-match")
+    for name, type_, with_id in found:
+        for row in twice.foreign.rows(good, type_):
+            for value in ("", "*", NO_TAG, _tag_of(row)) if route.method != "POST" else ("", "a-key"):
+                headers = {header: value} if value else {}
 
-    def test_whatever_condition_is_tied_to_it(self, requests: Requests, twice: Twice, route: Route) -> None:
-        good = requests.good(route)
-        header = {"GET": "if-none-match", "POST": "idempotency-key"}.get(route.method, "if-match")
-        for place in places(good):
-            for row in twice.foreign.rows(good, place.type_):
-                for value in ("*", NO_TAG, _tag_of(row)) if route.method != "POST" else ("a-key",):
-                    told = twice.compare(_sender(place, {header: value}), row.id)
-                    assert told.status >= 400, (place.name, row, value)
+                def ask(id_: UUID, with_id: Sent = with_id, headers: Mapping[str, str] = headers) -> Reply:
+                    return with_id(id_).but(headers=headers).ask()
 
-
-def _sender(place: Place, headers: Mapping[str, str] | None = None) -> Callable[[UUID], Reply]:
-    return lambda id_: place.with_id(id_).but(headers=headers or {}).ask()
+                assert twice.compare(ask, row.id).status >= 400, (name, row, value)
 
 
 def _tag_of(row: Row) -> str:
@@ -305,58 +220,45 @@ def _tag_of(row: Row) -> str:
     return get(f"{resource.route}/{row.id}", READER).headers.get("etag", NO_TAG) if resource.route else NO_TAG
 
 
-def test_every_route_with_an_id_in_its_path_is_asked(requests: Requests) -> None:
+def test_every_id_in_a_path_and_every_relationship_that_a_document_may_have_is_asked(requests: Requests) -> None:
     with_id = {route.path for route in CLOSED if "{" in route.path and route.resource is not FEED_EVENT}
     assert with_id == {route.path for route in JSONAPI if any(requests.good(route).parameters)}
-
-
-def test_every_relationship_that_a_document_may_have_is_asked(requests: Requests) -> None:
     for route in JSONAPI:
         if route.operation == "create" and route.resource is not None:
             written = {found.name for found in route.resource.relationships if found.written == "create"}
-            said = {place.name.split("/")[2] for place in places(requests.good(route)) if "/" in place.name}
+            said = {name.split("/")[2] for name, *_ in ids_of(requests.good(route)) if "/" in name}
             assert said | set(route.within.values()) == written, route.path
 
 
 # ---- ids in filters and cursors ------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("route", LISTS, ids=named)
 class TestAList:
-    def test_finds_as_little_by_a_filter_with_a_foreign_id(
-        self, requests: Requests, twice: Twice, route: Route
-    ) -> None:
-        good, resource = requests.good(route), _resource(route)
-        for relationship in resource.to_one:
-            if relationship.name == "workspace" or not relationship.is_filter:
-                continue
-            for row in twice.foreign.rows(good, relationship.target):
-                for others in ("", f",{uuid4()}"):
-                    query = f"filter[{relationship.name}]={{}}{others}&page[total]=true"
-                    query += "&filter[deleted]=include" if resource.has_tombstones else ""
-                    told = twice.compare(_lister(good, query), row.id)
-                    assert (told.status, _total(told)) == (200, 0), (relationship.name, row)
-
-    def test_counts_nothing_for_a_foreign_id_beside_an_own_one(
+    def test_finds_and_counts_as_little_by_a_filter_with_a_foreign_id(
         self, requests: Requests, twice: Twice, route: Route
     ) -> None:
         good, resource = requests.good(route), _resource(route)
         own = _row_of(requests, good).get("relationships", {})
+        dead = "&filter[deleted]=include" if resource.has_tombstones else ""
         for relationship in resource.to_one:
-            data = own[relationship.name]["data"]
-            if relationship.name == "workspace" or data is None or not relationship.is_filter:
+            name = relationship.name
+            if name == "workspace" or not relationship.is_filter:
                 continue
-            for row in twice.foreign.rows(good, relationship.target):
-                query = f"filter[{relationship.name}]={data['id']}{{}}&page[total]=true&{_includes(resource)}"
-                alone = good.but(query=quote(query.format(""), safe="=&,[]")).ask().document["meta"]["page"]["total"]
+            queries = [(f"filter[{name}]={{}}{more}{dead}", 0) for more in ("", f",{uuid4()}")]
+            if data := own[name]["data"]:
+                # Beside an own one.
+                beside = f"filter[{name}]={data['id']}{{}}&{_includes(resource)}"
+                alone = _lister(good, beside)("").document["meta"]["page"]["total"]
                 assert alone >= 1
-                told = twice.compare(_lister(good, query.replace("{}", ",{}")), row.id)
-                assert (told.status, _total(told)) == (200, alone), (relationship.name, row)
+                queries.append((beside.replace("{}", ",{}"), alone))
+            for row in twice.foreign.rows(good, relationship.target):
+                for query, total in queries:
+                    told = twice.compare(_lister(good, query), row.id)
+                    assert (told.status, told.total) == (200, total), (name, row)
 
     def test_refuses_the_claim_of_either_workspace(self, requests: Requests, twice: Twice, route: Route) -> None:
         good = requests.good(route)
         for row in twice.foreign.rows(good, "workspace"):
-            told = twice.compare(_lister(good, "filter[workspace]={}&page[total]=true"), row.id)
+            told = twice.compare(_lister(good, "filter[workspace]={}"), row.id)
             not_offered = route.within or _resource(route).tenancy in {"membership", "everybody", "group"}
             assert told.status == (400 if not_offered else 403)
 
@@ -375,7 +277,9 @@ class TestAList:
                 def ask(id_: UUID, signed_with: bytes = signed_with) -> Reply:
                     cursor = cursors.sign(signed_with, resource, Sort(resource.times[0]), Position(LONG_AGO, id_))
                     reply = good.but(query=f"{quote(parameter)}={cursor}&page%5Btotal%5D=true").ask()
-                    return _with_id_for(reply, cursor, id_)
+                    # It repeats the id where it repeats a cursor that the caller made of it.
+                    assert id_.bytes in base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+                    return Reply(reply.status, reply.headers, reply.body.replace(cursor, str(id_)), reply.request_id)
 
                 assert twice.compare(ask, row.id).status == status
 
@@ -385,8 +289,10 @@ def _resource(route: Route) -> Resource:
     return route.resource
 
 
-def _lister(good: Good, query: str) -> Callable[[UUID], Reply]:
-    return lambda id_: good.but(query=quote(query.format(id_), safe="=&,[]")).ask()
+def _lister(good: Good, query: str) -> Callable[[object], Reply]:
+    """Return what lists by a query that names an id, and counts."""
+    counted = f"{query}&page[total]=true"
+    return lambda id_: good.but(query=quote(counted.format(id_), safe="=&,[]")).ask()
 
 
 def _row_of(requests: Requests, good: Good) -> Any:
@@ -401,21 +307,7 @@ def _includes(resource: Resource) -> str:
     return f"include={','.join(resource.includes)}" if resource.includes else ""
 
 
-def _total(told: Told) -> int:
-    total: int = json.loads(told.body)["meta"]["page"]["total"]
-    return total
-
-
-def _with_id_for(reply: Reply, cursor: str, id_: UUID) -> Reply:
-    """Return a reply that repeats the id where it repeats a cursor that the caller made of it."""
-    decoded = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    assert id_.bytes in decoded
-    return Reply(reply.status, reply.headers, reply.body.replace(cursor, str(id_)), reply.request_id)
-
-
 # ---- keys of retries -----------------------------------------------------------------------------------
-
-
 def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(requests: Requests, twice: Twice) -> None:
     # Whatever is sent: what is made gets an id of its own, so the request is one that is refused.
     (route,) = (route for route in JSONAPI if route.function == "workspace.select_provider")
@@ -433,31 +325,10 @@ def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(reques
 
 
 # ---- what others have changes no answer ----------------------------------------------------------------
-
-
 @of_routes(route for route in LISTS + ONES if route not in CATALOGUES)
 def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
     good, resource = requests.good(route), _resource(route)
-    everything = _includes(resource)
-    queries = ["", everything]
-    filters = {found.name for found in resource.to_one if found.is_filter and found.name not in route.within.values()}
-    if route.operation == "list":
-        dead = "filter[deleted]=include" if resource.has_tombstones else ""
-        whole = "&".join(filter(None, ("page[total]=true", dead, everything)))
-        queries += ["page[total]=true"]
-        sorts = [f"sort={time}" for time in reversed(resource.times[:2])]
-        queries += [whole, *(f"{whole}&{more}" for more in (*sorts, "page[size]=1"))]
-        queries += [
-            f"{whole}&filter[{name}]={found['data']['id']}"
-            for name, found in _row_of(requests, good).get("relationships", {}).items()
-            if isinstance(found.get("data"), dict) and name in filters
-        ]
-
-    # What is kept about a connector counts its rows, those that are ours and closed, too.
-    own = ",".join(said.name for said in resource.attributes if not said.computed)
-    queries = [
-        f"fields[{resource.type}]={own}&{query}".rstrip("&") if resource.computed else query for query in queries
-    ]
+    queries = queries_of(requests, good)
 
     def answers() -> list[Any]:
         found = []
@@ -480,29 +351,42 @@ def test_no_answer_changes_when_others_come(requests: Requests, statements: Stat
     assert [after[place] for place in same] == [before[place] for place in same]
 
 
+def queries_of(requests: Requests, good: Good) -> list[str]:
+    """Return the ways to ask for all of a list, or for a row and what it includes."""
+    route, resource = good.route, _resource(good.route)
+    everything = _includes(resource)
+    queries = ["", everything]
+    if route.operation == "list":
+        filters = {found.name for found in resource.to_one if found.is_filter} - {*route.within.values()}
+        dead = "filter[deleted]=include" if resource.has_tombstones else ""
+        whole = "&".join(filter(None, ("page[total]=true", dead, everything)))
+        sorts = [f"sort={time}" for time in reversed(resource.times[:2])]
+        queries += ["page[total]=true", whole, *(f"{whole}&{more}" for more in (*sorts, "page[size]=1"))]
+        queries += [
+            f"{whole}&filter[{name}]={found['data']['id']}"
+            for name, found in _row_of(requests, good).get("relationships", {}).items()
+            if isinstance(found.get("data"), dict) and name in filters
+        ]
+    # What is kept about a connector counts its rows, those that are ours and closed, too.
+    own = ",".join(said.name for said in resource.attributes if not said.computed)
+    return [f"fields[{resource.type}]={own}&{query}".rstrip("&") if resource.computed else query for query in queries]
+
+
 @pytest.mark.parametrize("route", ANSWERS, ids=named)
 def test_no_count_sum_or_status_changes_when_another_tenants_rows_do(requests: Requests, route: Route) -> None:
     good, world = requests.good(route), requests.world
-
-    def answer() -> str:
-        reply = good.ask()
-        assert reply.status == 200, reply.body
-        return reply.body.replace(reply.request_id, "")
-
-    before = answer()
-    theirs = _tenant(world, "Theirs")
-    (connector,), (workspace,) = theirs["workspace_connector"], theirs["workspace"]
+    before = good.ask()
+    assert before.status == 200
+    theirs = tenant(world, "Theirs", outcome="parked", reason="unexpected")
     for type_ in RECORDS:
         # Nobody but the platform writes it.
-        world.provenance(requests.records[type_], connector)
-        world.tombstone(theirs[f"{type_}_workspace_connector"][0])
-    world.message(connector, workspace, "parked", reason="unexpected")
-    assert answer() == before
+        world.provenance(requests.records[type_], theirs["workspace_connector"])
+        world.tombstone(theirs[f"{type_}_workspace_connector"])
+    after = good.ask()
+    assert after.body.replace(after.request_id, "") == before.body.replace(before.request_id, "")
 
 
 # ---- locks ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("type_", ["workspace_group_workspace", "workspace_provider"])
 def test_nobody_waits_for_a_foreign_row_that_its_owner_is_changing(
     fresh_database: FreshDatabase, world: World, type_: str
@@ -510,7 +394,7 @@ def test_nobody_waits_for_a_foreign_row_that_its_owner_is_changing(
     ours, resource = world.workspace(), resource_of(type_)
     me = world.people(ours)
     world.member(me, ours, "owner")
-    row = _tenant(world, "Theirs")[type_][0]
+    row = tenant(world, "Theirs")[type_]
     with fresh_database.session() as other:
         lock = text(f"SELECT pk FROM core_api.{resource.table} WHERE id = :id FOR UPDATE")
         assert other.execute(lock, {"id": row.id}).all()

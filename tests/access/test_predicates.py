@@ -4,14 +4,15 @@ Everybody of the scene asks. `tests.access.mutations` runs this file with the pr
 method at a time and row-level security switched off: some test here must fail then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text, update
 
 from tests.access.scene import LEDGERS, PAIRS, Scene, Who
-from tests.support.api import Caller, delete, draft, get, one_of_each_kind, patch, person, post, walked
+from tests.support.api import Caller, Reply, delete, draft, get, one_of_each_kind, patch, person, post, walked
 from tests.support.transactions import in_transaction
 from tests.support.world import RECORDS, Row
 from wellspring.access.principal import principal_of, scope_of
@@ -24,8 +25,8 @@ from wellspring.repositories.answers import sole, states
 from wellspring.resources import Resource, resource_of
 from wellspring.settings import CallerSettings
 
-CHOICES = "/v1/workspace-providers"
-GROUPS = "/v1/workspace-groups"
+CHOICES, ENROLMENTS = "/v1/workspace-providers", "/v1/workspace-group-workspaces"
+GROUPS, WORKSPACES = "/v1/workspace-groups", "/v1/workspaces"
 of_each_ledger = pytest.mark.parametrize(
     "resource",
     [
@@ -40,24 +41,20 @@ SOME = ("owner of A", "foreigner", "member of A and B", "member of G", "member o
 CHOOSERS = ("owner of A", "admin of A", "member of A", "member of A and B", "member of A, and of many")
 
 
-def by_name[Seen](scene: Scene, look: Callable[[Who], Seen]) -> Mapping[str, Seen]:
-    """Return what everybody sees, by who they are: where two such differ, the names say who sees too much."""
-    return {name: look(who) for name, who in scene.people.items()}
-
-
 def parents(scene: Scene, relationship: str) -> Sequence[Row]:
     """Return the parents that a relationship may lead to, of all tenants."""
-    match relationship:
-        case "workspace_connector":
-            return list(scene.connectors.values())
-        case "workspace_group":
-            return list(scene.groups.values())
-        case "provider":
-            return [scene.provider]
-        case "account" | "company" | "people":
-            return list(scene.records[relationship].values())
-        case _:
-            return []
+    if relationship in scene.records:
+        return list(scene.records[relationship].values())
+    known = {
+        "workspace_connector": scene.connectors.values(),
+        "workspace_group": scene.groups.values(),
+        "provider": [scene.provider],
+    }
+    return list(known.get(relationship, ()))
+
+
+def seen_workspaces(who: Who) -> set[str]:
+    return {name for name in "ABC" if who.sees(name)}
 
 
 # ---- lists ---------------------------------------------------------------------------------------------
@@ -65,8 +62,8 @@ def parents(scene: Scene, relationship: str) -> Sequence[Row]:
 @pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
 def test_a_list_holds_the_callers_rows_on_all_its_pages(scene: Scene, resource: Resource, sort: str) -> None:
     url = f"{resource.route}?sort={sort}&filter[deleted]=include&page[size]=7"
-    shown = by_name(scene, lambda who: sorted(walked(url, who.caller)))
-    assert shown == by_name(scene, lambda who: sorted(scene.seen(who, resource.type)))
+    shown = scene.by_name(lambda who: sorted(walked(url, who.caller)))
+    assert shown == scene.by_name(lambda who: sorted(scene.seen(who, resource.type)))
 
 
 @of_each_ledger
@@ -79,7 +76,7 @@ def test_what_is_counted_is_what_is_shown(scene: Scene, resource: Resource) -> N
         number = len(scene.seen(who, resource.type, live_only=True))
         return number, number
 
-    assert by_name(scene, counted) == by_name(scene, expected)
+    assert scene.by_name(counted) == scene.by_name(expected)
 
 
 @of_each_ledger
@@ -102,72 +99,52 @@ def test_a_filter_that_names_the_parents_of_all_finds_the_callers_rows(
     def expected(who: Who) -> list[set[UUID]]:
         return [scene.seen(who, resource.type, live_only=deleted == "exclude")] * len(named)
 
-    assert by_name(scene, shown) == by_name(scene, expected)
+    assert scene.by_name(shown) == scene.by_name(expected)
 
 
 @of_each_ledger
-def test_only_who_sees_a_workspace_may_claim_it(scene: Scene, resource: Resource) -> None:
-    def claimed(who: Who) -> dict[str, int]:
-        url = f"{resource.route}?filter[workspace]"
-        return {name: get(f"{url}={row.id}", who.caller).status for name, row in scene.workspaces.items()}
+def test_a_claim_leaves_the_rows_of_that_workspace_to_who_sees_it(scene: Scene, resource: Resource) -> None:
+    url = f"{resource.route}?page[size]=500&filter[workspace]"
 
-    def expected(who: Who) -> dict[str, int]:
-        return {name: 200 if sees(who, name) else 403 for name in scene.workspaces}
-
-    assert by_name(scene, claimed) == by_name(scene, expected)
-
-
-@of_each_ledger
-def test_a_claim_leaves_the_rows_of_that_workspace(scene: Scene, resource: Resource) -> None:
-    def shown(who: Who) -> dict[str, list[set[UUID]]]:
-        url = f"{resource.route}?page[size]=500&filter[workspace]"
-        return {
-            name: [set(get(f"{url}={row.id}{sort}", who.caller).ids) for sort in ("", "&sort=updated_at")]
+    def shown(who: Who) -> dict[str, list[object]]:
+        replies = {
+            name: [get(f"{url}={row.id}{sort}", who.caller) for sort in ("", "&sort=updated_at")]
             for name, row in scene.workspaces.items()
-            if sees(who, name)
+        }
+        return {
+            name: [set(each.ids) if each.status == 200 else each.status for each in of] for name, of in replies.items()
         }
 
-    def expected(who: Who) -> dict[str, list[set[UUID]]]:
+    def expected(who: Who) -> dict[str, list[object]]:
         ours = scene.seen(who, resource.type, live_only=True)
         rows = {
             name: {line.row.id for line in scene.of(resource.type) if line.workspaces == {name}} & ours
             for name in scene.workspaces
-            if sees(who, name)
         }
-        return {name: [found, found] for name, found in rows.items()}
+        return {name: [found if who.sees(name) else 403] * 2 for name, found in rows.items()}
 
-    assert by_name(scene, shown) == by_name(scene, expected)
-
-
-def sees(who: Who, workspace: str) -> bool:
-    """Say whether somebody sees a workspace; `D` is gone."""
-    return workspace in who.workspaces or (who.is_service and workspace != "D")
+    assert scene.by_name(shown) == scene.by_name(expected)
 
 
 def test_workspaces_are_listed_for_who_sees_them(scene: Scene) -> None:
     names = {row.id: name for name, row in scene.workspaces.items()}
 
     def shown(who: Who) -> set[str]:
-        return {names[id_] for id_ in get("/v1/workspaces?page[size]=100", who.caller).ids if id_ in names}
+        return {names[id_] for id_ in get(f"{WORKSPACES}?page[size]=100", who.caller).ids if id_ in names}
 
-    assert by_name(scene, shown) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+    assert scene.by_name(shown) == scene.by_name(seen_workspaces)
 
 
-def messages(scene: Scene) -> dict[UUID, str]:
-    """Let a message wait on each connector; return their ids, with the names of their workspaces."""
-    return {
+def test_a_list_of_messages_is_of_the_workspaces_one_sees(scene: Scene) -> None:
+    names = {
         scene.world.message(scene.connectors[name], row, "parked", reason="malformed").id: name
         for name, row in scene.workspaces.items()
     }
 
-
-def test_a_list_of_messages_is_of_the_workspaces_one_sees(scene: Scene) -> None:
-    names = messages(scene)
-
     def shown(who: Who) -> set[str]:
         return {names[id_] for id_ in get("/v1/sync-messages?page[size]=100", who.caller).ids}
 
-    assert by_name(scene, shown) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+    assert scene.by_name(shown) == scene.by_name(seen_workspaces)
 
 
 def test_a_row_is_not_found_by_a_message_that_one_does_not_see(scene: Scene) -> None:
@@ -177,30 +154,22 @@ def test_a_row_is_not_found_by_a_message_that_one_does_not_see(scene: Scene) -> 
     scene.world.database.owner.execute(wrote.where(table_of("company_workspace_connectors").c.pk == row.pk))
     scene.world.database.commit()
     url = f"/v1/company-workspace-connectors?filter[company]={record.id}&filter[sync_message]={foreign.id}"
-
-    def found(who: Who) -> set[UUID]:
-        return set(get(url, who.caller).ids)
-
-    def expected(who: Who) -> set[UUID]:
-        return {row.id} if sees(who, "A") and sees(who, "B") else set()
-
-    assert by_name(scene, found) == by_name(scene, expected)
+    found = scene.by_name(lambda who: get(url, who.caller).ids)
+    assert found == scene.by_name(lambda who: [row.id] if {"A", "B"} <= seen_workspaces(who) else [])
 
 
 def test_a_workspaces_own_list_is_there_for_who_sees_it(scene: Scene) -> None:
     def listed(who: Who) -> dict[str, object]:
-        replies = {
-            name: get(f"/v1/workspaces/{row.id}/providers", who.caller) for name, row in scene.workspaces.items()
-        }
+        replies = {name: get(f"{WORKSPACES}/{row.id}/providers", who.caller) for name, row in scene.workspaces.items()}
         return {name: reply.ids if reply.status == 200 else reply.codes for name, reply in replies.items()}
 
     def expected(who: Who) -> dict[str, object]:
         return {
-            name: [scene.row("workspace_provider", name).id] if sees(who, name) else ["WORKSPACE_NOT_FOUND"]
+            name: [scene.row("workspace_provider", name).id] if who.sees(name) else ["WORKSPACE_NOT_FOUND"]
             for name in scene.workspaces
         }
 
-    assert by_name(scene, listed) == by_name(scene, expected)
+    assert scene.by_name(listed) == scene.by_name(expected)
 
 
 def test_a_group_is_there_for_its_members(scene: Scene) -> None:
@@ -212,37 +181,33 @@ def test_a_group_is_there_for_its_members(scene: Scene) -> None:
         names = {"G", "F"} if who.is_service else who.groups
         return {scene.groups[name].id for name in names}, {name: 200 if name in names else 404 for name in scene.groups}
 
-    assert by_name(scene, shown) == by_name(scene, expected)
+    assert scene.by_name(shown) == scene.by_name(expected)
 
 
 def test_a_group_names_its_live_enrolments_and_members(scene: Scene) -> None:
     group, members = scene.groups["G"], workspace_group_memberships
     live = select(members.c.id).where(members.c.workspace_group_pk == group.pk, members.c.deleted_at.is_(None))
-    named = get(f"{GROUPS}/{group.id}?include=workspaces,memberships", scene.people["guest of G"].caller).data[
-        "relationships"
-    ]
-    assert {item["id"] for item in named["workspaces"]["data"]} == {str(scene.workspaces[name].id) for name in "AC"}
-    assert {item["id"] for item in named["memberships"]["data"]} == {
-        str(id_) for id_ in scene.world.database.owner.execute(live).scalars()
-    }
+    there = {str(id_) for id_ in scene.world.database.owner.execute(live).scalars()}
+    reply = get(f"{GROUPS}/{group.id}?include=workspaces,memberships", scene.people["guest of G"].caller)
+    workspaces, named = (
+        {item["id"] for item in reply.data["relationships"][name]["data"]} for name in ("workspaces", "memberships")
+    )
+    assert (workspaces, named) == ({str(scene.workspaces[name].id) for name in "AC"}, there)
 
 
 def test_the_workspaces_of_a_group_are_listed_for_its_members(scene: Scene) -> None:
     names = {row.id: name for name, row in scene.workspaces.items()}
 
     def listed(who: Who) -> dict[str, str]:
-        found = {
-            name: get(f"/v1/workspaces?filter[workspace_group]={group.id}", who.caller).ids
-            for name, group in scene.groups.items()
-        }
-        return {group: "".join(names[id_] for id_ in ids) for group, ids in found.items()}
+        urls = {name: f"{WORKSPACES}?filter[workspace_group]={group.id}" for name, group in scene.groups.items()}
+        return {name: "".join(names[id_] for id_ in get(url, who.caller).ids) for name, url in urls.items()}
 
     def expected(who: Who) -> dict[str, str]:
         # One has left, one is gone, and so is a group.
         there = {"G": "AC", "F": "A", "H": ""}
         return {name: of if who.is_service or name in who.groups else "" for name, of in there.items()}
 
-    assert by_name(scene, listed) == by_name(scene, expected)
+    assert scene.by_name(listed) == scene.by_name(expected)
 
 
 # ---- single rows, and what is included -----------------------------------------------------------------
@@ -259,24 +224,24 @@ def test_somebody_of_another_workspace_is_named_and_not_shown(scene: Scene) -> N
     stranger = scene.records["people"]["B"].id
 
     def included(who: Who) -> set[str]:
-        reply = get("/v1/workspace-group-workspaces?include=created_by&page[size]=500", who.caller)
+        reply = get(f"{ENROLMENTS}?include=created_by&page[size]=500", who.caller)
         assert {item["relationships"]["created_by"]["data"]["id"] for item in reply.data} <= {str(stranger)}
         return {item["id"] for item in reply.document["included"]}
 
     def expected(who: Who) -> set[str]:
         has_rows = scene.seen(who, "workspace_group_workspace", live_only=True)
-        return {str(stranger)} if has_rows and sees(who, "B") else set()
+        return {str(stranger)} if has_rows and who.sees("B") else set()
 
-    assert by_name(scene, included) == by_name(scene, expected)
+    assert scene.by_name(included) == scene.by_name(expected)
     scene.world.tombstone(scene.records["people"]["B"])
-    assert by_name(scene, included) == by_name(scene, lambda _: set())
+    assert scene.by_name(included) == scene.by_name(lambda _: set())
 
 
 def test_a_group_that_is_included_is_linked_for_its_members(scene: Scene) -> None:
     names = {str(row.id): name for name, row in scene.groups.items()}
 
     def linked(who: Who) -> dict[str, bool]:
-        reply = get("/v1/workspace-group-workspaces?include=workspace_group&page[size]=500", who.caller)
+        reply = get(f"{ENROLMENTS}?include=workspace_group&page[size]=500", who.caller)
         return {names[item["id"]]: "links" in item for item in reply.document["included"]}
 
     def expected(who: Who) -> dict[str, bool]:
@@ -284,7 +249,7 @@ def test_a_group_that_is_included_is_linked_for_its_members(scene: Scene) -> Non
         of = {line.group for line in scene.of("workspace_group_workspace") if line.row.id in seen}
         return {str(name): who.is_service or name in who.groups for name in of}
 
-    assert by_name(scene, linked) == by_name(scene, expected)
+    assert scene.by_name(linked) == scene.by_name(expected)
 
 
 # ---- answers -------------------------------------------------------------------------------------------
@@ -298,11 +263,13 @@ def ids_of(url: str, caller: Caller) -> list[str]:
 def test_an_answer_is_of_what_one_sees_by_day_and_in_all(scene: Scene, more: str) -> None:
     names = {str(row.id): name for name, row in scene.connectors.items()}
     url = f"/v1/connector-activity?filter[workspace_connector]={','.join(names)}{more}"
+    told = scene.by_name(lambda who: {names[id_[:36]] for id_ in ids_of(url, who.caller)})
+    assert told == scene.by_name(seen_workspaces)
 
-    def told(who: Who) -> set[str]:
-        return {names[id_[:36]] for id_ in ids_of(url, who.caller)}
 
-    assert by_name(scene, told) == by_name(scene, lambda who: {name for name in scene.workspaces if sees(who, name)})
+def seen_pairs(who: Who) -> list[str]:
+    """Return the pairs of a record's workspace and a connector's, both of which somebody sees."""
+    return [pair for pair in PAIRS if {*pair} <= seen_workspaces(who)]
 
 
 @of_each_record
@@ -316,10 +283,10 @@ def test_an_answer_is_of_what_one_sees_of_a_record(scene: Scene, type_: str) -> 
         return {name: {names[part[1]] for part in of if part[1] in names} for name, of in parts.items() if of}
 
     def expected(who: Who) -> dict[str, set[str]]:
-        seen = seen_pairs(scene, who)
+        seen = seen_pairs(who)
         return {name: {pair[1] for pair in seen if pair[0] == name} for name in {pair[0] for pair in seen}}
 
-    assert by_name(scene, told) == by_name(scene, expected)
+    assert scene.by_name(told) == scene.by_name(expected)
 
 
 @of_each_record
@@ -331,12 +298,12 @@ def test_an_answer_is_of_what_one_sees_alone(scene: Scene, type_: str) -> None:
         return {name: {records[id_] for id_ in ids_of(url, who.caller)} for name, url in urls.items()}
 
     def expected(who: Who) -> dict[str, set[str]]:
-        seen = seen_pairs(scene, who)
+        seen = seen_pairs(who)
         shared = {(pair[0], name) for pair in seen for name in scene.connectors if pair[1] != name}
         alone = {name: {pair[0] for pair in seen if pair[1] == name} for name in scene.connectors}
         return {name: {record for record in of if (record, name) not in shared} for name, of in alone.items()}
 
-    assert by_name(scene, told) == by_name(scene, expected)
+    assert scene.by_name(told) == scene.by_name(expected)
     claim = f"{route}?filter[sole_source]={scene.connectors['A'].id}&filter[workspace]={scene.workspaces['B'].id}"
     assert ids_of(claim, scene.people["foreigner"].caller) == []
     # Of workspace A, and nobody else's.
@@ -353,37 +320,28 @@ def test_an_answer_is_of_what_one_sees_of_a_connector(scene: Scene) -> None:
         return {name: reply.data["attributes"]["examined"] for name, reply in replies.items() if reply.status == 200}
 
     def expected(who: Who) -> dict[str, int]:
-        seen = seen_pairs(scene, who)
-        of = {name: {pair[0] for pair in seen if pair[1] == name} for name in scene.workspaces if sees(who, name)}
+        of = {name: {pair[0] for pair in seen_pairs(who) if pair[1] == name} for name in seen_workspaces(who)}
         return {name: len(found) * len(RECORDS) for name, found in of.items()}
 
-    assert by_name(scene, told) == by_name(scene, expected)
+    assert scene.by_name(told) == scene.by_name(expected)
 
 
 def test_live_rows_are_counted_of_a_live_connector_that_one_sees(scene: Scene) -> None:
     gone = scene.world.workspace_connector(scene.workspaces["A"])
     scene.world.provenance(scene.records["company"]["A"], gone)
     scene.world.tombstone(gone)
-    connectors = {**scene.connectors, "gone": gone}
 
     def counted(who: Who) -> set[str]:
         principal = principal_of(who.caller.claims, CallerSettings())
 
         def rows(connector: Row) -> list[object]:
             return in_transaction(
-                lambda transaction: list(sole.live_rows(transaction, principal, connector.id)), scope_of(principal)
+                lambda transaction: list(sole.live_rows(transaction, principal, connector.id)), who.scope
             )
 
-        return {name for name, connector in connectors.items() if rows(connector)}
+        return {name for name, connector in {**scene.connectors, "gone": gone}.items() if rows(connector)}
 
-    assert by_name(scene, counted) == by_name(
-        scene, lambda who: {name for name in scene.connectors if name != "D" and sees(who, name)}
-    )
-
-
-def seen_pairs(scene: Scene, who: Who) -> list[str]:
-    """Return the pairs of a record's workspace and a connector's, both of which somebody sees."""
-    return [pair for pair in PAIRS if all(sees(who, name) for name in pair)]
+    assert scene.by_name(counted) == scene.by_name(seen_workspaces)
 
 
 def test_the_audit_is_of_a_workspace_that_one_keeps_and_shows_whom_one_sees(scene: Scene) -> None:
@@ -406,12 +364,10 @@ def test_the_audit_is_of_a_workspace_that_one_keeps_and_shows_whom_one_sees(scen
 
     ours, gone = (str(scene.workspaces[name].id) for name in "AD")
     route = "/v1/audit-entries"
-    by_keeper = [(None, ours), (str(seen.id), ours)]
-    keepers = {"owner of A", "admin of A"}
-    everybody = {name: told(f"{route}?filter[workspace]={ours}", who.caller) for name, who in scene.people.items()}
-    service = everybody.pop("service")
-    assert everybody == {name: by_keeper if name in keepers else None for name in everybody}
-    assert service == [(str(who.id), ours) for who in (stranger, seen)]
+    by_keeper: list[tuple[str | None, ...]] = [(None, ours), (str(seen.id), ours)]
+    expected = dict.fromkeys(scene.people) | dict.fromkeys(("owner of A", "admin of A"), by_keeper)
+    expected |= {"service": [(str(who.id), ours) for who in (stranger, seen)]}
+    assert scene.by_name(lambda who: told(f"{route}?filter[workspace]={ours}", who.caller)) == expected
     assert told(f"{route}?filter[workspace]={gone}", scene.people["service"].caller) is None
     # Of all, a service is shown what is of a workspace that is gone, and not which one.
     assert {workspace for _, workspace in told(route, scene.people["service"].caller) or []} == {ours, None}
@@ -428,13 +384,13 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
         assert all(item["attributes"]["live_rows"] >= 1 for item in reply.document["included"])
         return {rows[id_] for id_ in reply.ids if id_ in rows}
 
-    assert by_name(scene, kept) == by_name(scene, lambda who: {name for name in "ABC" if sees(who, name)})
-    foreign = [row.id for row in scene.connectors.values()]
+    assert scene.by_name(kept) == scene.by_name(seen_workspaces)
+    every = [row.id for row in scene.connectors.values()]
     principal = principal_of(scene.people["foreigner"].caller.claims, CallerSettings())
 
     def ask(transaction: Transaction) -> Mapping[UUID, object]:
         flush = Flush(transaction)
-        flush.ask(ledger.store({"workspace_connector": foreign}))
+        flush.ask(ledger.store({"workspace_connector": every}))
         found = flush.ask(states.states(principal, ["workspace_connector"], failures=True))
         flush.send()
         return found.value
@@ -460,92 +416,73 @@ def test_the_last_failure_of_a_connector_is_a_message_that_one_sees(scene: Scene
         return {connectors[id_]: failed[one["id"]] for id_, one in linked.items() if id_ in connectors}
 
     def expected(who: Who) -> dict[str, str]:
-        newest = {"A": "A of B" if sees(who, "B") else "A"}
-        return {name: newest.get(name, name) for name in scene.workspaces if sees(who, name)}
+        newest = {"A": "A of B"} if who.sees("B") else {}
+        return {name: newest.get(name, name) for name in seen_workspaces(who)}
 
-    assert by_name(scene, shown) == by_name(scene, expected)
+    assert scene.by_name(shown) == scene.by_name(expected)
 
 
 # ---- what a document or a path names --------------------------------------------------------------------
-def outcome(who: Who, name: str, allowed: Sequence[str], success: int, *, seen: bool) -> int:
-    """Return the status that the contract has for a person's write: 404 for what they do not see, then 403."""
-    if who.is_service:
-        return 403
-    if not seen:
-        return 404
-    return success if name in allowed else 403
+def refusals(scene: Scene, allowed: Sequence[str], seen: Callable[[Who], bool]) -> Mapping[str, int]:
+    """Return what all but those who may are told of a write: 404 for what they do not see, then 403."""
+    others = {name: who for name, who in scene.people.items() if name not in allowed}
+    return {name: 403 if who.is_service or seen(who) else 404 for name, who in others.items()}
 
 
-def statuses(scene: Scene, ask: Callable[[Caller], int]) -> Mapping[str, int]:
-    return by_name(scene, lambda who: ask(who.caller))
+def told(scene: Scene, names: Iterable[str], ask: Callable[[Caller], Reply]) -> Mapping[str, int]:
+    """Return what some of the people are told."""
+    return {name: ask(scene.people[name].caller).status for name in names}
 
 
 def test_a_provider_is_chosen_for_a_workspace_one_sees_and_works_in(scene: Scene) -> None:
-    body = draft("workspace_provider", workspace=scene.workspaces["A"], provider=scene.provider)
-    expected = {name: outcome(who, name, CHOOSERS, 200, seen=sees(who, "A")) for name, who in scene.people.items()}
-    assert statuses(scene, lambda caller: post(CHOICES, caller, body).status) == expected
-    body = draft("workspace_provider", provider=scene.provider)
-    path = f"/v1/workspaces/{scene.workspaces['A'].id}/providers"
-    assert statuses(scene, lambda caller: post(path, caller, body).status) == expected
+    refused = refusals(scene, CHOOSERS, lambda who: who.sees("A"))
+    by_path = draft("workspace_provider", provider=scene.provider)
+    by_body = draft("workspace_provider", workspace=scene.workspaces["A"], provider=scene.provider)
+    for url, body in ((CHOICES, by_body), (f"{WORKSPACES}/{scene.workspaces['A'].id}/providers", by_path)):
+        choose = partial(post, url, document=body)
+        assert told(scene, refused, choose) == refused
+        assert told(scene, CHOOSERS, choose) == dict.fromkeys(CHOOSERS, 200)
 
 
 def test_a_choice_is_changed_and_removed_by_who_sees_it_and_works_there(scene: Scene) -> None:
     choice = scene.row("workspace_provider", "A")
-    body = draft("workspace_provider", {"is_matched": True}, choice.id)
-    others = [name for name in scene.people if name not in CHOOSERS]
-    expected = {name: outcome(scene.people[name], name, (), 0, seen=sees(scene.people[name], "A")) for name in others}
     url = f"{CHOICES}/{choice.id}"
-    path = f"/v1/workspaces/{scene.workspaces['A'].id}/providers/{scene.provider.id}"
-    for name in others:
-        caller = scene.people[name].caller
-        assert (name, delete(url, caller).status) == (name, expected[name])
-        assert (name, delete(path, caller).status) == (name, expected[name])
-        if not scene.people[name].is_service:
-            assert (name, patch(url, caller, body).status) == (name, expected[name])
+    path = f"{WORKSPACES}/{scene.workspaces['A'].id}/providers/{scene.provider.id}"
+    refused = refusals(scene, CHOOSERS, lambda who: who.sees("A"))
+    assert told(scene, refused, partial(delete, url)) == told(scene, refused, partial(delete, path)) == refused
+    change = partial(patch, url, document=draft("workspace_provider", {"is_matched": True}, choice.id))
+    assert told(scene, refused, change) == refused
     assert delete(url, scene.people["member of A"].caller).status == 204
 
 
 def test_a_workspace_joins_a_group_by_who_sees_both(scene: Scene) -> None:
+    refused = refusals(scene, (), lambda who: "G" in who.groups and who.sees("B"))
     by_body = draft("workspace_group_workspace", workspace_group=scene.groups["G"], workspace=scene.workspaces["B"])
     by_path = draft("workspace_group_workspace", workspace=scene.workspaces["B"])
-    expected = {
-        name: outcome(who, name, (), 0, seen="G" in who.groups and sees(who, "B")) for name, who in scene.people.items()
-    }
-    assert statuses(scene, lambda caller: post("/v1/workspace-group-workspaces", caller, by_body).status) == expected
-    path = f"{GROUPS}/{scene.groups['G'].id}/workspaces"
-    assert statuses(scene, lambda caller: post(path, caller, by_path).status) == expected
+    for url, body in ((ENROLMENTS, by_body), (f"{GROUPS}/{scene.groups['G'].id}/workspaces", by_path)):
+        assert told(scene, refused, partial(post, url, document=body)) == refused
 
 
 def test_a_workspace_is_withdrawn_by_who_sees_that_it_is_enrolled(scene: Scene) -> None:
     enrolment = scene.row("workspace_group_workspace", "C")
     path = f"{GROUPS}/{scene.groups['G'].id}/workspaces/{scene.workspaces['C'].id}"
-    for name, who in scene.people.items():
-        if name not in {"owner of G", "admin of G"}:
-            expected = outcome(who, name, (), 0, seen="G" in who.groups or sees(who, "C"))
-            assert (name, delete(f"/v1/workspace-group-workspaces/{enrolment.id}", who.caller).status) == (
-                name,
-                expected,
-            )
-            assert (name, delete(path, who.caller).status) == (name, expected)
+    refused = refusals(scene, ("owner of G", "admin of G"), lambda who: "G" in who.groups or who.sees("C"))
+    for url in (f"{ENROLMENTS}/{enrolment.id}", path):
+        assert told(scene, refused, partial(delete, url)) == refused
     assert delete(path, scene.people["admin of G"].caller).status == 204
 
 
-def test_a_group_is_made_of_workspaces_one_keeps(scene: Scene) -> None:
-    body = draft("workspace_group", {"name": "New"})
-    body["data"]["relationships"] = {
-        "workspaces": {"data": [{"type": "workspace", "id": str(scene.workspaces["A"].id)}]}
-    }
-    members = ["owner of A", "admin of A"]
-    expected = {name: outcome(who, name, members, 201, seen=sees(who, "A")) for name, who in scene.people.items()}
-    assert statuses(scene, lambda caller: post(GROUPS, caller, body).status) == expected
-
-
-def test_a_group_is_made_by_somebody_who_is_there(scene: Scene) -> None:
+def test_a_group_is_made_of_workspaces_one_keeps_by_somebody_who_is_there(scene: Scene) -> None:
     body = draft("workspace_group", {"name": "New"})
     absent = {"member of A who is gone", "member of G who is gone", "nobody we know", "service"}
     absent |= {name for name in scene.people if name.endswith("whom only a sync made")}
-    expected = {name: 403 if name in absent else 201 for name in scene.people}
-    assert statuses(scene, lambda caller: post(GROUPS, caller, body).status) == expected
+    make = partial(post, GROUPS, document=body)
+    assert told(scene, scene.people, make) == {name: 403 if name in absent else 201 for name in scene.people}
+    workspaces = [{"type": "workspace", "id": str(scene.workspaces["A"].id)}]
+    body["data"]["relationships"] = {"workspaces": {"data": workspaces}}
+    keepers = ("owner of A", "admin of A")
+    refused = refusals(scene, keepers, lambda who: who.sees("A"))
+    assert told(scene, scene.people, make) == {**refused, **dict.fromkeys(keepers, 201)}
 
 
 def test_a_role_is_held_by_an_active_membership(scene: Scene) -> None:
@@ -566,15 +503,16 @@ def test_what_is_gone_is_no_parent(scene: Scene) -> None:
     scene.world.tombstone(gone)
     body = draft("workspace_provider", workspace=scene.workspaces["A"], provider=gone)
     reply = post(CHOICES, scene.people["owner of A"].caller, body)
-    assert reply.status == 404
-    assert reply.codes == ["PROVIDER_NOT_FOUND"]
+    assert (reply.status, reply.codes) == (404, ["PROVIDER_NOT_FOUND"])
 
 
 def test_a_kept_answer_is_the_callers_who_got_it(scene: Scene) -> None:
     callers = [scene.people[name].caller for name in ("owner of A", "member of A")]
     bodies = [draft("workspace_group", {"name": name}) for name in ("One", "Two")]
-    made = [post(GROUPS, *request, idempotency_key="once") for request in zip(callers, bodies, strict=True)]
-    again = [post(GROUPS, *request, idempotency_key="once") for request in zip(callers, bodies, strict=True)]
+    made, again = (
+        [post(GROUPS, *request, idempotency_key="once") for request in zip(callers, bodies, strict=True)]
+        for _ in range(2)
+    )
     assert [reply.status for reply in (*made, *again)] == [201] * 4
     assert [reply.body for reply in again] == [reply.body for reply in made]
     assert made[0].data["id"] != made[1].data["id"]

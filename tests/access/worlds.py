@@ -7,9 +7,10 @@ one draw for all parts: were they several, most worlds would be copies of the on
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -67,25 +68,6 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # Before every key that the database gives out itself.
 FIRST_PK = -1000
 
-# How many rows of a table there may be.
-MOST = {
-    "workspaces": 4,
-    "peoples": 6,
-    "companies": 5,
-    "accounts": 5,
-    "connectors": 3,
-    "workspace_connectors": 7,
-    "providers": 4,
-    "workspace_groups": 4,
-    "workspace_memberships": 8,
-    "workspace_group_memberships": 10,
-    "account_workspace_connectors": 10,
-    "company_workspace_connectors": 10,
-    "people_workspace_connectors": 10,
-    "workspace_group_workspaces": 10,
-    "workspace_providers": 10,
-}
-ROWS = sum(MOST.values())
 REQUESTS = 8
 # The random bytes of a row, or of a caller and what they ask.
 PART_BYTES = 48
@@ -105,8 +87,6 @@ OPERATIONS = tuple(
 
 
 # ---- how the properties run ----------------------------------------------------------------------------
-
-
 def worlds(
     strategy: st.SearchStrategy[Any], count: int, *, others: int = 0, shrink: bool = True
 ) -> Callable[[Callable[[Any], None]], Callable[[], None]]:
@@ -162,139 +142,120 @@ class Dice:
 
 
 # ---- worlds --------------------------------------------------------------------------------------------
+type Values = dict[str, Any]
 
 
-class _Builder:
-    """Makes a world of one part for each row that there may be."""
-
-    def __init__(self, parts: Iterator[bytes], now: datetime) -> None:
-        self.world = World(now=now)
-        for number, (table, rows) in enumerate(self.world.tables().items()):
-            make: Callable[[Dice, dict[str, Any]], Row | None] = getattr(self, f"_{table}")
-            for place in range(MOST[table]):
-                dice = Dice(next(parts))
-                fate = dice.roll(20)
-                # There is always somebody, and somewhere.
-                if fate < 3 and (place or table not in {"workspaces", "peoples"}):
-                    continue
-                created = BEGINNING + timedelta(hours=dice.roll(4))
-                base = {
-                    "pk": FIRST_PK + place,
-                    "id": UUID(f"01900000-{number:04x}-7000-8000-{place:012x}"),
-                    "created_at": created,
-                    "updated_at": dice.pick((None, created, created + timedelta(hours=1), BEGINNING)),
-                    "deleted_at": BEGINNING + timedelta(hours=4) if fate in {3, 4, 5} else None,
-                }
-                row = make(dice, base)
-                if row is not None:
-                    rows.append(row)
-
-    def _workspaces(self, _dice: Dice, base: dict[str, Any]) -> Row:
-        return Workspace(**base)
-
-    def _peoples(self, dice: Dice, base: dict[str, Any]) -> Row:
-        source = None if dice.one_in(6) else "/well/people"
-        return People(workspace=dice.lean(self.world.workspaces), source=source, **base)
-
-    def _companies(self, dice: Dice, base: dict[str, Any]) -> Row:
-        return Company(workspace=dice.lean(self.world.workspaces), **base)
-
-    def _accounts(self, dice: Dice, base: dict[str, Any]) -> Row:
-        return Account(workspace=dice.lean(self.world.workspaces), **base)
-
-    def _connectors(self, _dice: Dice, base: dict[str, Any]) -> Row:
-        return Connector(**base)
-
-    def _workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        if not self.world.connectors:
-            return None
-        workspace, connector = dice.lean(self.world.workspaces), dice.pick(self.world.connectors)
-        return WorkspaceConnector(workspace=workspace, connector=connector, **base)
-
-    def _providers(self, _dice: Dice, base: dict[str, Any]) -> Row:
-        return Provider(**base)
-
-    def _workspace_groups(self, dice: Dice, base: dict[str, Any]) -> Row:
-        return Group(created_by=dice.pick([None, *self.world.peoples]), **base)
-
-    def _workspace_memberships(self, dice: Dice, base: dict[str, Any]) -> Row:
-        return Membership(
-            people=dice.pick(self.world.peoples),
-            workspace=dice.lean(self.world.workspaces),
-            role=dice.pick(ROLES),
-            status="pending" if dice.one_in(6) else "active",
-            **base,
-        )
-
-    def _workspace_group_memberships(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        if not self.world.workspace_groups:
-            return None
-        row = GroupMembership(
-            people=dice.pick(self.world.peoples),
-            workspace_group=dice.lean(self.world.workspace_groups),
-            role=dice.pick(ROLES),
-            status="pending" if dice.one_in(6) else "active",
-            **base,
-        )
-        return _unique_while_live(row, self.world.workspace_group_memberships)
-
-    def _account_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        return self._provenance(self.world.accounts, dice, base)
-
-    def _company_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        return self._provenance(self.world.companies, dice, base)
-
-    def _people_workspace_connectors(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        return self._provenance(self.world.peoples, dice, base)
-
-    def _provenance(self, records: Sequence[Record], dice: Dice, base: dict[str, Any]) -> Row | None:
-        connectors = self.world.workspace_connectors
-        if not records or not connectors:
-            return None
-        record = dice.pick(records)
+def _of_provenance(records: str) -> Callable[[World, Dice], Values | None]:
+    def values(world: World, dice: Dice) -> Values | None:
+        record: Record = dice.pick(getattr(world, records))
         # Rows are written within one workspace, and no tenant moves.
-        its_own = [connector for connector in connectors if connector.workspace is record.workspace]
+        its_own = [connector for connector in world.workspace_connectors if connector.workspace is record.workspace]
         if not its_own:
             return None
-        connector = dice.pick(its_own)
-        return Provenance(record=record, workspace_connector=connector, direction=dice.pick(DIRECTIONS), **base)
+        return {"record": record, "workspace_connector": dice.pick(its_own), "direction": dice.pick(DIRECTIONS)}
 
-    def _workspace_group_workspaces(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        if not self.world.workspace_groups:
-            return None
-        row = Enrolment(
-            workspace_group=dice.lean(self.world.workspace_groups),
-            workspace=dice.lean(self.world.workspaces),
-            created_by=dice.pick([None, *self.world.peoples]),
-            **base,
-        )
-        return _unique_while_live(row, self.world.workspace_group_workspaces)
+    return values
 
-    def _workspace_providers(self, dice: Dice, base: dict[str, Any]) -> Row | None:
-        if not self.world.providers:
-            return None
-        selected, matched = dice.pick(((False, False), (False, True), (True, True)))
-        row = Choice(
-            workspace=dice.lean(self.world.workspaces),
-            provider=dice.pick(self.world.providers),
-            is_selected=selected,
-            is_matched=matched,
-            **base,
-        )
-        return _unique_while_live(row, self.world.workspace_providers)
+
+def _of_member(world: World, dice: Dice, place: str) -> Values:
+    return {
+        "people": dice.pick(world.peoples),
+        place: dice.lean(getattr(world, f"{place}s")),
+        "role": dice.pick(ROLES),
+        "status": "pending" if dice.one_in(6) else "active",
+    }
+
+
+def _of_choice(world: World, dice: Dice) -> Values:
+    selected, matched = dice.pick(((False, False), (False, True), (True, True)))
+    parents = {"workspace": dice.lean(world.workspaces), "provider": dice.pick(world.providers)}
+    return parents | {"is_selected": selected, "is_matched": matched}
+
+
+def _of_enrolment(world: World, dice: Dice) -> Values:
+    return {
+        "workspace_group": dice.lean(world.workspace_groups),
+        "workspace": dice.lean(world.workspaces),
+        "created_by": dice.pick([None, *world.peoples]),
+    }
+
+
+def _of_workspace(world: World, dice: Dice) -> Values:
+    return {"workspace": dice.lean(world.workspaces)}
+
+
+def _of_nothing(_world: World, _dice: Dice) -> Values:
+    return {}
+
+
+# Of each table: how many rows there may be, their kind, what must be there, and what a row says beside its times.
+TABLES: Mapping[str, tuple[int, type[Row], Sequence[str], Callable[[World, Dice], Values | None]]] = {
+    "workspaces": (4, Workspace, (), _of_nothing),
+    "peoples": (
+        *(6, People, ()),
+        lambda world, dice: {"source": None if dice.one_in(6) else "/well/people"} | _of_workspace(world, dice),
+    ),
+    "companies": (5, Company, (), _of_workspace),
+    "accounts": (5, Account, (), _of_workspace),
+    "connectors": (3, Connector, (), _of_nothing),
+    "workspace_connectors": (
+        *(7, WorkspaceConnector, ["connectors"]),
+        lambda world, dice: _of_workspace(world, dice) | {"connector": dice.pick(world.connectors)},
+    ),
+    "providers": (4, Provider, (), _of_nothing),
+    "workspace_groups": (4, Group, (), lambda world, dice: {"created_by": dice.pick([None, *world.peoples])}),
+    "workspace_memberships": (8, Membership, (), partial(_of_member, place="workspace")),
+    "workspace_group_memberships": (
+        *(10, GroupMembership, ["workspace_groups"]),
+        partial(_of_member, place="workspace_group"),
+    ),
+    **{
+        f"{type_}_workspace_connectors": (10, Provenance, [table, "workspace_connectors"], _of_provenance(table))
+        for type_, table in (("account", "accounts"), ("company", "companies"), ("people", "peoples"))
+    },
+    "workspace_group_workspaces": (10, Enrolment, ["workspace_groups"], _of_enrolment),
+    "workspace_providers": (10, Choice, ["providers"], _of_choice),
+}
+ROWS = sum(most for most, *_ in TABLES.values())
+
+
+def _built(parts: Iterator[bytes], now: datetime) -> World:
+    """Make a world of one part for each row that there may be."""
+    world = World(now=now)
+    for number, (table, (most, kind, needed, values)) in enumerate(TABLES.items()):
+        rows = world.tables()[table]
+        for place in range(most):
+            dice = Dice(next(parts))
+            fate = dice.roll(20)
+            # There is always somebody, and somewhere.
+            if fate < 3 and (place or table not in {"workspaces", "peoples"}):
+                continue
+            created = BEGINNING + timedelta(hours=dice.roll(4))
+            base: Values = {
+                "pk": FIRST_PK + place,
+                "id": UUID(f"01900000-{number:04x}-7000-8000-{place:012x}"),
+                "created_at": created,
+                "updated_at": dice.pick((None, created, created + timedelta(hours=1), BEGINNING)),
+                "deleted_at": BEGINNING + timedelta(hours=4) if fate in {3, 4, 5} else None,
+            }
+            said = values(world, dice) if all(getattr(world, name) for name in needed) else None
+            if said is not None:
+                row = kind(**base, **said)
+                rows.append(_unique_while_live(row, rows))
+    return world
 
 
 def _unique_while_live(row: Row, others: Sequence[Row]) -> Row:
     """Tombstone a row that the database would not take beside a live one of the same two parents."""
     pair = list(row.parents().values())[:2]
-    if any(other.is_live and list(other.parents().values())[:2] == pair for other in others):
+    if isinstance(row, GroupMembership | Enrolment | Choice) and any(
+        other.is_live and list(other.parents().values())[:2] == pair for other in others
+    ):
         row.deleted_at = row.deleted_at or BEGINNING
     return row
 
 
 # ---- callers -------------------------------------------------------------------------------------------
-
-
 def _caller(world: World, dice: Dice, suitable: type[Caller] | None) -> Caller:
     """Draw anybody; where only persons or only services may do something at all, mostly one of them."""
     is_service = dice.one_in(2)
@@ -319,8 +280,6 @@ def _suitable(operation: str, type_: str) -> type[Caller] | None:
 
 
 # ---- requests ------------------------------------------------------------------------------------------
-
-
 class _Asker:
     """Draws one request of one caller."""
 
@@ -507,8 +466,6 @@ def _asked(world: World, part: bytes, operations: Sequence[tuple[str, str]]) -> 
 
 
 # ---- strategies ----------------------------------------------------------------------------------------
-
-
 class Story:
     """A world and what is asked in it, in this order.
 
@@ -553,5 +510,5 @@ def _parts(count: int) -> st.SearchStrategy[list[bytes]]:
 def stories(draw: st.DrawFn, now: datetime, operations: Sequence[tuple[str, str]] = OPERATIONS) -> Story:
     """Draw a world in which up to `REQUESTS` are made at the time `now`."""
     parts = iter(draw(_parts(ROWS + REQUESTS)))
-    world = _Builder(parts, now).world
+    world = _built(parts, now)
     return Story(world, [_asked(world, part, operations) for part in parts if part])

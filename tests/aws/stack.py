@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ NOTHING = object()
 # CloudFormation takes 500; what is between is for functions to come.
 RESOURCES_AT_MOST = 420
 REGION = "eu-west-1"
+MIGRATION = "SchemaMigrateFunction"
 
 
 def source(**changes: str) -> str:
@@ -80,6 +82,25 @@ class Statement:
     resources: tuple[Any, ...]
     condition: Mapping[str, Any]
 
+    def __str__(self) -> str:
+        """Say it shortly: `s3:PutObject on FILES/results/*`, and under which condition."""
+        limits = ["if", json.dumps(self.condition)] if self.condition else []
+        return " ".join((*self.actions, "on", *map(shortly, self.resources), *limits))
+
+
+def shortly(resource: Any) -> str:
+    """Return what a resource of a policy is in this stack: its bucket of files is FILES, its database DATABASE."""
+    match resource:
+        case {"Ref": str(name)}:
+            return name
+        case {"Fn::GetAtt": [str(name), str(attribute)]}:
+            return f"{'DATABASE' if name in {'Database', 'AuroraCluster'} else name}.{attribute}"
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
+            text = re.sub(r"^arn:.+:dbuser:\$\{(\w+)\}/wellspring_", r"\1/", text)
+            text = re.sub(r"^arn:.+:::\$\{AWS::StackName\}-feed-\$\{AWS::AccountId\}-\$\{AWS::Region\}", "FILES", text)
+            return re.sub("^arn:.+:function:", "function:", text)
+    return str(resource)
+
 
 class Stack:
     """What is made for `parameters`: conditions decided, `Fn::If` chosen, references left as they are."""
@@ -135,6 +156,11 @@ class Stack:
             if resource["Type"] == kind
         }
 
+    def only(self, kind: str) -> dict[str, Any]:
+        """Return the properties of the one resource of `kind`."""
+        (properties,) = self.of_type(kind).values()
+        return properties
+
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
         """The properties of each function."""
@@ -175,6 +201,11 @@ class Stack:
             case list():
                 for inner in value:
                     yield from self._refers(inner)
+
+
+def databases(stack: Stack) -> dict[str, dict[str, Any]]:
+    """Return what holds the data: the instance, or the cluster."""
+    return stack.of_type("AWS::RDS::DBCluster") or stack.of_type("AWS::RDS::DBInstance")
 
 
 def sentences(document: Mapping[str, Any]) -> Iterator[Statement]:

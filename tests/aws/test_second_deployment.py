@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from local import deploy
 from local.settings import ROOT
-from tests.aws.stack import Stack, schemas, translate
-from tests.aws.test_stack import MIGRATION
+from tests.aws.stack import MIGRATION, Stack, databases, schemas, translate
 
 FIRST = {"Issuer": "https://issuer.example"}
 
@@ -61,82 +62,69 @@ def test_a_rehearsals_failure_comes_when_a_version_has_been_published() -> None:
     assert "AWS::Lambda::Version" in {stack.resources[name]["Type"] for name in stack.needs(denied)}
 
 
-def test_a_deployment_that_changes_nothing_publishes_nothing() -> None:
-    assert differing(marked(), marked()) == set()
-
-
 def test_without_the_mark_a_changed_parameter_would_reach_no_traffic() -> None:
     """SAM names a version by the function's text, in which a parameter is a name: the reason for the mark."""
     assert differing(translate(FIRST)["Resources"], translate(FIRST | {"HistoryDays": "60"})["Resources"]) == set()
 
 
-def test_a_release_of_code_leaves_database_network_and_roles_as_they_are() -> None:
-    before, after = translate(FIRST)["Resources"], translate(FIRST, layers_shared="another")["Resources"]
+@pytest.mark.parametrize("code", ["functions", "layers_shared"])
+def test_a_release_of_code_leaves_database_network_and_roles_as_they_are(code: str) -> None:
+    before, after = translate(FIRST)["Resources"], translate(FIRST, **{code: "another"})["Resources"]
     assert kinds(before, differing(before, after)) <= {
         *("AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::LayerVersion"),
     }
     assert not set(versions(before).values()) & set(versions(after).values())
 
 
+def test_another_revision_is_no_release_and_has_the_migration_called() -> None:
+    before, after = translate(FIRST)["Resources"], translate(FIRST, layers_migrations="another")["Resources"]
+    assert versions(before) == versions(after)
+    assert before["MigratedSchema"] != after["MigratedSchema"]
+
+
 def test_a_restore_makes_another_database_with_its_log_and_replaces_nothing_else() -> None:
     before, after = Stack(), Stack(DbSnapshot="point-20260510")
-    changed = differing(before.resources, after.resources)
-    assert changed == {"Database", "DatabaseLogs"}
-    old, new = (each.resources["Database"]["Properties"] for each in (before, after))
-    assert (old["DBInstanceIdentifier"], new["DBInstanceIdentifier"]) == (
-        {"Ref": "AWS::StackName"},
-        {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"},
-    )
-    # What a snapshot brings.
-    assert old.keys() - new.keys() == {"AllocatedStorage", "DBName", "MasterUsername"}
-    assert new.keys() - old.keys() == {"DBSnapshotIdentifier"}
+    assert differing(before.resources, after.resources) == {"Database", "DatabaseLogs"}
+    log = after.resources["DatabaseLogs"]["Properties"]["LogGroupName"]["Fn::Sub"]
+    assert log[1] == {"Database": {"Fn::Sub": "${AWS::StackName}-${DbSnapshot}"}}
 
 
 def test_a_restored_database_reaches_all_that_refer_to_it(stack: Stack) -> None:
     """By reference, which CloudFormation follows when the database is another one."""
-    database = "Database" if stack.conditions["IsInstance"] else "AuroraCluster"
-    for name in ("ProxyTargets", "ProxyRole", "MigrationRole", MIGRATION, "MigratedSchema", "DatabaseCpuAlarm"):
+    (database,) = databases(stack)
+    referring = {"ProxyTargets", "ProxyRole", "MigrationRole", MIGRATION, "MigratedSchema", "DatabaseCpuAlarm"}
+    for name in referring | ({"SecretsEndpoint"} & stack.resources.keys()):
         assert database in stack.needs(name), name
     called = stack.resources["MigratedSchema"]["Properties"]
+    # CloudFormation changes the function before it calls it, and calls it because another database has another name.
+    assert MIGRATION in stack.needs("MigratedSchema")
+    assert called["Database"]["Ref"] in stack.of_type("AWS::RDS::DBInstance")
     # The function, and not a version, which is of the database that was there when it was published.
     assert called["ServiceToken"] == {"Fn::GetAtt": [MIGRATION, "Arn"]}
-    assert MIGRATION not in versions(stack.resources)
+    assert not [name for name in stack.resources if name.startswith((f"{MIGRATION}Version", f"{MIGRATION}Alias"))]
+    hosts = [stack.functions[name]["Environment"]["Variables"]["DB_HOST"] for name in (MIGRATION, "HealthFunction")]
+    assert database in hosts[0]["Fn::GetAtt"]
     # And nothing that traffic meets: that goes by way of the proxy, whose address stays.
-    assert stack.functions["HealthFunction"]["Environment"]["Variables"]["DB_HOST"] == {
-        "Fn::GetAtt": ["Proxy", "Endpoint"]
-    }
+    assert hosts[1] == {"Fn::GetAtt": ["Proxy", "Endpoint"]}
     assert database not in json.dumps(stack.resources["Proxy"])
 
 
 def test_a_major_upgrade_changes_engine_and_parameter_group_together(stack: Stack) -> None:
-    kind, engine, group = (
-        ("instance", "Database", "DatabaseParameters")
-        if stack.conditions["IsInstance"]
-        else ("cluster", "AuroraCluster", "AuroraParameters")
-    )
-    made, parameters = (stack.resources[name]["Properties"] for name in (engine, group))
-    assert made["EngineVersion"] == {"Ref": "DbMajorVersion"}
-    assert parameters["Family"]["Fn::Sub"].endswith("${DbMajorVersion}")
-    # Another family replaces the group, which therefore has no name of its own.
-    assert not [key for key in parameters if key.endswith("GroupName")], kind
-    if kind == "instance":
-        assert made["AllowMajorVersionUpgrade"] is True
-
-
-def test_a_minor_upgrade_by_aws_is_not_taken_back_by_the_next_deployment(stack: Stack) -> None:
-    """The template says the major version alone."""
+    """What AWS upgrades by itself the next deployment does not take back: it says the major version alone."""
     assert stack.document["Parameters"]["DbMajorVersion"]["AllowedPattern"] == r"\d\d"
-    for instance in stack.of_type("AWS::RDS::DBInstance").values():
-        assert instance["AutoMinorVersionUpgrade"] is True
+    is_instance = stack.conditions["IsInstance"]
+    group = stack.resources["DatabaseParameters" if is_instance else "AuroraParameters"]["Properties"]
+    assert group["Family"]["Fn::Sub"].endswith("${DbMajorVersion}")
+    # Another family replaces the group, which therefore has no name of its own.
+    assert not [key for key in group if key.endswith("GroupName")]
+    ((_, database),) = databases(stack).items()
+    assert database.get("AllowMajorVersionUpgrade", False) is is_instance
 
 
 def test_a_databases_name_is_the_stacks_and_its_snapshots_and_of_no_other_parameter(stack: Stack) -> None:
     """A renamed database is another, empty one."""
-    name, key = (
-        ("Database", "DBInstanceIdentifier")
-        if stack.conditions["IsInstance"]
-        else ("AuroraCluster", "DBClusterIdentifier")
-    )
+    (name,) = databases(stack)
+    key = "DBInstanceIdentifier" if stack.conditions["IsInstance"] else "DBClusterIdentifier"
     raw = json.dumps(stack.document["Resources"][name]["Properties"][key])
     assert [each for each in stack.document["Parameters"] if each in raw] == ["DbSnapshot"]
 

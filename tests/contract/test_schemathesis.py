@@ -44,11 +44,7 @@ ANSWERED = {
         "update_workspace_group_workspace 403",
         "create_company_workspace_connector 403",
     },
-    "pipeline": LISTS
-    | {
-        *(f"create_{ledger.type} 2xx" for ledger in ledgers().values()),
-        "create_workspace_group 403",
-    },
+    "pipeline": LISTS | {*(f"create_{ledger.type} 2xx" for ledger in ledgers().values()), "create_workspace_group 403"},
     "matcher": LISTS | {"create_workspace_provider 403", "create_company_workspace_connector 403"},
     None: {"list_company_workspace_connectors 401", "health_check 2xx", "openapi_document 2xx", "docs_page 2xx"},
 }

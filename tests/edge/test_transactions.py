@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from tests.support.databases import FreshDatabase, engine_for
 from tests.support.transactions import in_transaction
 from wellspring.database import Transaction
-from wellspring.errors import InternalError, OutcomeUnknown, SchemaValidationError, ServiceUnavailable
+from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 
 INSERT = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7())"
 KILL_ME = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -111,20 +111,6 @@ def test_a_connection_lost_twice_is_unavailable(fresh_database: FreshDatabase) -
         in_transaction(work)
     assert caught.value.transient
     assert len(tries) == 2
-
-
-def test_a_commit_whose_answer_is_lost_is_not_tried_again(fresh_database: FreshDatabase) -> None:
-    tries: list[int] = []
-
-    def work(transaction: Transaction) -> None:
-        tries.append(1)
-        add(transaction)
-        pid = transaction.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        kill(fresh_database, pid)
-
-    with pytest.raises(OutcomeUnknown):
-        in_transaction(work)
-    assert len(tries) == 1
 
 
 def test_a_commit_that_never_began_leaves_nothing_for_the_next_one(

@@ -1,6 +1,6 @@
 """Tenants that have a row of every type, and the lists and includes that the declarations promise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ from tests.support import tenants
 from tests.support.api import Reply, one_of_each_kind
 from tests.support.world import RECORDS, Row, World
 from wellspring.models import table_of
-from wellspring.resources import Resource, resource_of, resources
+from wellspring.resources import Resource, on_path, resource_of, resources
 
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
 # So has the feed (tests/feed/test_answers.py).
@@ -79,22 +79,25 @@ def theirs(world: World) -> Tenant:
 
 
 def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
-    """Make one more row of `type_` that the owner sees, with new parents where it needs some."""
+    """Make one more row of `type_` that the owner sees, with new parents where it needs some and `values` say none."""
     match type_:
         case "workspace_group":
             group = world.group(**{"created_by": ours.owner, **values})
             world.group_member(ours.owner, group)
             return group
         case "workspace_group_workspace":
-            return world.enrol(ours.group, world.workspace(), **{"created_by": ours.owner, **values})
+            parents = {"group": values.pop("workspace_group", ours.group), "created_by": ours.owner}
+            return world.enrol(**{**parents, "workspace": values.pop("workspace", None) or world.workspace(), **values})
         case "workspace_provider":
-            number = world.workspace().pk
-            return world.choose(ours.workspace, world.provider(f"provider-{number}"), **{"is_matched": True, **values})
+            provider = values.pop("provider", None) or world.provider(f"provider-{world.workspace().pk}")
+            return world.choose(**{"workspace": ours.workspace, "provider": provider, "is_matched": True, **values})
         case _:
             record = type_.removesuffix("_workspace_connector")
-            keys = {f"{record}_pk": ours.parents[record].pk, "workspace_connector_pk": ours.connector.pk}
-            keys["sync_message_pk"] = ours.parents["sync_message"].pk
-            return world._insert(type_, table_of(f"{type_}s"), **{"direction": "input", **keys, **values})
+            rows = {
+                name: values.pop(name, ours.parents[name]) for name in (record, "workspace_connector", "sync_message")
+            }
+            keys = {f"{name}_pk": row.pk for name, row in rows.items()}
+            return world.make(type_, **{"direction": "input", **keys, **values})
 
 
 def set_columns(world: World, row: Row, **values: Any) -> None:
@@ -105,39 +108,28 @@ def set_columns(world: World, row: Row, **values: Any) -> None:
 
 
 # ---- lists ---------------------------------------------------------------------------------------------
-def _route(resource: Resource) -> Callable[[Tenant], str]:
-    return lambda _: resource.route
-
-
 PROVIDERS = "providers of a workspace"
-LISTS: Mapping[str, tuple[Resource, Callable[[Tenant], str]]] = {
-    **{resource.type: (resource, _route(resource)) for resource in LISTED},
-    PROVIDERS: (resource_of("workspace_provider"), lambda ours: f"/v1/workspaces/{ours.workspace.id}/providers"),
-}
+LISTS = {resource.type: resource for resource in LISTED} | {PROVIDERS: resource_of("workspace_provider")}
 of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
-
-
 # Of lists that nothing is read from: what a query string says is settled before a connection is needed.
 ROUTES = (*(resource.route for resource in LISTED), f"/v1/workspaces/{uuid4()}/providers")
 
 
 def list_url(name: str, ours: Tenant) -> str:
     """Return the path of the list called `name`."""
-    return LISTS[name][1](ours)
+    return ours.providers if name == PROVIDERS else LISTS[name].route
 
 
 # ---- includes ------------------------------------------------------------------------------------------
 def types_on(resource: Resource, *paths: str) -> set[str]:
     """Return the types that these include paths go through, the last and the intermediate ones."""
-    found = set()
-    for path in paths:
-        source = resource
-        for name in path.split("."):
-            relationship = source.relationship(name)
-            assert relationship is not None
-            source = resource_of(relationship.target)
-            found.add(source.type)
-    return found
+    return {relationship.target for path in paths for _, relationship in on_path(resource, path)}
+
+
+def names_of(type_: str) -> list[str]:
+    """Return the fields of a type."""
+    resource = resource_of(type_)
+    return [said.name for said in resource.attributes] + [said.name for said in resource.relationships]
 
 
 def included(reply: Reply) -> list[tuple[str, UUID]]:

@@ -1,5 +1,7 @@
 """JSON:API 1.1, "Compound Documents" and "Inclusion of Related Resources"; contract, section 4, "Include"."""
 
+from itertools import product
+
 import pytest
 
 from tests.jsonapi.conftest import (
@@ -23,9 +25,6 @@ from wellspring.resources import ledgers, resource_of
 
 def all_of(type_: str) -> str:
     return "include=" + ",".join(resource_of(type_).includes)
-
-
-# ---- who sees nothing ----------------------------------------------------------------------------------
 
 
 # ---- every path ----------------------------------------------------------------------------------------
@@ -62,22 +61,22 @@ def test_the_paths_are_those_of_the_contract() -> None:
         ("workspace_group_workspace", "workspace_group.created_by"),
     }
     for name in LISTS:
-        resource = LISTS[name][0]
+        resource = LISTS[name]
         assert {relationship.name for relationship in resource.relationships} <= set(resource.includes)
 
 
 # ---- once each -----------------------------------------------------------------------------------------
-def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant) -> None:
-    url = "/v1/company-workspace-connectors?include=company.workspace,workspace_connector.workspace"
-    reply = get(url, ours.caller)
+@pytest.mark.parametrize(
+    ("type_", "paths", "target"),
+    [
+        ("company_workspace_connector", "company.workspace,workspace_connector.workspace", "workspace"),
+        ("workspace_group_workspace", "workspace_group.created_by,created_by", "people"),
+    ],
+)
+def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant, type_: str, paths: str, target: str) -> None:
+    reply = get(f"{resource_of(type_).route}?include={paths}", ours.caller)
     check(reply.document)
-    assert included(reply).count(("workspace", ours.workspace.id)) == 1
-
-
-def test_a_person_who_made_both_the_group_and_the_enrolment_is_there_once(ours: Tenant) -> None:
-    reply = get("/v1/workspace-group-workspaces?include=workspace_group.created_by,created_by", ours.caller)
-    check(reply.document)
-    assert included(reply).count(("people", ours.owner.id)) == 1
+    assert included(reply).count((target, ours.parents[target].id)) == 1
 
 
 def test_those_who_made_the_group_and_the_enrolment_are_both_there(world: World, ours: Tenant) -> None:
@@ -108,12 +107,9 @@ def test_each_page_includes_what_its_own_rows_need(world: World, ours: Tenant) -
 # ---- an empty value, no value, a default ---------------------------------------------------------------
 @of_every_list
 def test_an_empty_value_includes_nothing_and_says_so(ours: Tenant, name: str) -> None:
-    assert get(f"{list_url(name, ours)}?include=", ours.caller).document["included"] == []
-
-
-@of_every_type
-def test_an_empty_value_includes_nothing_of_a_single_resource(ours: Tenant, type_: str) -> None:
-    assert get(f"{ours.url(type_)}?include=", ours.caller).document["included"] == []
+    type_ = LISTS[name].type
+    for url in (list_url(name, ours), ours.url(type_)):
+        assert get(f"{url}?include=", ours.caller).document["included"] == []
     assert "included" not in get(ours.url(type_), ours.caller).document
 
 
@@ -127,7 +123,7 @@ def test_a_list_includes_nothing_unasked_but_the_providers_of_a_workspace(ours: 
 
 @of_every_list
 def test_an_empty_page_includes_an_empty_array(ours: Tenant, name: str) -> None:
-    query = f"{all_of(LISTS[name][0].type)}&filter[created_at][lt]=1999-01-01T00:00:00Z"
+    query = f"{all_of(LISTS[name].type)}&filter[created_at][lt]=1999-01-01T00:00:00Z"
     reply = get(f"{list_url(name, ours)}?{query}", ours.caller)
     assert (reply.data, reply.document["included"]) == ([], [])
 
@@ -145,31 +141,23 @@ def test_a_path_given_twice_is_a_path(ours: Tenant) -> None:
     assert included(reply) == [("company", ours.parents["company"].id)]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+NOWHERE = (
+    *(
         "nothing",
         "company.nothing",
         "company.workspace.created_by",
         "workspace_connector.connector.provider",
         "account",
-        "workspace",
-        "COMPANY",
-        "company,",
-        ",company",
-        "company, workspace_connector",
-        "company;workspace_connector",
-        "company.",
-        ".company",
-        "direction",
-        "company_pk",
-        "%00",
-    ],
+    ),
+    *("workspace", "COMPANY", "company,", ",company", "company, workspace_connector", "company;workspace_connector"),
+    *("company.", ".company", "direction", "company_pk", "%00"),
 )
-def test_a_path_that_leads_nowhere_is_400(ours: Tenant, path: str) -> None:
-    for url in ("/v1/company-workspace-connectors", ours.url("company_workspace_connector")):
+
+
+def test_a_path_that_leads_nowhere_is_400(ours: Tenant) -> None:
+    for path, url in product(NOWHERE, ("/v1/company-workspace-connectors", ours.url("company_workspace_connector"))):
         reply = get(f"{url}?include={path}", ours.caller)
-        assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
+        assert (path, reply.status, reply.error["code"]) == (path, 400, "INVALID_QUERY_PARAMETER")
         assert reply.error["source"] == {"parameter": "include"}
 
 
@@ -269,7 +257,7 @@ ROWS = 50
 
 def expected_statements(name: str, *, more: int = 0) -> int:
     """Return what a list with all includes may send: the page, one for each type, and what the type itself needs."""
-    resource = LISTS[name][0]
+    resource = LISTS[name]
     of_types = len(types_on(resource, *resource.includes))
     linkage = any(relationship.many for relationship in resource.relationships)
     return 1 + of_types + linkage + (name == PROVIDERS) + more
@@ -278,7 +266,7 @@ def expected_statements(name: str, *, more: int = 0) -> int:
 @pytest.fixture
 def many(world: World, ours: Tenant, name: str) -> Tenant:
     """The caller's tenant with so many rows of the list's type, each with parents of its own where it can have."""
-    type_ = LISTS[name][0].type
+    type_ = LISTS[name].type
     for _ in range(ROWS - 1):
         colleague = {"created_by": world.people(ours.workspace)} if "group" in type_ else {}
         row = add(world, ours, type_, **colleague)
@@ -293,7 +281,7 @@ def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_
     many: Tenant, statements: Statements, name: str, who: str
 ) -> None:
     caller = READER if who == "service" else many.caller
-    url = f"{list_url(name, many)}?{all_of(LISTS[name][0].type)}"
+    url = f"{list_url(name, many)}?{all_of(LISTS[name].type)}"
     get(url, caller)  # the first answer of a process also reads the cursor keys
     for size in (1, ROWS):
         statements.clear()
@@ -315,7 +303,7 @@ def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name not in {PROVIDERS, "workspace_group"}])
 def test_one_statement_more_for_the_workspace_that_is_claimed(ours: Tenant, statements: Statements, name: str) -> None:
-    url = f"{list_url(name, ours)}?{all_of(LISTS[name][0].type)}&filter[workspace]={ours.workspace.id}"
+    url = f"{list_url(name, ours)}?{all_of(LISTS[name].type)}&filter[workspace]={ours.workspace.id}"
     get(url, ours.caller)
     statements.clear()
     assert len(get(url, ours.caller).data) == 1

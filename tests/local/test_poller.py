@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from local.poller import InvalidAnswerError, Poller, failed_ids, to_event
 from local.template import QueueSource, Template
 from tests.local.queues import Sqs, serve
+from tests.local.stack_process import until
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:wellspring-sync.fifo"
 SOURCE = QueueSource("SyncQueue", batch_size=10, reports_failures=True, maximum_concurrency=10)
@@ -65,12 +67,7 @@ def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
         "md5OfBody": sent["MD5OfMessageBody"],
         "md5OfMessageAttributes": sent["MD5OfMessageAttributes"],
         "messageAttributes": {
-            "trace": {
-                "stringValue": "t",
-                "stringListValues": [],
-                "binaryListValues": [],
-                "dataType": "String",
-            }
+            "trace": {"stringValue": "t", "stringListValues": [], "binaryListValues": [], "dataType": "String"}
         },
         "eventSource": "aws:sqs",
         "eventSourceARN": ARN,
@@ -134,14 +131,14 @@ def test_an_exception_of_the_consumer_and_a_foreign_message_in_its_answer_fail_t
 
 
 def test_without_report_batch_item_failures_the_answer_is_not_read(sqs: Sqs) -> None:
-    source = QueueSource("SyncQueue", batch_size=10, reports_failures=False, maximum_concurrency=10)
+    source = replace(SOURCE, reports_failures=False)
     sqs.send("a", "1")
     poller(sqs, Consumer(failing("1")), source).poll_once()
     assert waiting(sqs) == []
 
 
 def test_a_batch_is_no_larger_than_the_template_says(sqs: Sqs) -> None:
-    source = QueueSource("SyncQueue", batch_size=2, reports_failures=True, maximum_concurrency=10)
+    source = replace(SOURCE, batch_size=2)
     for body in "123":
         sqs.send("a", body)
     consumer = Consumer(failing())
@@ -203,9 +200,7 @@ def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pyt
     polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
     sqs.send("a", "1")
     polling.start()
-    deadline = time.monotonic() + 5
-    while not consumer.batches and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert until(lambda: bool(consumer.batches))
     polling.stop()
     assert consumer.batches == [["1"]]
     assert "polling failed" in caplog.text

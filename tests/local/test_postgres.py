@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from local.clean import clean
 from local.errors import Fault
 from local.postgres import OWNER, SUPERUSER, Cluster, temporary
 from local.settings import ROOT, make_state_folder
+from tests.local.stack_process import lives, until
 
 pytestmark = pytest.mark.long
 
@@ -58,16 +58,6 @@ def kill(holder: subprocess.Popen[str]) -> None:
     holder.wait()
     assert holder.stdout is not None
     holder.stdout.close()
-
-
-def lives(pid: int) -> bool:
-    """Say whether the process runs; one that is dead and only waits to be collected does not."""
-    try:
-        os.kill(pid, 0)
-        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return status != "Z"
 
 
 def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
@@ -128,10 +118,7 @@ def test_a_killed_parent_leaves_no_server_behind(folder: Path) -> None:
     holder, server = hold(folder)
     assert lives(server)
     kill(holder)
-    deadline = time.monotonic() + 5
-    while lives(server) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not lives(server)
+    assert until(lambda: not lives(server))
 
 
 def test_it_starts_right_after_its_parent_was_killed(folder: Path) -> None:

@@ -1,16 +1,15 @@
 """`make redrive`: dead letters go back to the queue, in the order of their groups, and none is lost on the way."""
 
 import json
-import os
-import subprocess
-import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from local import __main__ as commands
 from local.postgres import locked
 from local.redrive import redrive
-from local.settings import ROOT
+from local.settings import Settings
 from tests.local.queues import Sqs
 
 
@@ -60,39 +59,20 @@ def test_where_there_are_none_nothing_is_moved(sqs: Sqs) -> None:
     assert sqs.bodies(sqs.receive()) == ["waiting"]
 
 
-class TestTheCommand:
-    def _run(self, state: Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "local", "redrive"],
-            cwd=ROOT,
-            env=os.environ | {"WELLSPRING_STATE": str(state)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    @pytest.mark.parametrize(
-        ("letters", "said"), [(0, "0 messages moved"), (1, "1 message moved"), (2, "2 messages moved")]
-    )
-    def test_says_how_many_it_moved(self, sqs: Sqs, tmp_path: Path, letters: int, said: str) -> None:
-        bury(sqs, "a", *(f"letter {number} {letters}" for number in range(letters)))
-        facts = {
-            "sqs_endpoint_url": sqs.server.endpoint_url,
-            "queue_url": sqs.url,
-            "dlq_url": sqs.dead_letters,
-            "feed_queue_url": sqs.server.urls["FeedQueue"],
-            "feed_dlq_url": sqs.server.urls["FeedDeadLetterQueue"],
-        }
-        (tmp_path / "stack.json").write_text(json.dumps(facts))
-        (tmp_path / "postgres").mkdir()
-        with locked(tmp_path / "postgres" / "lock"):
-            done = self._run(tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.startswith(said)
-        assert len(sqs.receive()) == letters
-
-    def test_says_that_no_stack_runs_where_none_does(self, tmp_path: Path) -> None:
-        done = self._run(tmp_path)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "the stack is not running; `make run` starts it\n"
+@pytest.mark.parametrize(
+    ("letters", "said"), [(0, "0 messages moved"), (1, "1 message moved"), (2, "2 messages moved")]
+)
+def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path, letters: int, said: str) -> None:
+    bury(sqs, "a", *(f"letter {number} {letters}" for number in range(letters)))
+    facts = {
+        "sqs_endpoint_url": sqs.server.endpoint_url,
+        "queue_url": sqs.url,
+        "dlq_url": sqs.dead_letters,
+        "feed_queue_url": sqs.server.urls["FeedQueue"],
+        "feed_dlq_url": sqs.server.urls["FeedDeadLetterQueue"],
+    }
+    (tmp_path / "stack.json").write_text(json.dumps(facts))
+    (tmp_path / "postgres").mkdir()
+    with locked(tmp_path / "postgres" / "lock"):
+        assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith(said)
+    assert len(sqs.receive()) == letters

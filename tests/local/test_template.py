@@ -18,16 +18,7 @@ def template() -> Template:
     return Template()
 
 
-@pytest.fixture(scope="module")
-def resources(template: Template) -> dict[str, Any]:
-    return template.resources
-
-
 MIGRATION = "SchemaMigrateFunction"
-
-
-def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
 
 
 def camel(handler: str) -> str:
@@ -40,7 +31,7 @@ def test_a_function_is_named_after_its_handler(template: Template) -> None:
         assert function.name == f"{by_hand.get(function.handler) or camel(function.handler)}Function"
 
 
-def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, resources: dict[str, Any]) -> None:
+def test_each_kind_of_function_signs_in_as_its_own_user(template: Template) -> None:
     # What agents ask comes as POST, and only reads.
     writing = {f"{route.function}.handler" for route in routes() if route.method != "GET" and route.path != MCP_PATH}
     writing.add("maintenance.prune.handler")
@@ -58,10 +49,6 @@ def test_each_kind_of_function_signs_in_as_its_own_user(template: Template, reso
         elif function.handler in {"maintenance.export.handler", "maintenance.publish.handler"}:
             role = "exporter" if "export" in function.handler else "publisher"
         assert function.environment["DB_USER"] == f"wellspring_{role}"
-        for policy in resources[name]["Properties"].get("Policies", []):
-            (statement,) = policy["Statement"]
-            assert statement["Action"] == "rds-db:connect"
-            assert statement["Resource"]["Fn::Sub"][0].endswith(f":dbuser:${{ProxyId}}/wellspring_{role}")
 
 
 def test_every_function_demands_verified_tls_and_no_function_but_the_migration_a_password(template: Template) -> None:
@@ -86,49 +73,33 @@ def test_the_sync_queues_are_fifo_and_the_feeds_are_not_and_all_are_encrypted(te
         assert not {"SqsManagedSseEnabled", "KmsMasterKeyId"} & queue.attributes.keys()
 
 
-def test_the_bucket_tells_the_loader_of_files_under_load(template: Template) -> None:
+def test_what_calls_functions_beside_routes_is_read(template: Template) -> None:
     assert template.bucket.notified == (("LoadQueue", "load/"),)
     assert template.bucket.name == "wellspring-feed-123456789012-us-east-1"
-
-
-def test_schedules_are_rates(template: Template) -> None:
-    seconds = {function.name: each for function, each in template.schedules}
-    assert seconds == {
+    assert {function.name: each for function, each in template.schedules} == {
         "MaintenancePruneFunction": 3600.0,
         "MaintenancePublishFunction": 60.0,
         "MaintenanceSettleFunction": 60.0,
         "FeedSettleFunction": 60.0,
     }
+    sources = [(function.name, each.batch_size, each.reports_failures) for function, each in template.queue_sources]
+    assert sources == [
+        ("SyncConsumerFunction", 10, True),
+        ("FeedConsumeFunction", 10, True),
+        ("FeedLoadFunction", 1, True),
+    ]
 
 
-def test_the_consumer_reports_failures_of_single_messages(template: Template) -> None:
-    sources = {function.name: source for function, source in template.queue_sources}
-    assert sources.keys() == {"SyncConsumerFunction", "FeedConsumeFunction", "FeedLoadFunction"}
-    assert all(source.reports_failures for source in sources.values())
-    assert [source.batch_size for source in sources.values()] == [10, 10, 1]
+def test_layers_are_built_for_the_architecture_of_functions(template: Template) -> None:
+    """What each is deployed for is in tests/aws/test_stack.py."""
+    assert template.document["Parameters"]["Architecture"]["Default"] == "arm64"
+    layers = [each for each in template.resources.values() if each["Type"] == "AWS::Serverless::LayerVersion"]
+    assert {str(each["Metadata"]["BuildArchitecture"]) for each in layers} == {str({"Ref": "Architecture"})}
 
 
-def test_functions_and_layer_are_built_for_one_architecture(resources: dict[str, Any]) -> None:
-    document = Template().document
-    wanted = {"Ref": "Architecture"}
-    assert document["Globals"]["Function"]["Architectures"] == [wanted]
-    for layer in of_type(resources, "AWS::Serverless::LayerVersion").values():
-        assert layer["Properties"]["CompatibleArchitectures"] == [wanted]
-        assert layer["Metadata"]["BuildArchitecture"] == wanted
-    assert document["Parameters"]["Architecture"]["Default"] == "arm64"
-
-
-def test_every_function_counts_its_layer_as_part_of_a_release(resources: dict[str, Any]) -> None:
-    # Globals may not say so, and without it an alias would stay where it is when only the layer has changed.
-    for name, function in of_type(resources, "AWS::Serverless::Function").items():
-        # The migration has no alias.
-        if function["Properties"].get("AutoPublishAlias") != "":
-            assert function["Properties"]["AutoPublishAliasAllProperties"] is True, name
-
-
-def test_the_runtime_is_the_python_of_the_project() -> None:
+def test_the_runtime_is_the_python_of_the_project(template: Template) -> None:
     version = (ROOT / ".python-version").read_text().strip()
-    assert Template().document["Globals"]["Function"]["Runtime"] == f"python{version}"
+    assert template.document["Globals"]["Function"]["Runtime"] == f"python{version}"
 
 
 def test_a_file_that_is_no_template_is_one_line(tmp_path: Path) -> None:
@@ -145,23 +116,10 @@ def write(folder: Path, document: dict[str, Any]) -> Template:
 
 
 def test_a_functions_own_settings_win_over_globals(tmp_path: Path) -> None:
-    template = write(
-        tmp_path,
-        {
-            "Globals": {"Function": {"Timeout": 10, "Environment": {"Variables": {"A": "1", "B": "1"}}}},
-            "Resources": {
-                "F": {
-                    "Type": "AWS::Serverless::Function",
-                    "Properties": {
-                        "Handler": "a.b.handler",
-                        "Timeout": 20,
-                        "Environment": {"Variables": {"B": "2"}},
-                    },
-                }
-            },
-        },
-    )
-    function = template.functions["F"]
+    own = {"Handler": "a.b.handler", "Timeout": 20, "Environment": {"Variables": {"B": "2"}}}
+    shared = {"Timeout": 10, "Environment": {"Variables": {"A": "1", "B": "1"}}}
+    resources = {"F": {"Type": "AWS::Serverless::Function", "Properties": own}}
+    function = write(tmp_path, {"Globals": {"Function": shared}, "Resources": resources}).functions["F"]
     assert (function.timeout, function.environment) == (20, {"A": "1", "B": "2"})
 
 

@@ -242,6 +242,14 @@ def test_it_begins_nothing_that_it_may_not_end(fresh_database: FreshDatabase, mo
     assert bus.calls == []
 
 
+@pytest.fixture
+def of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The account of calls of AWS."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nobody")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -254,12 +262,7 @@ def test_it_begins_nothing_that_it_may_not_end(fresh_database: FreshDatabase, mo
         ({"status": 500, "code": "InternalFailure"}, BusAway),
     ],
 )
-def test_what_the_bus_answers(
-    answer: dict[str, Any], expected: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def test_what_the_bus_answers(answer: dict[str, Any], expected: type[Exception] | None, of_nobody: None) -> None:
     bus = Bus("arn:aws:events:eu-central-1:000000000000:event-bus/wellspring")
     entries = [{"Source": "wellspring", "DetailType": TYPE, "Detail": "{}"}] * 2
     with Stubber(bus._events) as stubber:
@@ -273,10 +276,7 @@ def test_what_the_bus_answers(
             bus.put(entries)
 
 
-def test_a_bus_that_is_not_there_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "nobody")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def test_a_bus_that_is_not_there_is_away(of_nobody: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9")
     monkeypatch.setattr(buses, "CONNECT_SECONDS", 1)
     with pytest.raises(BusAway, match="EndpointConnectionError"):

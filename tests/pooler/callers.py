@@ -12,32 +12,32 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, select, text
+import pytest
+from sqlalchemy import Connection, select, text
 
-from tests.pooler.tenants import Link, Tenant
-from tests.support.api import READER, TYPES, Caller, Reply, call, draft, service
-from tests.support.databases import CONSUMER as CONSUMER_ROLE
+from tests.support.api import PIPELINE, READER, TYPES, Caller, Reply, call, draft, person
+from tests.support.databases import CONSUMER, WRITER, Role, engine_for, role_of_call
 from tests.support.databases import READER as READER_ROLE
-from tests.support.databases import WRITER as WRITER_ROLE
-from tests.support.databases import Role, engine_for, role_of_call
 from tests.support.queue import consume, synced
 from tests.support.transactions import in_transaction
-from tests.support.world import RecordType, Row
+from tests.support.world import Direction, RecordType, Row, World
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
 from wellspring.database import Transaction, WireStatement
 from wellspring.database import scope as scopes
+from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.session import session_of
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger
+from wellspring.resources import resource_of
 from wellspring.settings import CallerSettings
 
-PIPELINE = service("system:read", "sync:write")
-MOST_GROUPS = 4
+MOST_GROUPS, PROVIDERS = 4, 6
 # As many tries as nobody needs: a caller who is told to come again does so until something else is said.
 PATIENCE = 500
 MOST_TOLD = 20
@@ -45,111 +45,92 @@ MOST_TOLD = 20
 CHOICES = "/v1/workspace-providers"
 ENROLMENTS = "/v1/workspace-group-workspaces"
 GROUPS = "/v1/workspace-groups"
+# How all names of a tenant begin, and no other's.
 MARK = re.compile(r"\bT\d\d ")
+# Errors that Postgres makes in the middle of a transaction.
+REFUSED: Mapping[str, type[Exception]] = {
+    "SELECT 1/0": SchemaValidationError,
+    "INSERT INTO core_api.workspaces (name) VALUES ('no right')": InternalError,
+}
+
+# The record, the connector and the direction of a row of provenance.
+type Link = tuple[UUID, UUID, str]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the callers of one process do.
+@dataclass
+class Asking:
+    """What all callers do at the same time, and what becomes of it.
 
     Attributes:
-        url: where all of them log in.
-        tenants: one caller for each.
-        all_tenants: whose rows there are.
-        with_service: whether one more caller is a service, which sees all of them.
+        tenants: one caller for each, and one more, a service, which sees all of them.
         providers: the catalogue.
         requests: how many each caller makes at least.
         disturbed: whether 503 is an answer.
         unsafe: whether the scope is said as no function of the product says it; one leak will do then.
-    """
-
-    url: str
-    tenants: Sequence[Tenant]
-    all_tenants: Sequence[Tenant]
-    with_service: bool
-    providers: Sequence[UUID]
-    requests: int
-    disturbed: bool = False
-    unsafe: bool = False
-
-
-@dataclass
-class Report:
-    """What became of it, for one caller or for several.
-
-    Attributes:
-        tenants: theirs, as they are now.
-        requests: how many were answered.
-        statuses: how often each status was.
-        sqlstates: how often each SQLSTATE stood in the log of what could not be answered.
+        statuses: of the answers.
+        sqlstates: in the log of what could not be answered.
         leaks: where somebody was shown what is somebody else's.
         faults: what else was not as it must be.
     """
 
-    tenants: list[Tenant] = field(default_factory=list)
-    requests: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    sqlstates: Counter[str] = field(default_factory=Counter)
+    tenants: "Sequence[Tenant]"
+    providers: Sequence[UUID]
+    requests: int
+    disturbed: bool = False
+    unsafe: bool = False
+    statuses: list[int] = field(default_factory=list)
+    sqlstates: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def __add__(self, other: "Report") -> "Report":
-        return Report(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+    def run(self, url: str) -> None:
+        """Let all callers ask, who log in at `url`."""
+        callers = [*(_OfTenant(self, tenant) for tenant in self.tenants), _OfAll(self, "the service")]
+        with (
+            ExitStack() as closing,
+            pytest.MonkeyPatch.context() as patch,
+            ThreadPoolExecutor(len(callers)) as pool,
+        ):
+            patch.setattr(scopes, "connection", _Lines(url, closing).connection)
+            if self.unsafe:
+                patch.setattr(scopes, "_once", _once_unsafely)
+            patch.setattr(logger._logger, "handlers", [_Kept(self)])
+            closing.callback(logger.setLevel, logger._logger.level)
+            logger.setLevel(logging.WARNING)
+            list(pool.map(lambda caller: caller.ask_all(caller.questions), callers))
+        circuit_breaker.record_answer()
 
 
-class Lines:
+class _Lines:
     """The engines of the callers' threads, in the place of the one that a Lambda environment has."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, closing: ExitStack) -> None:
+        self._url, self._closing = url, closing
         self._own = threading.local()
-        self._all: list[Engine] = []
 
     def connection(self) -> Connection:
         """Stand in for `scope.connection`."""
-        engines: dict[str, Engine] = self._own.__dict__.setdefault("engines", {})
-        role = role_of_call.get() or WRITER_ROLE
+        engines = self._own.__dict__
+        role = role_of_call.get() or WRITER
         if role not in engines:
             engines[role] = engine_for(self._url, user=role)
-            self._all.append(engines[role])
-        return engines[role].connect()
-
-    def close(self) -> None:
-        for engine in self._all:
-            engine.dispose()
+            self._closing.callback(engines[role].dispose)
+        found: Connection = engines[role].connect()
+        return found
 
 
-class Kept(logging.Handler):
+class _Kept(logging.Handler):
     """Keeps the SQLSTATEs of what could not be answered, and what nobody foresaw."""
 
-    def __init__(self) -> None:
+    def __init__(self, asking: Asking) -> None:
         super().__init__(logging.WARNING)
-        self.sqlstates: Counter[str] = Counter()
-        self.unforeseen: list[str] = []
+        self._asking = asking
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.__dict__
-        self.sqlstates[str(said.get("sqlstate", "none"))] += 1
+        self._asking.sqlstates.append(str(said.get("sqlstate", "none")))
         if "exception" in said or said.get("code") == InternalError.code:
-            _tell(self.unforeseen, f"the log: {record.getMessage()} {said}")
-
-
-def run(plan: Plan) -> Report:
-    """Let all callers of a plan ask at the same time, in a process of their own: it is left as it is."""
-    lines, kept = Lines(plan.url), Kept()
-    scopes.connection = lines.connection
-    if plan.unsafe:
-        scopes._once = _once_unsafely
-    logger._logger.handlers = [kept]
-    logger.setLevel(logging.WARNING)
-    leaked = threading.Event()
-    callers: list[_Caller] = [_OfTenant(plan, leaked, tenant) for tenant in plan.tenants]
-    if plan.with_service:
-        callers.append(_OfAll(plan, leaked))
-    with ThreadPoolExecutor(len(callers)) as pool:
-        reports = list(pool.map(_Caller.ask_all, callers))
-    lines.close()
-    return sum(reports, Report(sqlstates=kept.sqlstates, faults=kept.unforeseen))
+            _tell(self._asking.faults, f"the log: {record.getMessage()} {said}")
 
 
 def _once_unsafely[Result](
@@ -165,38 +146,96 @@ def _once_unsafely[Result](
             return work(held)
 
 
-class _Caller:
-    """Somebody who asks one thing after another.
+class Tenant:
+    """What a tenant owns, and what its caller must be shown of it at the moment.
 
-    Args:
-        plan: what to do.
-        leaked: whether somebody in this process was shown what is somebody else's.
-        seed: what their choices depend on.
+    Attributes:
+        mark: how all its names begin.
+        caller: its person, who owns `home` and `spare` and, through the group, sees `second`.
+        home: a workspace with records and two connectors.
+        second: a workspace that is enrolled in the group.
+        spare: a workspace that is not, now and then.
+        settled: a connector of `home` whose rows stay as they are.
+        fed: a connector of `home` that the pipeline feeds.
+        kept: one row of each type of provenance, of `settled`.
+        numbers: the pks of records and connectors.
+        links: the live rows of provenance that the person sees, by the type of their record.
+        lasting: those of them that no pipeline changes.
+        keys: requests for groups that were answered, by their idempotency key.
     """
 
-    def __init__(self, plan: Plan, leaked: threading.Event, seed: int) -> None:
-        self.plan = plan
-        self.leaked = leaked
-        self.dice = random.Random(seed)
-        self.report = Report()
+    def __init__(self, world: World, number: int, providers: Sequence[Row]) -> None:
+        self.mark = mark = f"T{number:02} "
+        self.home, self.second, self.spare = (world.workspace(f"{mark}{name}") for name in ("home", "second", "spare"))
+        owner = world.people(self.home, f"{mark}owner")
+        self.caller = person(owner)
+        for workspace in (self.home, self.spare):
+            world.member(owner, workspace, "owner")
+        self.group = world.group(owner, f"{mark}group")
+        world.group_member(owner, self.group, "owner")
+        world.enrol(self.group, self.second, owner)
+        self.settled, self.fed, remote = (world.workspace_connector(of) for of in (self.home, self.home, self.second))
+        self.records = {type_: self._records(world, type_, self.home, 4) for type_ in TYPES}
+        self.kept: dict[RecordType, Row] = {}
+        self.numbers = {row.id: row.pk for row in (self.settled, self.fed, remote)}
+        self.links: dict[RecordType, set[Link]] = {type_: set() for type_ in TYPES}
+        for type_, records in self.records.items():
+            abroad = self._records(world, type_, self.second, 1)
+            for place, row in enumerate((*records, *abroad)):
+                self.numbers[row.id] = row.pk
+                connector = remote if row in abroad else self.settled
+                direction: Direction = "output" if place % 2 else "input"
+                self.kept.setdefault(type_, world.provenance(row, connector, direction))
+                self.links[type_].add((row.id, connector.id, direction))
+            world.tombstone(world.provenance(records[0], self.fed))
+        self.lasting = {type_: frozenset(links) for type_, links in self.links.items()}
+        for provider in providers[:2]:
+            world.choose(self.home, provider, is_matched=True)
+        self.choices = {provider.id for provider in providers[:2]}
+        self.enrolled, self.groups = {self.second.id}, {self.group.id}
+        self.keys: dict[str, str] = {}
 
-    def ask_all(self) -> Report:
-        """Ask until enough has been asked, and say what became of it."""
-        while self.report.requests < self.plan.requests and not (self.plan.unsafe and self.leaked.is_set()):
-            question = self.dice.choice(self.questions)
+    def numbered(self, type_: RecordType, *, lasting: bool = False) -> list[tuple[int, int, str]]:
+        """Return links as the table has them."""
+        links = self.lasting[type_] if lasting else self.links[type_]
+        return [(self.numbers[record], self.numbers[connector], way) for record, connector, way in links]
+
+    def _records(self, world: World, type_: RecordType, workspace: Row, count: int) -> list[Row]:
+        name = resource_of(type_).attributes[0].name
+        return [world.record(type_, workspace, **{name: f"{self.mark}{type_} {number}"}) for number in range(count)]
+
+
+def tenants(world: World, count: int) -> tuple[list[Tenant], list[UUID]]:
+    """Make so many tenants, and rows between each of them and the next; return them and the catalogue's providers."""
+    providers = [world.provider(f"provider-{number}") for number in range(PROVIDERS)]
+    made = [Tenant(world, number, providers) for number in range(count)]
+    for ours, theirs in zip(made, [*made[1:], made[0]], strict=True):
+        for rows in ours.records.values():
+            # Seen by neither: the platform may move a record.
+            world.provenance(rows[0], theirs.settled)
+    return made, [provider.id for provider in providers]
+
+
+class _Caller:
+    """Somebody who asks one thing after another."""
+
+    def __init__(self, asking: Asking, name: str) -> None:
+        self.asking, self.name = asking, name
+        self.dice = random.Random(name)
+        self.requests = 0
+
+    def ask_all(self, questions: Sequence[Callable[[], None]]) -> None:
+        """Ask until enough has been asked."""
+        while self.requests < self.asking.requests and not (self.asking.unsafe and self.asking.leaks):
+            question = self.dice.choice(questions)
             try:
                 question()
             except Exception as error:  # noqa: BLE001  (whatever it is, it is told with the rest)
                 self.wrong(f"{question.__name__}: {type(error).__name__}: {error}")
-        return self.report
 
     @property
-    def questions(self) -> Sequence[Callable[[], None]]:
-        raise NotImplementedError
-
-    @property
-    def name(self) -> str:
-        raise NotImplementedError
+    def type(self) -> RecordType:
+        return self.dice.choice(TYPES)
 
     # ---- asking --------------------------------------------------------------------------------------
     def ask(
@@ -209,42 +248,42 @@ class _Caller:
         key: str | None = None,
         when_done: int | None = None,
     ) -> Reply:
-        """Ask until something else than 503 is said.
+        """Ask until something else than 503 is said, which must be one of `statuses`.
 
-        Args:
-            method: the HTTP method.
-            url: path and query.
-            who: asks.
-            statuses: what may be said.
-            document: the body.
-            key: the idempotency key.
-            when_done: what may be said after a 503, where the first request was granted all the same.
+        Or `when_done`, after a 503: the first request may have been granted all the same.
         """
-        tries = 0
+        tries: list[int] = []
 
         def asked() -> Reply | None:
-            nonlocal tries
-            tries += 1
-            self.report.requests += 1
             reply = call(method, url, who, document, headers={"idempotency-key": key} if key else None)
-            self.report.statuses[reply.status] += 1
+            tries.append(reply.status)
+            self.answered(reply.status)
             self.read(reply)
             return None if reply.status == 503 else reply
 
         reply = self.until_answered(asked)
-        if reply.status not in statuses and (tries == 1 or reply.status != when_done):
+        if reply.status not in statuses and (len(tries) == 1 or reply.status != when_done):
             self.wrong(f"{method} {url} is none of {statuses}: {reply.status} {reply.body}")
         return reply
 
     def get(self, url: str, who: Caller, status: int = 200) -> Reply:
         return self.ask("GET", url, who, status)
 
+    def answered(self, status: int) -> None:
+        self.requests += 1
+        self.asking.statuses.append(status)
+
     def read(self, reply: Reply) -> None:
         """Look at an answer as such, whatever was asked."""
 
-    def transact[Result](
-        self, work: Callable[[Transaction], Result], scope: str | None, role: Role = READER_ROLE
-    ) -> Result:
+    def table(self, type_: RecordType, scope: str | None, role: Role = READER_ROLE) -> list[Any]:
+        """Return all live rows of a table, read with nothing that asks for whom."""
+        table = table_of(f"{type_}_workspace_connectors")
+        columns = (table.c[f"{type_}_pk"], table.c.workspace_connector_pk, table.c.direction)
+        statement = select(*columns).where(table.c.deleted_at.is_(None))
+        return self.transact(lambda held: [tuple(row) for row in held.execute(statement)], scope, role)
+
+    def transact[Result](self, work: Callable[[Transaction], Result], scope: str | None, role: Role) -> Result:
         """Run `work` as the product does."""
 
         def ran() -> tuple[Result] | None:
@@ -264,13 +303,13 @@ class _Caller:
             answer = ask()
             if answer is not None:
                 return answer
-            if not self.plan.disturbed:
+            if not self.asking.disturbed:
                 self.wrong("503, and nothing had happened")
         raise TimeoutError
 
     # ---- findings ------------------------------------------------------------------------------------
     def wrong(self, what: str) -> None:
-        _tell(self.report.faults, f"{self.name}: {what}")
+        _tell(self.asking.faults, f"{self.name}: {what}")
 
     def same(self, what: str, found: object, expected: object) -> None:
         """Say so where two differ."""
@@ -281,8 +320,7 @@ class _Caller:
         """Say what is there and is not the caller's, and what is the caller's and not there."""
         there, theirs = Counter(found), Counter(expected)
         if there - theirs:
-            self.leaked.set()
-            _tell(self.report.leaks, f"{self.name}: {what} shows {list((there - theirs).elements())} of others")
+            _tell(self.asking.leaks, f"{self.name}: {what} shows {list((there - theirs).elements())} of others")
         if theirs - there:
             self.wrong(f"{what} lacks {list((theirs - there).elements())}")
 
@@ -290,27 +328,17 @@ class _Caller:
 class _OfTenant(_Caller):
     """A tenant's person, and the pipeline that feeds the tenant."""
 
-    def __init__(self, plan: Plan, leaked: threading.Event, tenant: Tenant) -> None:
-        super().__init__(plan, leaked, int(tenant.mark[1:]))
-        self.report.tenants.append(tenant)
-        self.mine = tenant
-        self.who = tenant.caller
+    def __init__(self, asking: Asking, tenant: Tenant) -> None:
+        super().__init__(asking, tenant.mark)
+        self.mine, self.who = tenant, tenant.caller
         self.scope = scope_of(principal_of(tenant.caller.claims, CallerSettings()))
-        self.others = [other for other in plan.all_tenants if other.mark != tenant.mark]
-
-    @property
-    def name(self) -> str:
-        return self.mine.mark
+        self.others = [other for other in asking.tenants if other is not tenant]
 
     @property
     def questions(self) -> Sequence[Callable[[], None]]:
         reading = (self.walk, self.look_at_everything, self.filter, self.look_unguarded)
         writing = (self.choose, self.enrol, self.make_group, self.feed, self.write_provenance)
         return (*reading, *writing, *[self.look_at_one, self.be_refused] * 3)
-
-    @property
-    def type(self) -> RecordType:
-        return self.dice.choice(TYPES)
 
     @property
     def other(self) -> Tenant:
@@ -352,18 +380,17 @@ class _OfTenant(_Caller):
 
     def look_at_one(self) -> None:
         type_ = self.type
-        mine, theirs = (f"{_path(type_)}/{tenant.kept[type_].id}" for tenant in (self.mine, self.other))
-        reply = self.get(f"{mine}?include={type_}", self.who)
-        self.same(f"one of {type_}", reply.data["id"], str(self.mine.kept[type_].id))
-        self.get(theirs, self.who, 404)
+        mine, theirs = (tenant.kept[type_].id for tenant in (self.mine, self.other))
+        reply = self.get(f"{_path(type_)}/{mine}?include={type_}", self.who)
+        self.same(f"one of {type_}", reply.data["id"], str(mine))
+        self.get(f"{_path(type_)}/{theirs}", self.who, 404)
 
     def look_unguarded(self) -> None:
         """Read whole tables with row-level security alone: as oneself, as nobody, and after errors."""
-        type_, role = self.type, self.dice.choice((READER_ROLE, WRITER_ROLE))
-        expected = [self.mine.numbered(link) for link in self.mine.links[type_]]
-        self.shown(f"the table of {type_}", self.transact(_table(type_), self.scope, role), expected)
-        self.shown(f"the table of {type_} for nobody", self.transact(_table(type_), None, role), ())
-        for statement, refusal in _REFUSED.items():
+        type_, role = self.type, self.dice.choice((READER_ROLE, WRITER))
+        self.shown(f"the table of {type_}", self.table(type_, self.scope, role), self.mine.numbered(type_))
+        self.shown(f"the table of {type_} for nobody", self.table(type_, None, role), ())
+        for statement, refusal in REFUSED.items():
             try:
                 self.transact(lambda held, sql=statement: held.execute(text(sql)), self.scope, role)  # type: ignore[misc]
             except refusal:
@@ -372,12 +399,12 @@ class _OfTenant(_Caller):
 
     def be_refused(self) -> None:
         other = self.other
-        provider = draft("workspace_provider", provider=Row("provider", 0, self.plan.providers[0]))
+        provider = draft("workspace_provider", provider=Row("provider", 0, self.asking.providers[0]))
         theirs = f"/v1/workspaces/{other.home.id}/providers"
         for method, url, status, document in (
             ("GET", theirs, 404, None),
             ("POST", theirs, 404, provider),
-            ("DELETE", f"{theirs}/{self.plan.providers[0]}", 404, None),
+            ("DELETE", f"{theirs}/{self.asking.providers[0]}", 404, None),
             ("GET", f"{GROUPS}/{other.group.id}", 404, None),
             ("GET", f"{CHOICES}?filter[workspace]={other.home.id}", 403, None),
             ("GET", f"{CHOICES}?page[size]=0", 400, None),
@@ -389,7 +416,7 @@ class _OfTenant(_Caller):
     # ---- writing -------------------------------------------------------------------------------------
     def choose(self) -> None:
         path, mine = f"/v1/workspaces/{self.mine.home.id}/providers", self.mine.choices
-        provider = self.dice.choice(self.plan.providers)
+        provider = self.dice.choice(self.asking.providers)
         if provider in mine:
             self.ask("DELETE", f"{path}/{provider}", self.who, 204, when_done=404)
             mine.remove(provider)
@@ -429,35 +456,33 @@ class _OfTenant(_Caller):
 
     def feed(self) -> None:
         """Deliver a message, twice; its rows take the place of the former ones."""
-        count = self.dice.randrange(1, 4)
+        fed, count = self.mine.fed, self.dice.randrange(1, 4)
         records = [row for type_ in TYPES for row in self.dice.sample(self.mine.records[type_], count)]
-        message = synced(self.mine.fed, records, mode="relink")
+        message = synced(fed, records, mode="relink")
         for _ in range(2):
             self.until_answered(lambda: self.deliver(message))
         for row in records:
-            self.mine.links[_type(row)].add((row.id, self.mine.fed.id, "input"))
+            self.mine.links[row.type].add((row.id, fed.id, "input"))
         type_ = self.type
-        reply = self.get(f"{_path(type_)}?filter[workspace_connector]={self.mine.fed.id}", self.who)
-        expected = [link for link in self.mine.links[type_] if link[1] == self.mine.fed.id]
+        reply = self.get(f"{_path(type_)}?filter[workspace_connector]={fed.id}", self.who)
+        expected = [link for link in self.mine.links[type_] if link[1] == fed.id]
         self.shown(f"the fed {type_}", _links(type_, reply), expected)
 
     def deliver(self, message: Any) -> bool | None:
         """Return whether a message was taken; None where it came back."""
-        self.report.requests += 1
-        token = role_of_call.set(CONSUMER_ROLE)
+        token = role_of_call.set(CONSUMER)
         try:
-            return not consume(message) or None
+            is_taken = not consume(message)
         finally:
             role_of_call.reset(token)
+        self.answered(200 if is_taken else 503)
+        return is_taken or None
 
     def write_provenance(self) -> None:
         type_ = self.type
         record, connector = self.dice.choice(self.mine.records[type_]), self.mine.fed
-        document = draft(
-            f"{type_}_workspace_connector",
-            {"direction": "output"},
-            **{type_: record, "workspace_connector": connector},
-        )
+        related = {type_: record, "workspace_connector": connector}
+        document = draft(f"{type_}_workspace_connector", {"direction": "output"}, **related)
         reply = self.ask("POST", _path(type_), PIPELINE, 201, document=document, key=str(uuid4()))
         self.same(f"the written {type_}", _links(type_, reply), [(record.id, connector.id, "output")])
         url = f"{_path(type_)}/{reply.data['id']}"
@@ -468,18 +493,10 @@ class _OfTenant(_Caller):
 
 
 class _OfAll(_Caller):
-    """A service, which is shown all tenants: what it asks for of one it is told of that one."""
+    """A service, which is shown all tenants: what it asks for of one it is told of that one.
 
-    def __init__(self, plan: Plan, leaked: threading.Event) -> None:
-        super().__init__(plan, leaked, len(plan.all_tenants))
-        # Their callers change the rest while this one looks.
-        self._settled = {
-            (tenant.mark, type_): tenant.settled_links(type_) for tenant in plan.all_tenants for type_ in TYPES
-        }
-
-    @property
-    def name(self) -> str:
-        return "the service"
+    The tenants' callers change what is not lasting while this one looks.
+    """
 
     @property
     def questions(self) -> Sequence[Callable[[], None]]:
@@ -487,18 +504,18 @@ class _OfAll(_Caller):
 
     @property
     def tenant(self) -> Tenant:
-        return self.dice.choice(self.plan.all_tenants)
+        return self.dice.choice(self.asking.tenants)
 
     def look_at_settled(self) -> None:
-        type_, tenant = self.dice.choice(TYPES), self.tenant
+        type_, tenant = self.type, self.tenant
         url = f"{_path(type_)}?filter[workspace_connector]={tenant.settled.id}&include={type_}"
         # The first record of the tenant before has a row of this connector, too.
         found = [link for link in _links(type_, self.get(url, READER)) if link[0] in tenant.numbers]
-        expected = [link for link in self._settled[tenant.mark, type_] if link[1] == tenant.settled.id]
+        expected = [link for link in tenant.lasting[type_] if link[1] == tenant.settled.id]
         self.shown(f"the settled {type_} of {tenant.mark}", found, expected)
 
     def look_at_one(self) -> None:
-        type_, tenant = self.dice.choice(TYPES), self.tenant
+        type_, tenant = self.type, self.tenant
         reply = self.get(f"{_path(type_)}/{tenant.kept[type_].id}?include={type_}", READER)
         self.shown("one row", set(MARK.findall(reply.body)), {tenant.mark})
 
@@ -508,22 +525,12 @@ class _OfAll(_Caller):
         self.shown("the choices", set(MARK.findall(reply.body)) | {tenant.mark}, {tenant.mark})
 
     def look_unguarded(self) -> None:
-        type_ = self.dice.choice(TYPES)
-        found = set(self.transact(_table(type_), SERVICE_SCOPE))
-        settled = {
-            tenant.numbered(link) for tenant in self.plan.all_tenants for link in self._settled[tenant.mark, type_]
-        }
-        self.same(f"what the table of {type_} lacks", settled - found, set())
+        type_ = self.type
+        lasting = {link for tenant in self.asking.tenants for link in tenant.numbered(type_, lasting=True)}
+        self.same(f"what the table of {type_} lacks", lasting - {*self.table(type_, SERVICE_SCOPE)}, set())
 
     def be_refused(self) -> None:
         self.ask("DELETE", f"{CHOICES}/{self.tenant.home.id}", READER, 403)
-
-
-# Errors that Postgres makes in the middle of a transaction.
-_REFUSED: Mapping[str, type[Exception]] = {
-    "SELECT 1/0": SchemaValidationError,
-    "INSERT INTO core_api.workspaces (name) VALUES ('no right')": InternalError,
-}
 
 
 def _tell(list_: list[str], what: str) -> None:
@@ -531,27 +538,15 @@ def _tell(list_: list[str], what: str) -> None:
         list_.append(what[:1000])
 
 
-def _table(type_: str) -> Callable[[Transaction], list[Any]]:
-    """Return the work of reading all live rows of a table, with nothing that asks for whom."""
-    table = table_of(f"{type_}_workspace_connectors")
-    columns = (table.c[f"{type_}_pk"], table.c.workspace_connector_pk, table.c.direction)
-    statement = select(*columns).where(table.c.deleted_at.is_(None))
-    return lambda transaction: [tuple(row) for row in transaction.execute(statement)]
-
-
-def _path(type_: str) -> str:
+def _path(type_: RecordType) -> str:
     return f"/v1/{type_}-workspace-connectors"
-
-
-def _type(row: Row) -> RecordType:
-    return next(type_ for type_ in TYPES if type_ == row.type)
 
 
 def _linked(item: Any, name: str) -> UUID:
     return UUID(item["relationships"][name]["data"]["id"])
 
 
-def _links(type_: str, reply: Reply) -> list[Link]:
+def _links(type_: RecordType, reply: Reply) -> list[Link]:
     """Return what the rows of an answer link."""
     items = reply.data if isinstance(reply.data, list) else [reply.data]
     return [

@@ -8,18 +8,18 @@ import pytest
 from tests.support import databases
 from tests.support.databases import FreshDatabase, settings_for
 from wellspring.database.engine import connect
-from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.pipeline import PipelinedConnection as Driver
 
 
 @pytest.fixture
-def driver(fresh_database: FreshDatabase) -> Iterator[PipelinedConnection]:
+def driver(fresh_database: FreshDatabase) -> Iterator[Driver]:
     """The connection of a test."""
     with closing(connect(settings_for(fresh_database.url))) as connection:
         yield connection
 
 
 @pytest.fixture
-def other(fresh_database: FreshDatabase) -> Iterator[PipelinedConnection]:
+def other(fresh_database: FreshDatabase) -> Iterator[Driver]:
     """Another session, which sees what was committed and ends or cancels what others do; in autocommit."""
     with closing(connect(settings_for(fresh_database.url))) as connection:
         connection.autocommit = True

@@ -1,6 +1,5 @@
 """The pipelining connection before a real server: what it sends, and what it makes of the answers (docs/adr/0019)."""
 
-import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,7 +15,7 @@ from tests.support.databases import FreshDatabase, Statements, fresh, settings_f
 from tests.support.wire import Flushes
 from wellspring import plan_cache
 from wellspring.database import session
-from wellspring.database.pipeline import PipelinedConnection
+from wellspring.database.pipeline import PipelinedConnection as Driver
 from wellspring.database.session import WireStatement
 from wellspring.database.wire import Wire
 
@@ -46,12 +45,12 @@ def fresh_database(shared: FreshDatabase) -> Iterator[FreshDatabase]:
     shared.commit()
 
 
-def ask(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
+def ask(driver: Driver, statement: str, *values: object) -> list[Any]:
     """Return the rows of a statement; `%s` stands for a value."""
     return list(driver.cursor().execute(statement, values).fetchall())
 
 
-def run(driver: PipelinedConnection, statement: str, *values: object) -> legacy.Cursor:
+def run(driver: Driver, statement: str, *values: object) -> legacy.Cursor:
     """Run what has no rows to return."""
     return driver.cursor().execute(statement, values)
 
@@ -67,12 +66,12 @@ def refused(do: Callable[..., object], *given: Any, **named: Any) -> str:
     return code(caught)
 
 
-def assert_closed(driver: PipelinedConnection) -> None:
+def assert_closed(driver: Driver) -> None:
     with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
         ask(driver, "SELECT 1")
 
 
-def still_answers(driver: PipelinedConnection) -> bool:
+def still_answers(driver: Driver) -> bool:
     """Say whether each of the next questions gets the answer that belongs to it."""
     driver.rollback()
     answers = [ask(driver, "SELECT CAST(%s AS int)", number) for number in range(3)]
@@ -80,52 +79,48 @@ def still_answers(driver: PipelinedConnection) -> bool:
     return answers == [[[0]], [[1]], [[2]]]
 
 
-def added(other: PipelinedConnection) -> int:
+def added(other: Driver) -> int:
     return int(ask(other, f"SELECT count(*) FROM {INBOX}")[0][0])
 
 
 class TestWhatIsSent:
-    def test_is_one_flush_for_a_statement_and_one_for_the_end(
-        self, driver: PipelinedConnection, flushes: Flushes
-    ) -> None:
+    def test_is_one_flush_for_a_statement_and_one_for_the_end(self, driver: Driver, flushes: Flushes) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask(driver, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
         ask(driver, "SELECT 1")
         driver.commit()
         assert flushes == [BEGIN + AHEAD + STATEMENT + SYNC, STATEMENT + SYNC, SIMPLE]
 
-    def test_is_nothing_where_nothing_was_asked(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+    def test_is_nothing_where_nothing_was_asked(self, driver: Driver, flushes: Flushes) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         driver.commit()
         driver.rollback()
         assert flushes == []
 
     @pytest.mark.parametrize("end", ["commit", "rollback"])
-    def test_ahead_does_not_outlive_the_transaction(self, driver: PipelinedConnection, end: str) -> None:
+    def test_ahead_does_not_outlive_the_transaction(self, driver: Driver, end: str) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         getattr(driver, end)()
         assert ask(driver, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
 
-    def test_of_several_statements_in_one_text_waits_for_what_is_ahead(
-        self, driver: PipelinedConnection, flushes: Flushes
-    ) -> None:
+    def test_of_several_statements_in_one_text_waits_for_what_is_ahead(self, driver: Driver, flushes: Flushes) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask(driver, "SELECT 1; SELECT current_setting('wellspring.scope')") == [[1], ["service"]]
         assert flushes == [BEGIN + AHEAD + SYNC, SIMPLE]
 
-    def test_holds_no_begin_in_autocommit(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+    def test_holds_no_begin_in_autocommit(self, driver: Driver, flushes: Flushes) -> None:
         driver.autocommit = True
         ask(driver, "SELECT %s", "x")
         ask(driver, "SELECT 1")
         assert flushes == [STATEMENT + SYNC, SIMPLE]
 
-    def test_holds_no_begin_once_it_was_sent(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+    def test_holds_no_begin_once_it_was_sent(self, driver: Driver, flushes: Flushes) -> None:
         ask(driver, "SELECT 1; SELECT 2")
         ask(driver, "SELECT 1")
         assert flushes == [BEGIN + SYNC, SIMPLE, STATEMENT + SYNC]
 
     def test_is_parsed_for_placeholders_once(
-        self, driver: PipelinedConnection, pipelining: str, monkeypatch: pytest.MonkeyPatch
+        self, driver: Driver, pipelining: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         parsed: list[str] = []
         statement = f"SELECT CAST(%s AS int) AS parsed_once_{pipelining}"
@@ -172,24 +167,24 @@ QUESTIONS: list[tuple[str, tuple[object, ...]]] = [
 
 
 @pytest.fixture
-def reading(driver: PipelinedConnection) -> PipelinedConnection:
+def reading(driver: Driver) -> Driver:
     """A connection whose next transaction only reads."""
     driver.session.begin(is_read=True)
     return driver
 
 
-def ask_last(driver: PipelinedConnection, statement: str, *values: object) -> list[Any]:
+def ask_last(driver: Driver, statement: str, *values: object) -> list[Any]:
     """Ask what is the last of its transaction."""
     return list(run_last(driver, statement, *values).fetchall())
 
 
-def run_last(driver: PipelinedConnection, statement: str, *values: object) -> legacy.Cursor:
+def run_last(driver: Driver, statement: str, *values: object) -> legacy.Cursor:
     with driver.session.pipelined([WireStatement(statement, values)], is_last=True):
         return run(driver, statement, *values)
 
 
 class TestTheLastOfATransactionThatOnlyReads:
-    def test_takes_the_commit_with_it(self, reading: PipelinedConnection, flushes: Flushes) -> None:
+    def test_takes_the_commit_with_it(self, reading: Driver, flushes: Flushes) -> None:
         reading.session.ahead("SELECT wellspring.enter($1)", "service")
         assert ask_last(reading, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
         reading.commit()
@@ -198,14 +193,14 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert ask(reading, "SELECT current_setting('wellspring.scope', true)") != [["service"]]
         assert still_answers(reading)
 
-    def test_takes_it_also_where_others_went_before(self, reading: PipelinedConnection, flushes: Flushes) -> None:
+    def test_takes_it_also_where_others_went_before(self, reading: Driver, flushes: Flushes) -> None:
         ask(reading, "SELECT 1")
         assert ask_last(reading, "SELECT g FROM generate_series(1, 3) AS g") == [[1], [2], [3]]
         reading.commit()
         assert flushes == [BEGIN + STATEMENT + SYNC, STATEMENT + COMMIT + SYNC]
 
     def test_leaves_one_that_may_write_to_whoever_ends_it(
-        self, driver: PipelinedConnection, other: PipelinedConnection, flushes: Flushes
+        self, driver: Driver, other: Driver, flushes: Flushes
     ) -> None:
         run_last(driver, ADD)
         assert added(other) == 0
@@ -216,14 +211,14 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert added(other) == 0
         assert flushes == [BEGIN + STATEMENT + SYNC, SIMPLE, STATEMENT + SYNC, SIMPLE, SIMPLE]
 
-    def test_is_one_of_each_transaction(self, reading: PipelinedConnection, flushes: Flushes) -> None:
+    def test_is_one_of_each_transaction(self, reading: Driver, flushes: Flushes) -> None:
         for _ in range(2):
             assert ask_last(reading, "SELECT 1") == [[1]]
             reading.commit()
         assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC] * 2
 
     @pytest.mark.parametrize("end", ["commit", "rollback"])
-    def test_is_not_followed_by_another(self, reading: PipelinedConnection, flushes: Flushes, end: str) -> None:
+    def test_is_not_followed_by_another(self, reading: Driver, flushes: Flushes, end: str) -> None:
         ask_last(reading, "SELECT 1")
         for text in ("SELECT 2", "SELECT 2; SELECT 3"):
             with pytest.raises(RuntimeError, match="the transaction has ended"):
@@ -235,7 +230,7 @@ class TestTheLastOfATransactionThatOnlyReads:
     # One by one, COMMIT is not sent before the answer was read: the scope gives the connection up.
     @pytest.mark.parametrize("pipelining", ["true"], indirect=True)
     def test_is_not_followed_by_another_where_its_answer_could_not_be_read(
-        self, reading: PipelinedConnection, flushes: Flushes
+        self, reading: Driver, flushes: Flushes
     ) -> None:
         with pytest.raises(ValueError, match="4300 digits"):
             ask_last(reading, "SELECT CAST(%s AS json)", "9" * 5000)
@@ -244,14 +239,14 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC]
         assert still_answers(reading)
 
-    def test_fails_as_any_other(self, reading: PipelinedConnection, flushes: Flushes, pipelining: str) -> None:
+    def test_fails_as_any_other(self, reading: Driver, flushes: Flushes, pipelining: str) -> None:
         assert refused(ask_last, reading, "SELECT 1 / CAST(%s AS int)", 0) == "22012"
         reading.rollback()
         # One by one, what follows a failure is not sent at all.
         assert flushes == [BEGIN + STATEMENT + COMMIT * (pipelining == "true") + SYNC, SIMPLE]
         assert still_answers(reading)
 
-    def test_counts_its_own_rows(self, reading: PipelinedConnection) -> None:
+    def test_counts_its_own_rows(self, reading: Driver) -> None:
         cursor = run_last(reading, "SELECT g FROM generate_series(1, 3) AS g")
         assert (cursor.rowcount, list(cursor.fetchall())) == (3, [[1], [2], [3]])
 
@@ -259,7 +254,7 @@ class TestTheLastOfATransactionThatOnlyReads:
 class TestWhatIsUnderstood:
     @pytest.mark.parametrize(("statement", "values"), QUESTIONS)
     def test_is_what_pg8000_understands(
-        self, fresh_database: FreshDatabase, driver: PipelinedConnection, statement: str, values: tuple[object, ...]
+        self, fresh_database: FreshDatabase, driver: Driver, statement: str, values: tuple[object, ...]
     ) -> None:
         def seen(connection: legacy.Connection) -> tuple[object, ...]:
             cursor = connection.cursor()
@@ -280,26 +275,26 @@ class TestWhatIsUnderstood:
         assert seen(driver) == expected
         assert still_answers(driver)
 
-    def test_is_a_time_with_its_zone(self, driver: PipelinedConnection) -> None:
+    def test_is_a_time_with_its_zone(self, driver: Driver) -> None:
         ((at,),) = ask(
             driver, "SELECT CAST(%s AS timestamptz)", datetime.fromisoformat("2026-05-10T08:14:22.123+02:00")
         )
         assert at == datetime.fromisoformat("2026-05-10T06:14:22.123Z")
 
     @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 20_000_000])
-    def test_is_a_value_of_any_size(self, driver: PipelinedConnection, size: int) -> None:
+    def test_is_a_value_of_any_size(self, driver: Driver, size: int) -> None:
         value = "é" * (size // 2) + "x" * (size % 2)
         assert ask(driver, "SELECT CAST(%s AS text), 1", value) == [[value, 1]]
 
-    def test_is_any_number_of_rows(self, driver: PipelinedConnection) -> None:
+    def test_is_any_number_of_rows(self, driver: Driver) -> None:
         rows = ask(driver, "SELECT n, repeat('x', 100) FROM generate_series(1, CAST(%s AS int)) AS n", 50_000)
         assert (len(rows), rows[0], rows[-1][0]) == (50_000, [1, "x" * 100], 50_000)
 
-    def test_is_a_row_of_many_columns(self, driver: PipelinedConnection) -> None:
+    def test_is_a_row_of_many_columns(self, driver: Driver) -> None:
         columns = ", ".join(f"{number} AS c{number}" for number in range(1600))
         assert ask(driver, f"SELECT {columns}") == [list(range(1600))]
 
-    def test_is_what_the_server_says_unasked(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
+    def test_is_what_the_server_says_unasked(self, driver: Driver, other: Driver) -> None:
         run(driver, "LISTEN news")
         driver.commit()
         run(other, "NOTIFY news, 'there is some'")
@@ -310,14 +305,14 @@ class TestWhatIsUnderstood:
         assert ask(driver, "SELECT %s", "asked") == [["asked"]]
         assert [(channel, text) for _, channel, text in driver.notifications] == [("news", "there is some")]
 
-    def test_is_the_count_of_all_that_executemany_did(self, driver: PipelinedConnection) -> None:
+    def test_is_the_count_of_all_that_executemany_did(self, driver: Driver) -> None:
         cursor = driver.cursor()
         cursor.executemany(
             f"INSERT INTO {INBOX} (message_id) SELECT uuidv7() FROM generate_series(1, %s)", [(1,), (2,), (3,)]
         )
         assert cursor.rowcount == 6
 
-    def test_is_nothing_once_the_cursor_is_closed(self, driver: PipelinedConnection) -> None:
+    def test_is_nothing_once_the_cursor_is_closed(self, driver: Driver) -> None:
         cursor = driver.cursor()
         cursor.close()
         with pytest.raises(pg8000.InterfaceError, match="Cursor closed"):
@@ -341,14 +336,14 @@ class TestAFailure:
         ],
     )
     def test_is_told_and_leaves_nothing_behind(
-        self, driver: PipelinedConnection, phase: str, statement: str, values: tuple[object, ...], expected: str
+        self, driver: Driver, phase: str, statement: str, values: tuple[object, ...], expected: str
     ) -> None:
         assert refused(ask, driver, statement, *values) == expected
         assert still_answers(driver)
 
     @pytest.mark.parametrize("statement", ["SELECT $1::int", "SELECT nothing", "SELECT 1/0"])
     def test_of_what_is_ahead_keeps_the_statement_from_running(
-        self, driver: PipelinedConnection, other: PipelinedConnection, statement: str
+        self, driver: Driver, other: Driver, statement: str
     ) -> None:
         driver.session.ahead(statement)
         assert refused(ask, driver, ADD) in {"08P01", "42703", "22012"}
@@ -358,11 +353,7 @@ class TestAFailure:
 
     @pytest.mark.parametrize("statement", [ADD, f"{ADD}; {ADD}"])
     def test_of_begin_keeps_the_statement_from_running_outside_a_transaction(
-        self,
-        driver: PipelinedConnection,
-        other: PipelinedConnection,
-        statement: str,
-        monkeypatch: pytest.MonkeyPatch,
+        self, driver: Driver, other: Driver, statement: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         with monkeypatch.context() as patched:
@@ -372,14 +363,14 @@ class TestAFailure:
         assert added(other) == 0
         assert still_answers(driver)
 
-    def test_in_the_middle_of_an_answer_shows_none_of_it(self, driver: PipelinedConnection) -> None:
+    def test_in_the_middle_of_an_answer_shows_none_of_it(self, driver: Driver) -> None:
         cursor = driver.cursor()
         with pytest.raises(pg8000.DatabaseError):
             cursor.execute("SELECT 1 / (1000 - n) FROM generate_series(1, %s) AS n", (2000,))
         with pytest.raises(pg8000.DatabaseError):
             cursor.fetchall()
 
-    def test_of_uniqueness_names_the_constraint(self, driver: PipelinedConnection) -> None:
+    def test_of_uniqueness_names_the_constraint(self, driver: Driver) -> None:
         add = f"INSERT INTO {INBOX} (message_id) VALUES ('0198f3a0-0000-7000-8000-000000000000')"
         run(driver, add)
         with pytest.raises(pg8000.DatabaseError) as caught:
@@ -387,9 +378,7 @@ class TestAFailure:
         assert caught.value.args[0]["n"] == "uq_sync_messages_message_id"
         assert still_answers(driver)
 
-    def test_of_a_transaction_is_not_committed_in_silence(
-        self, driver: PipelinedConnection, other: PipelinedConnection
-    ) -> None:
+    def test_of_a_transaction_is_not_committed_in_silence(self, driver: Driver, other: Driver) -> None:
         run(driver, ADD)
         with pytest.raises(pg8000.DatabaseError):
             ask(driver, "SELECT 1/0")
@@ -398,7 +387,7 @@ class TestAFailure:
         assert added(other) == 0
         assert still_answers(driver)
 
-    def test_of_the_commit_itself_is_told(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
+    def test_of_the_commit_itself_is_told(self, driver: Driver, other: Driver) -> None:
         add = f"INSERT INTO late SELECT 1 FROM {INBOX}"
         run(other, "CREATE TABLE IF NOT EXISTS late (a int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         run(driver, f"{ADD}; {ADD}; {add}")
@@ -408,13 +397,13 @@ class TestAFailure:
         assert added(other) == 0
         assert still_answers(driver)
 
-    def test_of_a_value_that_cannot_be_sent_sends_nothing(self, driver: PipelinedConnection, flushes: Flushes) -> None:
+    def test_of_a_value_that_cannot_be_sent_sends_nothing(self, driver: Driver, flushes: Flushes) -> None:
         with pytest.raises(UnicodeEncodeError):
             ask(driver, "SELECT CAST(%s AS text)", "\ud800")
         assert flushes == []
         assert still_answers(driver)
 
-    def test_of_a_value_that_cannot_be_read_leaves_nothing_of_the_answer(self, driver: PipelinedConnection) -> None:
+    def test_of_a_value_that_cannot_be_read_leaves_nothing_of_the_answer(self, driver: Driver) -> None:
         with pytest.raises(ValueError, match="4300 digits"):
             ask(driver, "SELECT CAST(%s AS json) FROM generate_series(1, 1000)", "9" * 5000)
         assert still_answers(driver)
@@ -422,12 +411,7 @@ class TestAFailure:
     @pytest.mark.parametrize("moment", range(6))
     @pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError, TimeoutError])
     def test_between_question_and_answer_closes_the_connection(
-        self,
-        driver: PipelinedConnection,
-        other: PipelinedConnection,
-        monkeypatch: pytest.MonkeyPatch,
-        moment: int,
-        raised: type[BaseException],
+        self, driver: Driver, other: Driver, monkeypatch: pytest.MonkeyPatch, moment: int, raised: type[BaseException]
     ) -> None:
         read = Wire.message
         moments = iter(range(moment + 1))
@@ -448,14 +432,12 @@ class TestAFailure:
 
 
 class TestAStatementThatIsEnded:
-    def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: PipelinedConnection) -> None:
+    def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: Driver) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
         assert refused(ask, driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS) == "57014"
         assert still_answers(driver)
 
-    def test_while_it_is_ahead_takes_the_statement_with_it(
-        self, driver: PipelinedConnection, other: PipelinedConnection
-    ) -> None:
+    def test_while_it_is_ahead_takes_the_statement_with_it(self, driver: Driver, other: Driver) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
         driver.session.ahead("SELECT pg_sleep($1)", PATIENCE_SECONDS)
         assert refused(ask, driver, ADD) == "57014"
@@ -464,9 +446,7 @@ class TestAStatementThatIsEnded:
 
     @pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend"])
     @pytest.mark.parametrize("rows", [1, 2000])
-    def test_by_somebody_else_is_told(
-        self, driver: PipelinedConnection, other: PipelinedConnection, how: str, rows: int
-    ) -> None:
+    def test_by_somebody_else_is_told(self, driver: Driver, other: Driver, how: str, rows: int) -> None:
         ((pid,),) = ask(driver, "SELECT pg_backend_pid()")
 
         asleep = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
@@ -489,68 +469,14 @@ class TestAStatementThatIsEnded:
             assert_closed(driver)
 
 
-class TestCopy:
-    COPY_IN = f"COPY {INBOX} (message_id) FROM STDIN"
-
-    @pytest.fixture
-    def ids(self) -> list[str]:
-        return [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(10)]
-
-    def test_brings_rows_in(self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str]) -> None:
-        driver.session.ahead("SELECT wellspring.enter($1)", "service")
-        cursor = driver.cursor()
-        cursor.execute(self.COPY_IN, stream=io.BytesIO("\n".join(ids).encode()))
-        assert cursor.rowcount == 10
-        cursor.execute(self.COPY_IN, stream=[f"{id_[:-1]}a\n" for id_ in ids[:1]])
-        driver.commit()
-        assert added(other) == 11
-        assert still_answers(driver)
-
-    def test_takes_rows_out(self, driver: PipelinedConnection) -> None:
-        out = io.BytesIO()
-        driver.cursor().execute("COPY (SELECT n, NULL FROM generate_series(1, 3) AS n) TO STDOUT", stream=out)
-        assert out.getvalue() == b"1\t\\N\n2\t\\N\n3\t\\N\n"
-        assert still_answers(driver)
-
-    @pytest.mark.parametrize("at", ["first", "middle", "last"])
-    def test_of_a_row_that_is_refused_adds_none(
-        self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str], at: str
-    ) -> None:
-        rows = [f"0198f3a0-0000-7000-8000-{number:012}" for number in range(20_000)] if at == "last" else ids
-        rows.insert({"first": 0, "middle": 5, "last": len(rows)}[at], "no uuid")
-        stream = io.BytesIO("\n".join(rows).encode())
-        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22P02"
-        assert still_answers(driver)
-        assert added(other) == 0
-
-    def test_behind_a_failure_does_not_begin(self, driver: PipelinedConnection, other: PipelinedConnection) -> None:
-        stream = io.BytesIO(b"never read")
-        driver.session.ahead("SELECT 1/0")
-        assert refused(driver.cursor().execute, self.COPY_IN, stream=stream) == "22012"
-        assert stream.tell() == 0
-        assert still_answers(driver)
-        assert added(other) == 0
-
-    def test_whose_source_fails_closes_the_connection(
-        self, driver: PipelinedConnection, other: PipelinedConnection, ids: list[str]
-    ) -> None:
-        def source() -> Iterator[str]:
-            yield from (f"{id_}\n" for id_ in ids)
-            raise LookupError
-
-        with pytest.raises(LookupError):
-            driver.cursor().execute(self.COPY_IN, stream=source())
-        assert added(other) == 0
-        assert_closed(driver)
-
-    @pytest.mark.parametrize("copy", [COPY_IN, "COPY (SELECT 1) TO STDOUT"])
-    def test_from_or_to_nowhere_closes_the_connection(self, driver: PipelinedConnection, copy: str) -> None:
-        with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
-            driver.cursor().execute(copy)
-        assert_closed(driver)
+@pytest.mark.parametrize("copy", [f"COPY {INBOX} (message_id) FROM STDIN", "COPY (SELECT 1) TO STDOUT"])
+def test_copy_which_nobody_needs_closes_the_connection(driver: Driver, copy: str) -> None:
+    with pytest.raises(pg8000.InterfaceError, match=r"stream.* is required"):
+        driver.cursor().execute(copy)
+    assert_closed(driver)
 
 
-def test_a_connection_is_closed_once_and_for_all(driver: PipelinedConnection) -> None:
+def test_a_connection_is_closed_once_and_for_all(driver: Driver) -> None:
     driver.close()
     driver.close()
     assert_closed(driver)

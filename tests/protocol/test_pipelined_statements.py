@@ -206,9 +206,6 @@ def test_long_answers_and_long_questions_do_not_wait_for_each_other(transaction:
 
 def test_another_statement_than_the_next_gets_no_answer(transaction: Connection) -> None:
     statements = [Statement(ECHO, {"value": str(number)}).on_the_wire() for number in range(2)]
-    with (
-        session_of(transaction).pipelined(statements),
-        pytest.raises(DBAPIError, match="another statement"),
-    ):
+    with session_of(transaction).pipelined(statements), pytest.raises(DBAPIError, match="another statement"):
         transaction.execute(ECHO, {"value": "1"})
     assert still_answers(transaction)

@@ -34,73 +34,61 @@ from wellspring.settings import Settings
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
+# Of what a key may be used for, what none here is.
+UNUSED = (
+    *("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("encipher_only", "decipher_only"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Who signs certificates."""
+    """Who has a certificate, and may sign others'."""
 
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
-
-
-def name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
 def pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def authority(called: str) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        x509.CertificateBuilder(name(called), name(called), key.public_key(), x509.random_serial_number())
-        .not_valid_before(NOW - 90 * DAY)
-        .not_valid_after(NOW + DAY)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+def authority(
+    called: str,
+    signer: Authority | None = None,
+    host: x509.GeneralName | None = None,
+    until: datetime = NOW + DAY,
+    days: int = 90,
+) -> Authority:
+    """Return a new authority, or what a signer certifies to be the server at `host`."""
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={called}")
+    is_authority = host is None
+    issuer = signer.certificate.subject if signer else subject
+    uses = dict.fromkeys(("digital_signature", "key_cert_sign", "crl_sign", *UNUSED), False)
+    uses |= dict.fromkeys(("key_cert_sign", "crl_sign") if is_authority else ("digital_signature",), True)
+    made = (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(until - days * DAY)
+        .not_valid_after(until)
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.KeyUsage(**uses), critical=True)
     )
-    return Authority(key, certificate)
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    if signer and host:
+        of_signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key())
+        made = made.add_extension(x509.SubjectAlternativeName([host]), critical=False)
+        made = made.add_extension(of_signer, critical=False)
+    return Authority(key, made.sign((signer.key if signer else key), hashes.SHA256()))
 
 
 def serving(folder: Path, signer: Authority, host: x509.GeneralName, until: datetime) -> ssl.SSLContext:
     """Return the context of a server that shows a certificate for `host`."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        x509.CertificateBuilder(
-            signer.certificate.subject, name("server"), key.public_key(), x509.random_serial_number()
-        )
-        .not_valid_before(until - 30 * DAY)
-        .not_valid_after(until)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.key.public_key()), critical=False)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .sign(signer.key, hashes.SHA256())
+    server = authority("server", signer, host, until, days=30)
+    own = server.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + pem(certificate)
-    )
+    file.write_bytes(own + pem(server.certificate))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
@@ -198,10 +186,7 @@ def server(
 def test_a_server_with_the_right_certificate_is_spoken_to_in_secret(
     settings: Settings, trusted: Authority, tmp_path: Path
 ) -> None:
-    with (
-        server(settings, tmp_path, trusted) as (through, given),
-        closing(connect(through)) as connection,
-    ):
+    with server(settings, tmp_path, trusted) as (through, given), closing(connect(through)) as connection:
         cursor = connection.cursor()
         for size in (1, 100_000, 5_000_000):
             cursor.execute("SELECT CAST(%s AS text)", ("x" * size,))

@@ -8,18 +8,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
 
 from tests.support.api import TYPES
 from tests.support.databases import Database, Statements
-from tests.support.events import event, identify, load_demo, replay
+from tests.support.events import event, identify, load_demo, replay, told_of
 from tests.support.world import RecordType, Row, World
 from wellspring.errors import DatabaseAway
 from wellspring.example_ids import id_of
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES, LARGEST_BODY_BYTES
 from wellspring.handlers.open import health_check
-from wellspring.models import table_of
-from wellspring.resources import records, resource_of
+from wellspring.resources import records
 
 # Of the demo: how many rows a list shows its caller, and the types that are included; None where nothing can be.
 DEMO: dict[str, tuple[int, set[str] | None]] = {
@@ -90,7 +88,7 @@ def test_a_list_event_is_answered_with_the_callers_rows(world: World, name: str,
     row = seen_by(world, type_, subject_of(name))
     document = answered(name)
     assert [item["id"] for item in document["data"]] == [str(row.id)]
-    assert {item["type"] for item in document["included"]} == {type_, "workspace_connector"}
+    assert included_in(document) == {type_, "workspace_connector"}
 
 
 @pytest.mark.parametrize(("name", "type_"), PROVENANCE_ROWS.items())
@@ -100,6 +98,13 @@ def test_a_retrieve_event_is_answered_with_its_row(world: World, name: str, type
     wanted = event(name)["pathParameters"]["id"]
     identify(world, row, wanted)
     assert answered(name)["data"]["id"] == wanted
+
+
+def of_the_demo(world: World, name: str, status: int) -> Any:
+    """Return what the event is answered with when the demo is there; before, it is answered with `status`."""
+    assert replay(name)["statusCode"] == status
+    load_demo(world.database)
+    return answered(name)["data"]
 
 
 def included_in(document: Any) -> set[str] | None:
@@ -138,9 +143,7 @@ def test_an_event_of_messages_and_runs_is_answered_with_what_came(world: World, 
 
 def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connectors_did(world: World) -> None:
     name = "connector_activity_list"
-    assert replay(name)["statusCode"] == 403
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+    assert of_the_demo(world, name, 403) == []
     connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
     world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
     assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
@@ -148,9 +151,7 @@ def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connect
 
 def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world: World) -> None:
     name = "audit_entry_list"
-    assert replay(name)["statusCode"] == 403
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+    assert of_the_demo(world, name, 403) == []
     written = replay("workspace_select_provider")
     assert written["statusCode"] in {200, 201}
     document = answered(name)
@@ -159,12 +160,8 @@ def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world
 
 
 @pytest.mark.parametrize(("name", "type_"), SOURCES.items())
-def test_an_event_that_asks_where_a_record_came_from_is_answered_with_its_sources(
-    world: World, name: str, type_: str
-) -> None:
-    assert replay(name)["statusCode"] == 404
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+def test_an_event_that_asks_for_sources_is_answered_with_them(world: World, name: str, type_: str) -> None:
+    assert of_the_demo(world, name, 404) == []
     connector, record = (identified(world, each) for each in ("workspace_connector", type_))
     world.provenance(record, connector)
     document = answered(name)
@@ -174,9 +171,7 @@ def test_an_event_that_asks_where_a_record_came_from_is_answered_with_its_source
 
 def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(world: World) -> None:
     name = "workspace_connector_impact"
-    assert replay(name)["statusCode"] == 404
-    load_demo(world.database)
-    assert answered(name)["data"]["attributes"]["examined"] == 0
+    assert of_the_demo(world, name, 404)["attributes"]["examined"] == 0
     connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
     world.provenance(company, connector)
     sole = {record.type: int(record.type == "company") for record in records()}
@@ -185,9 +180,7 @@ def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(wo
 
 def identified(world: World, type_: str) -> Row:
     """Return the demo's row that examples show of a type."""
-    table = table_of(resource_of(type_).table)
-    pk = world.database.owner.execute(select(table.c.pk).where(table.c.id == UUID(id_of(type_)))).scalar_one()
-    return Row(type_, pk, UUID(id_of(type_)))
+    return told_of(world, type_, id_of(type_))
 
 
 def test_an_agents_event_is_answered_with_what_it_asks_for(world: World) -> None:
@@ -206,23 +199,16 @@ def test_the_health_event_is_answered_from_the_database(database: Database) -> N
     assert answered("health_check") == {"status": "ok"}
 
 
-def test_the_description_is_answered_to_everybody() -> None:
-    packed = replay("openapi_document")
-    document = json.loads(gzip.decompress(base64.b64decode(packed["body"])))
-    assert document["openapi"].startswith("3.1")
-    assert "/v1/workspace-groups" in document["paths"]
-
-
-def test_the_page_is_answered_to_everybody() -> None:
-    answer = replay("docs_page")
-    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
-    assert answer["headers"]["content-type"].startswith("text/html")
-    assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
-
-
-def test_the_console_is_answered_to_everybody() -> None:
-    page = replay("console_page")
-    assert b"<html" in gzip.decompress(base64.b64decode(page["body"]))
+def test_what_is_open_is_answered_to_everybody() -> None:
+    pages = {name: replay(name) for name in SENT_ONCE}
+    assert {(page["statusCode"], page["isBase64Encoded"]) for page in pages.values()} == {(200, True)}
+    texts = {name: gzip.decompress(base64.b64decode(page["body"])) for name, page in pages.items()}
+    description = json.loads(texts["openapi_document"])
+    assert description["openapi"].startswith("3.1")
+    assert "/v1/workspace-groups" in description["paths"]
+    for name in ("docs_page", "console_page"):
+        assert pages[name]["headers"]["content-type"].startswith("text/html")
+        assert b"<html" in texts[name]
     assert replay("console_asset")["statusCode"] == 404
 
 
@@ -242,57 +228,51 @@ NOT_GZIP = (
 )
 
 
-@OPEN_TO_ALL
-@pytest.mark.parametrize("accepted", NOT_GZIP)
-def test_who_does_not_ask_for_gzip_is_sent_the_text_as_it_is(
-    name: str, accepted: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
-    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
-    assert answer["headers"].keys().isdisjoint({"content-encoding"})
-    assert answer["headers"]["vary"] == "accept-encoding"
-    coded = asked_with(name, monkeypatch, **{"accept-encoding": "gzip"})
-    assert gzip.decompress(base64.b64decode(coded["body"])).decode() == answer["body"]
+def encoded(name: str, accepted: str | None, **headers: str) -> dict[str, Any]:
+    """Return the answer to who takes these encodings."""
+    return replay(name, {"accept-encoding": accepted, **headers})
 
 
 @OPEN_TO_ALL
-@pytest.mark.parametrize("accepted", ["identity;q=0", "*;q=0", "identity;q=0.000, br", "gzip;q=0, *;q=0"])
-def test_who_takes_neither_the_text_nor_gzip_is_told(name: str, accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
-    (error,) = json.loads(answer["body"])["errors"]
-    assert (answer["statusCode"], error["source"]) == (406, {"header": "Accept-Encoding"})
+def test_who_does_not_ask_for_gzip_is_sent_the_text_as_it_is_and_it_fits(name: str) -> None:
+    text = gzip.decompress(base64.b64decode(encoded(name, "gzip")["body"])).decode()
+    for accepted in NOT_GZIP:
+        answer = encoded(name, accepted)
+        assert (answer["statusCode"], answer["isBase64Encoded"], answer["body"]) == (200, False, text), accepted
+        assert "content-encoding" not in answer["headers"]
+        assert answer["headers"]["vary"] == "accept-encoding"
+    assert len(text.encode()) < LARGEST_BODY_BYTES
+    assert len(json.dumps(encoded(name, "identity"), ensure_ascii=False).encode()) < LARGEST_ANSWER_BYTES
 
 
 @OPEN_TO_ALL
-def test_what_is_sent_as_it_is_fits_into_an_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = asked_with(name, monkeypatch, **{"accept-encoding": "identity"})
-    assert len(answer["body"].encode()) < LARGEST_BODY_BYTES
-    assert len(json.dumps(answer, ensure_ascii=False).encode()) < LARGEST_ANSWER_BYTES
+def test_who_takes_neither_the_text_nor_gzip_is_told(name: str) -> None:
+    for accepted in ("identity;q=0", "*;q=0", "identity;q=0.000, br", "gzip;q=0, *;q=0"):
+        answer = encoded(name, accepted)
+        (error,) = json.loads(answer["body"])["errors"]
+        assert (answer["statusCode"], error["source"]) == (406, {"header": "Accept-Encoding"}), accepted
 
 
-def asked_with(name: str, monkeypatch: pytest.MonkeyPatch, **headers: str | None) -> Any:
-    """Return the answer to an event with these headers; None takes one away."""
-    asked = event(name)
-    changed = {**asked["headers"], **headers}
-    asked["headers"] = {header: value for header, value in changed.items() if value is not None}
-    monkeypatch.setattr("tests.support.events.event", lambda _name: asked)
-    return replay(name)
+@OPEN_TO_ALL
+def test_the_page_is_packed_for_whoever_asks_for_it(name: str) -> None:
+    for accepted in (
+        *("gzip", "br;q=1.0, GZIP;q=0.5", "x-gzip", "gzip;q=0.001", "*"),
+        *("gzip ; q=1., identity;q=1", "*;q=0, gzip"),
+    ):
+        headers = encoded(name, accepted)["headers"]
+        assert (headers["content-encoding"], headers["vary"]) == ("gzip", "accept-encoding"), accepted
 
 
 @pytest.mark.parametrize("name", ["docs_page", "openapi_document"])
-def test_what_changes_with_a_release_only_is_kept_by_caches_and_compared(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_changes_with_a_release_only_is_kept_by_caches_and_compared(name: str) -> None:
     tags = set()
     for accepted in ("gzip", "identity"):
-        first = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
-        assert first["headers"]["cache-control"] == "public, max-age=300"
-        assert first["headers"]["vary"] == "accept-encoding"
-        tags.add(first["headers"]["etag"])
-        conditional = {"accept-encoding": accepted, "if-none-match": f"W/{first['headers']['etag']}"}
-        again = asked_with(name, monkeypatch, **conditional)
+        headers = encoded(name, accepted)["headers"]
+        assert (headers["cache-control"], headers["vary"]) == ("public, max-age=300", "accept-encoding")
+        tags.add(headers["etag"])
+        again = encoded(name, accepted, **{"if-none-match": f"W/{headers['etag']}"})
         assert (again["statusCode"], again.get("body", "")) == (304, "")
-        assert again["headers"]["etag"] == first["headers"]["etag"]
+        assert again["headers"]["etag"] == headers["etag"]
     # Two representations are not the same bytes.
     assert len(tags) == 2
 
@@ -323,17 +303,6 @@ def test_a_database_that_is_away_is_told_at_once_to_who_asks_again(monkeypatch: 
     handler = health_check()
     assert [handler(event("health_check"), None)["statusCode"] for _ in range(3)] == [503] * 3
     assert len(tries) == 1
-
-
-@OPEN_TO_ALL
-@pytest.mark.parametrize(
-    "accepted",
-    ["gzip", "br;q=1.0, GZIP;q=0.5", "x-gzip", "gzip;q=0.001", "*", "gzip ; q=1., identity;q=1", "*;q=0, gzip"],
-)
-def test_the_page_is_packed_for_whoever_asks_for_it(name: str, accepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = asked_with(name, monkeypatch, **{"accept-encoding": accepted})
-    assert answer["headers"]["content-encoding"] == "gzip"
-    assert answer["headers"]["vary"] == "accept-encoding"
 
 
 @pytest.mark.parametrize("name", FLEET)

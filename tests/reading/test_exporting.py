@@ -4,16 +4,17 @@ import gzip
 import io
 import json
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.support.api import Context
 from tests.support.databases import EXPORTER
 from tests.support.events import event, replay
-from tests.support.world import Row, World
+from tests.support.world import RECORDS, Row, World
 from wellspring.database.retry import Deadline
 from wellspring.errors import BadRequest, NotFound
 from wellspring.files import Kept, Replaced, Shelf
@@ -48,20 +49,22 @@ class Memory(Shelf):
         self.files[key] = content
         return str(self.tags[key])
 
+    def objects(self, parts: list[str]) -> list[dict[str, Any]]:
+        """Read the parts as an operator does: put together they are one gzip file."""
+        whole = gzip.decompress(b"".join(self.files[part] for part in parts))
+        return [json.loads(line) for line in whole.splitlines()]
+
 
 @dataclass(frozen=True)
 class Whole:
     """What an export has come to."""
 
-    answer: Mapping[str, Any]
+    parts: list[str]
     objects: list[dict[str, Any]]
 
     @property
     def ids(self) -> list[tuple[str, str]]:
         return [(each["type"], each["id"]) for each in self.objects]
-
-    def of_type(self, type_: str) -> list[dict[str, Any]]:
-        return [each for each in self.objects if each["type"] == type_]
 
     def one(self, row: Row) -> dict[str, Any]:
         (found,) = (each for each in self.objects if each["id"] == str(row.id))
@@ -77,32 +80,17 @@ def shelf(world: World, monkeypatch: pytest.MonkeyPatch) -> Memory:
     return made
 
 
-def call(workspace: UUID, run: str = RUN) -> dict[str, Any]:
-    return edge.exporter()({"workspace": str(workspace), "run": run}, Invocation())
-
-
-class Invocation:
-    """Lambda's context, with a minute left."""
-
-    def __init__(self, seconds: float = 60.0) -> None:
-        self._deadline = Deadline(seconds)
-
-    def get_remaining_time_in_millis(self) -> float:
-        return self._deadline.seconds * 1000
-
-
-def objects_in(shelf: Memory, parts: list[str]) -> list[dict[str, Any]]:
-    """Read the parts as an operator does: put together they are one gzip file."""
-    whole = gzip.decompress(b"".join(shelf.files[part] for part in parts))
-    return [json.loads(line) for line in whole.splitlines()]
+def call(workspace: UUID, run: str = RUN, seconds: float = 60.0) -> dict[str, Any]:
+    context = Context(milliseconds=int(seconds * 1000))
+    return edge.exporter()({"workspace": str(workspace), "run": run}, context)
 
 
 def exported(shelf: Memory, workspace: Row, run: str = RUN) -> Whole:
     answer = call(workspace.id, run)
     assert answer["outcome"] == "done"
-    found = objects_in(shelf, answer["parts"])
+    found = shelf.objects(answer["parts"])
     assert len(found) == answer["lines"]
-    return Whole(answer, found)
+    return Whole(answer["parts"], found)
 
 
 @dataclass(frozen=True)
@@ -111,9 +99,9 @@ class Tenant:
 
     workspace: Row
     own: list[Row]
+    guest: Row
     named: list[Row]
     connector: Row
-    person: Row
 
 
 def tenant(world: World, of: str) -> Tenant:
@@ -125,14 +113,14 @@ def tenant(world: World, of: str) -> Tenant:
     own = [person, connector, gone, world.member(person, workspace), world.member(guest, workspace, role="guest")]
     own += [world.enrol(group, workspace, created_by=person), world.choose(workspace, provider)]
     own.append(world.message(connector, workspace))
-    for record in ("account", "company", "people"):
+    for record in RECORDS:
         live, dead = (world.record(record, workspace) for _ in range(2))
         rows = [world.provenance(live, connector), world.provenance(dead, gone, "output")]
         for row in (rows[1], dead):
             world.tombstone(row)
         own += [live, dead, *rows]
     world.tombstone(gone)
-    return Tenant(workspace, own, [guest, kind, provider, group], connector, person)
+    return Tenant(workspace, own, guest, [guest, kind, provider, group], connector)
 
 
 @pytest.fixture
@@ -145,224 +133,192 @@ def theirs(world: World) -> Tenant:
     return tenant(world, "theirs")
 
 
-class TestAnExport:
-    def test_has_everything_of_the_workspace_once_and_nothing_of_another(
-        self, shelf: Memory, ours: Tenant, theirs: Tenant
-    ) -> None:
-        found = exported(shelf, ours.workspace).ids
-        assert sorted(found) == sorted((row.type, str(row.id)) for row in (*ours.own, *ours.named, ours.workspace))
-
-    def test_is_the_same_of_a_workspace_that_is_withdrawn(self, shelf: Memory, world: World, ours: Tenant) -> None:
-        before = exported(shelf, ours.workspace)
-        world.tombstone(ours.workspace)
-        after = exported(shelf, ours.workspace, "after")
-        assert after.ids == before.ids
-        assert after.one(ours.workspace)["attributes"]["deleted_at"] is not None
-
-    def test_has_resource_objects_with_their_linkage_and_no_links(
-        self, shelf: Memory, world: World, ours: Tenant
-    ) -> None:
-        company = world.company(ours.workspace, "Alder")
-        row = world.provenance(company, ours.connector, "output")
-        said = exported(shelf, ours.workspace).one(row)
-        times = {"created_at", "updated_at", "deleted_at"}
-        assert said["attributes"].keys() == {"direction", *times}
-        assert said["attributes"]["direction"] == "output"
-        assert said["attributes"]["created_at"].endswith("Z")
-        assert said["relationships"] == {
-            "company": {"data": {"type": "company", "id": str(company.id)}},
-            "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
-            "sync_message": {"data": None},
-            "ended_by": {"data": None},
-        }
-        assert said.keys() == {"type", "id", "attributes", "relationships"}
-
-    def test_says_of_a_dead_row_when_it_ended(self, shelf: Memory, ours: Tenant) -> None:
-        rows = exported(shelf, ours.workspace).of_type("company_workspace_connector")
-        assert sorted(row["attributes"]["deleted_at"] is None for row in rows) == [False, True]
-
-    def test_names_nothing_that_is_not_in_it(self, shelf: Memory, ours: Tenant) -> None:
-        found = exported(shelf, ours.workspace)
-        named = {
-            (said["data"]["type"], said["data"]["id"])
-            for each in found.objects
-            for said in each["relationships"].values()
-            if said["data"] is not None
-        }
-        assert named <= set(found.ids)
-
-    def test_says_of_a_person_of_another_workspace_who_they_are_and_not_whose(
-        self, shelf: Memory, ours: Tenant
-    ) -> None:
-        guest, *_ = ours.named
-        said = exported(shelf, ours.workspace).one(guest)
-        assert said["attributes"]["full_name"] == "Guest of ours"
-        assert said["relationships"] == {}
-
-    def test_tells_of_another_tenants_record_no_more_than_a_person_is_told(
-        self, shelf: Memory, world: World, ours: Tenant
-    ) -> None:
-        problem = {"code": "tenant_mismatch", "type": "company", "id": str(uuid4())}
-        message = world.message(
-            ours.connector,
-            ours.workspace,
-            "parked",
-            reason="tenant_mismatch",
-            problems=[problem],
-            problem_count=1,
-            body="{}",
-        )
-        said = exported(shelf, ours.workspace).one(message)["attributes"]
-        assert (said["reason"], said["problems"]) == ("unknown_record", [problem | {"code": "unknown_record"}])
-        assert "body" not in said
-
-    def test_leaves_out_provenance_of_another_workspaces_record(
-        self, shelf: Memory, world: World, ours: Tenant, theirs: Tenant
-    ) -> None:
-        foreign = world.provenance(world.company(theirs.workspace), ours.connector)
-        for number, workspace in enumerate((ours.workspace, theirs.workspace)):
-            assert str(foreign.id) not in {id_ for _, id_ in exported(shelf, workspace, str(number)).ids}
-
-    def test_is_what_the_event_asks_for(self, shelf: Memory, world: World, ours: Tenant) -> None:
-        (name,) = REPLAYED
-        asked = event(name)
-        world.workspace("A", id=asked["workspace"])
-        answer = replay(name)
-        assert (answer["workspace"], answer["outcome"]) == (asked["workspace"], "done")
-        assert [each["attributes"]["name"] for each in objects_in(shelf, answer["parts"])] == ["A"]
-
-    def test_of_a_workspace_that_never_was_is_refused(self) -> None:
-        with pytest.raises(NotFound):
-            call(uuid4())
-
-    @pytest.mark.parametrize(
-        "event",
-        [{}, {"workspace": "W", "run": RUN}, *({"workspace": str(uuid4()), "run": run} for run in ("", "..", "a/b"))],
-    )
-    def test_that_names_no_workspace_or_run_is_refused(self, event: dict[str, Any]) -> None:
-        with pytest.raises(BadRequest):
-            edge.exporter()(event, Invocation())
-
-    def test_knows_every_type_that_is_of_a_workspace_or_named_by_what_is(self) -> None:
-        known = {section.resource.type for section in repository.sections()}
-        # Who else is in a group is the group's business, and the feed's events are of no tenant.
-        assert {each.type for each in resources()} - known == {
-            *("workspace_group_membership", "feed_event", "feed_status", "fleet")
-        }
-        assert set(ledgers()) <= known
+# ---- what is in it -----------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("theirs")
+def test_it_has_all_of_the_workspace_once_and_of_no_other(shelf: Memory, world: World, ours: Tenant) -> None:
+    before = exported(shelf, ours.workspace)
+    assert sorted(before.ids) == sorted((row.type, str(row.id)) for row in (*ours.own, *ours.named, ours.workspace))
+    rows = [each for each in before.objects if each["type"] == "company_workspace_connector"]
+    assert sorted(row["attributes"]["deleted_at"] is None for row in rows) == [False, True]
+    # It names nothing that is not in it.
+    linked = [said["data"] for each in before.objects for said in each["relationships"].values()]
+    assert {(to["type"], to["id"]) for to in linked if to} <= set(before.ids)
+    world.tombstone(ours.workspace)
+    after = exported(shelf, ours.workspace, "after")
+    assert after.ids == before.ids
+    assert after.one(ours.workspace)["attributes"]["deleted_at"] is not None
 
 
-class TestParts:
-    @pytest.fixture(autouse=True)
-    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(exporting, "PAGE", 3)
-        monkeypatch.setattr(exporting, "PART_LINES", 7)
+def test_it_has_resource_objects_with_their_linkage_and_no_links(shelf: Memory, world: World, ours: Tenant) -> None:
+    company = world.company(ours.workspace, "Alder")
+    row = world.provenance(company, ours.connector, "output")
+    said = exported(shelf, ours.workspace).one(row)
+    assert said["attributes"].keys() == {"direction", "created_at", "updated_at", "deleted_at"}
+    assert said["attributes"]["direction"] == "output"
+    assert said["attributes"]["created_at"].endswith("Z")
+    assert said["relationships"] == {
+        "company": {"data": {"type": "company", "id": str(company.id)}},
+        "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
+        "sync_message": {"data": None},
+        "ended_by": {"data": None},
+    }
+    assert said.keys() == {"type", "id", "attributes", "relationships"}
 
-    @pytest.fixture
-    def large(self, world: World, ours: Tenant) -> Tenant:
-        """Rows of several connectors, of one moment."""
-        for _ in range(2):
-            world.provenances(world.companies(ours.workspace, 8), world.workspace_connector(ours.workspace))
-        return ours
 
-    def test_hold_together_what_one_would_hold(
-        self, shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        found = exported(shelf, large.workspace)
-        assert len(found.answer["parts"]) > 5
-        monkeypatch.setattr(exporting, "PAGE", 1000)
-        monkeypatch.setattr(exporting, "PART_LINES", 1000)
-        whole = exported(shelf, large.workspace, "whole")
-        assert len(whole.answer["parts"]) == 1
-        assert whole.objects == found.objects
+def test_it_says_of_a_person_of_another_workspace_who_they_are_and_not_whose(shelf: Memory, ours: Tenant) -> None:
+    said = exported(shelf, ours.workspace).one(ours.guest)
+    assert said["attributes"]["full_name"] == "Guest of ours"
+    assert said["relationships"] == {}
 
-    def test_go_on_where_a_turn_was_killed(self, shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole = exported(shelf, large.workspace).objects
-        real, calls = shelf.exchange, iter(range(1000))
 
-        def dying(key: str, content: bytes, tag: str | None) -> str:
-            if next(calls) % 3 == 2:
-                raise KeyboardInterrupt
-            return real(key, content, tag)
+def test_another_tenants_record_is_told_of_as_to_a_person(shelf: Memory, world: World, ours: Tenant) -> None:
+    problem = {"code": "tenant_mismatch", "type": "company", "id": str(uuid4())}
+    values = {"reason": "tenant_mismatch", "problems": [problem], "problem_count": 1, "body": "{}"}
+    message = world.message(ours.connector, ours.workspace, "parked", **values)
+    said = exported(shelf, ours.workspace).one(message)["attributes"]
+    assert (said["reason"], said["problems"]) == ("unknown_record", [problem | {"code": "unknown_record"}])
+    assert "body" not in said
 
-        monkeypatch.setattr(shelf, "exchange", dying)
-        turns = 0
+
+def test_it_leaves_out_another_workspaces_records(shelf: Memory, world: World, ours: Tenant, theirs: Tenant) -> None:
+    foreign = world.provenance(world.company(theirs.workspace), ours.connector)
+    for workspace in (ours.workspace, theirs.workspace):
+        assert str(foreign.id) not in {id_ for _, id_ in exported(shelf, workspace).ids}
+
+
+def test_it_is_what_the_event_asks_for(shelf: Memory, world: World) -> None:
+    (name,) = REPLAYED
+    asked = event(name)
+    world.workspace("A", id=asked["workspace"])
+    answer = replay(name)
+    assert (answer["workspace"], answer["outcome"]) == (asked["workspace"], "done")
+    assert [each["attributes"]["name"] for each in shelf.objects(answer["parts"])] == ["A"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, {"workspace": "W", "run": RUN}, *({"workspace": str(uuid4()), "run": run} for run in ("", "..", "a/b"))],
+)
+def test_what_names_no_workspace_or_run_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        edge.exporter()(event, Context())
+    with pytest.raises(NotFound):
+        call(uuid4())
+
+
+def test_it_knows_every_type_that_is_of_a_workspace_or_named_by_what_is() -> None:
+    known = {section.resource.type for section in repository.sections()}
+    # Who else is in a group is the group's business, and the feed's events are of no tenant.
+    of_no_tenant = {"feed_event", "feed_status", "fleet"}
+    assert {each.type for each in resources()} - known == {"workspace_group_membership", *of_no_tenant}
+    assert set(ledgers()) <= known
+
+
+# ---- parts -------------------------------------------------------------------------------------------------
+@pytest.fixture
+def large(world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> Tenant:
+    """Rows of several connectors, of one moment, more than small pages and parts hold."""
+    monkeypatch.setattr(exporting, "PAGE", 3)
+    monkeypatch.setattr(exporting, "PART_LINES", 7)
+    for _ in range(2):
+        world.provenances(world.companies(ours.workspace, 8), world.workspace_connector(ours.workspace))
+    return ours
+
+
+def test_parts_hold_together_what_one_would_hold(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exported(shelf, large.workspace)
+    assert len(found.parts) > 5
+    # They are written once.
+    files = set(shelf.files)
+    assert exported(shelf, large.workspace) == found
+    assert set(shelf.files) == files
+    monkeypatch.setattr(exporting, "PAGE", 1000)
+    monkeypatch.setattr(exporting, "PART_LINES", 1000)
+    whole = exported(shelf, large.workspace, "whole")
+    assert len(whole.parts) == 1
+    assert whole.objects == found.objects
+
+
+def test_parts_go_on_where_a_turn_was_killed(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = exported(shelf, large.workspace).objects
+    real, calls = shelf.exchange, iter(range(1000))
+
+    def dying(key: str, content: bytes, tag: str | None) -> str:
+        if next(calls) % 3 == 2:
+            raise KeyboardInterrupt
+        return real(key, content, tag)
+
+    monkeypatch.setattr(shelf, "exchange", dying)
+    answer, turns = None, 0
+    while answer is None:
+        turns += 1
+        try:
+            answer = call(large.workspace.id, "killed")
+        except KeyboardInterrupt:
+            continue
+    assert turns > 2
+    assert shelf.objects(answer["parts"]) == whole
+
+
+def test_parts_stop_before_the_time_is_over(shelf: Memory, large: Tenant) -> None:
+    idle = call(large.workspace.id, seconds=exporting.LEAST_SECONDS)
+    assert (idle["outcome"], idle["lines"], idle["parts"]) == ("in_progress", 0, [])
+    assert exported(shelf, large.workspace).objects
+
+
+def test_two_turns_at_once_make_the_parts_of_one(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, is_first = shelf.put_file, iter([True])
+
+    def overtaken(key: str, content: IO[bytes]) -> None:
+        real(key, content)
+        if next(is_first, False):
+            exported(shelf, large.workspace)
+
+    monkeypatch.setattr(shelf, "put_file", overtaken)
+    with pytest.raises(Replaced):
+        call(large.workspace.id)
+    found = exported(shelf, large.workspace)
+    assert len(set(found.ids)) == len(found.ids)
+
+
+def test_parts_have_each_row_once_that_ends_while_they_are_written(
+    shelf: Memory, world: World, large: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = exported(shelf, large.workspace).ids
+    doomed = iter([row for row in large.own if row.type == "company_workspace_connector"])
+    real, owner = repository.page, world.database.owner
+
+    def ending(*given: Any, **named: Any) -> Any:
+        page = real(*given, **named)
+        owner.exec_driver_sql("SET LOCAL ROLE NONE")
+        if row := next(doomed, None):
+            world.tombstone(row)
+        owner.exec_driver_sql(f"SET LOCAL ROLE {EXPORTER}")
+        return page
+
+    monkeypatch.setattr(repository, "page", ending)
+    assert sorted(exported(shelf, large.workspace, "meanwhile").ids) == sorted(before)
+
+
+def test_a_part_needs_as_much_memory_for_many_rows_as_for_few() -> None:
+    times = dict.fromkeys(("created_at", "updated_at", "deleted_at"))
+
+    def pages(most: int) -> Iterator[repository.Page]:
+        for number in range(most):
+            rows = [{"id": uuid4(), "direction": "input", **times} for _ in range(1000)]
+            yield repository.Page(rows, repository.Place(pk=number), is_last=False)
         while True:
-            turns += 1
-            try:
-                answer = call(large.workspace.id, "killed")
-            except KeyboardInterrupt:
-                continue
-            break
-        assert turns > 2
-        assert objects_in(shelf, answer["parts"]) == whole
+            yield repository.Page([], repository.Place(), is_last=True)
 
-    def test_stop_before_the_time_is_over(self, shelf: Memory, large: Tenant) -> None:
-        event = {"workspace": str(large.workspace.id), "run": RUN}
-        idle = edge.exporter()(event, Invocation(exporting.LEAST_SECONDS))
-        assert (idle["outcome"], idle["lines"], idle["parts"]) == ("in_progress", 0, [])
-        assert exported(shelf, large.workspace).answer["outcome"] == "done"
+    def peak(most: int) -> int:
+        read = pages(most)
+        begun = exporting._begin(uuid4(), RUN)
+        tracemalloc.start()
+        with io.FileIO("/dev/null", "wb") as part:
+            exporting._fill(part, begun, lambda *_: next(read), edge._line, Deadline(60.0))
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return highest
 
-    def test_are_written_once_where_the_export_is_done(self, shelf: Memory, large: Tenant) -> None:
-        first, files = exported(shelf, large.workspace), set(shelf.files)
-        assert exported(shelf, large.workspace) == first
-        assert set(shelf.files) == files
-
-    def test_of_two_turns_at_once_are_those_of_one(
-        self, shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        real, is_first = shelf.put_file, iter([True])
-
-        def overtaken(key: str, content: IO[bytes]) -> None:
-            real(key, content)
-            if next(is_first, False):
-                exported(shelf, large.workspace)
-
-        monkeypatch.setattr(shelf, "put_file", overtaken)
-        with pytest.raises(Replaced):
-            call(large.workspace.id)
-        found = exported(shelf, large.workspace)
-        assert len(set(found.ids)) == len(found.ids)
-
-    def test_have_each_row_once_that_ends_while_they_are_written(
-        self, shelf: Memory, world: World, large: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        before = exported(shelf, large.workspace).ids
-        doomed = iter([row for row in large.own if row.type == "company_workspace_connector"])
-        real = repository.page
-
-        def ending(*given: Any, **named: Any) -> Any:
-            page = real(*given, **named)
-            world.database.owner.exec_driver_sql("SET LOCAL ROLE NONE")
-            if row := next(doomed, None):
-                world.tombstone(row)
-            world.database.owner.exec_driver_sql(f"SET LOCAL ROLE {EXPORTER}")
-            return page
-
-        monkeypatch.setattr(repository, "page", ending)
-        assert sorted(exported(shelf, large.workspace, "meanwhile").ids) == sorted(before)
-
-    def test_need_as_much_memory_for_many_rows_as_for_few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(exporting, "PAGE", 1000)
-        monkeypatch.setattr(exporting, "PART_LINES", 1_000_000)
-        times = dict.fromkeys(("created_at", "updated_at", "deleted_at"))
-
-        def pages(most: int) -> Iterator[repository.Page]:
-            for number in range(most):
-                rows = [{"id": uuid4(), "direction": "input", **times} for _ in range(1000)]
-                yield repository.Page(rows, repository.Place(pk=number), is_last=False)
-            while True:
-                yield repository.Page([], repository.Place(), is_last=True)
-
-        def peak(most: int) -> int:
-            read = pages(most)
-            begun = exporting._begin(uuid4(), RUN)
-            tracemalloc.start()
-            with io.FileIO("/dev/null", "wb") as part:
-                exporting._fill(part, begun, lambda *_: next(read), edge._line, Deadline(60.0))
-            highest = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            return highest
-
-        peak(1)
-        assert peak(12) < 1.2 * peak(3)
+    peak(1)
+    assert peak(12) < 1.2 * peak(3)

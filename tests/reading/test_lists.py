@@ -1,52 +1,42 @@
-"""Contract, section 4: lists, their filters, their order, what they include, and what they cost."""
+"""Contract, section 4: what a list includes, what it costs, and what it shows whatever is written meanwhile."""
 
-from datetime import UTC, datetime
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 import pytest
+from pg8000.dbapi import convert_paramstyle
 
+from tests.golden.rendering import compiled
+from tests.golden.shapes import golden
 from tests.support import databases
-from tests.support.api import READER, get
+from tests.support.api import READER, Caller, Reply, get, person, walked
 from tests.support.databases import READER as READER_ROLE
-from tests.support.databases import FreshDatabase, Statements
+from tests.support.databases import Database, FreshDatabase, Statements
+from tests.support.plans import sent_for
 from tests.support.tenants import Tenant
 from tests.support.wire import Flushes
-from tests.support.world import World
-from wellspring.services.ledger import positions
+from tests.support.world import Row, World
+from wellspring.resources import WORKSPACE_PROVIDER, resources
+from wellspring.services.ledger import cursors
 
 COMPANIES = "/v1/company-workspace-connectors"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
-
-
-class TestIncluding:
-    def test_shows_nothing_of_the_row_beyond_the_page(self, world: World, ours: Tenant) -> None:
-        """It is read, and leaves its ids, so that the page knows whether there are more."""
-        world.provenances(world.companies(ours.workspace, 3), ours.connector)
-        for query in ("", "&sort=created_at"):
-            reply = get(f"{COMPANIES}?page[size]=2&include=company.workspace{query}", ours.caller)
-            pointed_to = {item["relationships"]["company"]["data"]["id"] for item in reply.data}
-            included = [item["id"] for item in reply.document["included"] if item["type"] == "company"]
-            assert (len(included), set(included)) == (2, pointed_to)
-
-
-class TestStatements:
-    """One for the page and one for each included type, whatever the page's size."""
-
-    def test_of_a_middle_page(self, world: World, ours: Tenant, statements: Statements) -> None:
-        world.provenances(world.companies(ours.workspace, 10), ours.connector)
-        following = get(f"{COMPANIES}?page[size]=3", ours.caller).document["links"]["next"]
-        statements.clear()
-        reply = get(following, ours.caller)
-        assert reply.document["links"]["prev"] is not None
-        assert len(statements) == 1
+CHOICES = WORKSPACE_PROVIDER.route
+ROWS = 350
 
 
 def test_a_read_is_one_round_trip_whatever_it_includes(
-    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes
+    fresh_database: FreshDatabase, ours: Tenant, statements: Statements, flushes: Flushes
 ) -> None:
-    """All statements together (docs/adr/0041), and COMMIT with them (docs/adr/0046)."""
-    fresh_database.commit()
-    get(COMPANIES, ours.caller)  # an engine first asks what is planned
+    """All statements together (docs/adr/0041), and COMMIT with them (docs/adr/0046); a snapshot costs no statement."""
+    assert sent_for(statements, COMPANIES, ours.caller)[0] == 1
     for query in (
         "",
         "include=company,workspace_connector",
@@ -71,7 +61,6 @@ def test_a_read_is_one_round_trip_whatever_it_includes(
 def test_without_pipelining_each_statement_leaves_alone_and_the_answers_are_the_same(
     fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh_database.commit()
     urls = [
         f"{COMPANIES}?include=company,workspace_connector.connector&page[total]=true",
         f"{COMPANIES}?filter[workspace]={ours.workspace.id}",
@@ -88,7 +77,7 @@ def test_without_pipelining_each_statement_leaves_alone_and_the_answers_are_the_
     assert max(kinds.count("E") for kinds in flushes) == 1
 
 
-def test_so_is_the_first_of_a_process(
+def test_the_first_read_of_a_process_is_one_round_trip_too(
     fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
@@ -97,7 +86,6 @@ def test_so_is_the_first_of_a_process(
     world.group_member(ours.owner, group)
     for workspace in (ours.workspace, world.workspace()):
         world.enrol(group, workspace)
-    fresh_database.commit()
     get(f"{COMPANIES}/{ours.provenance.id}", ours.caller)  # an engine first asks what is planned
     for url in (
         COMPANIES,
@@ -105,25 +93,22 @@ def test_so_is_the_first_of_a_process(
         f"{COMPANIES}/{ours.provenance.id}",
         f"/v1/workspace-groups/{group.id}?include=workspaces",
     ):
-        monkeypatch.setattr(positions, "_keys", positions._Keys())
-        for time in ("first", "second"):
+        monkeypatch.setattr(cursors, "_keys", cursors._Keys())
+        for turn in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)
-            assert (reply.status, flushes.are(1)) == (200, True), (url, time, reply.document)
+            assert (reply.status, flushes.are(1)) == (200, True), (url, turn, reply.document)
     # More than it shows, whose cursor was signed.
     assert "meta" in reply.data["relationships"]["workspaces"]
 
 
-class TestRetrieving:
-    def test_an_id_may_be_in_capitals(self, ours: Tenant) -> None:
-        assert get(f"{COMPANIES}/{str(ours.provenance.id).upper()}", ours.caller).status == 200
+def test_an_id_may_be_in_capitals(ours: Tenant) -> None:
+    assert get(f"{COMPANIES}/{str(ours.provenance.id).upper()}", ours.caller).status == 200
 
 
 @pytest.mark.parametrize("gone", ["company", "workspace_connector"])
 @pytest.mark.parametrize("name", ["company", "workspace_connector"])
-def test_a_live_row_of_a_tombstoned_parent_is_not_there_and_a_dead_one_is(
-    world: World, ours: Tenant, name: str, gone: str
-) -> None:
+def test_a_gone_parent_hides_live_rows_and_no_dead_ones(world: World, ours: Tenant, name: str, gone: str) -> None:
     """By the record all rows are read together; by the connector either half by itself."""
     dead = world.provenance(ours.record, ours.connector, created_at=NOON, deleted_at=NOON)
     parents = {"company": ours.record, "workspace_connector": ours.connector}
@@ -139,3 +124,214 @@ def test_a_workspace_seen_in_two_ways_shows_its_rows_once(world: World, ours: Te
     world.group_member(ours.owner, group)
     world.enrol(group, ours.workspace)
     assert get(COMPANIES, ours.caller).ids == [ours.provenance.id]
+
+
+# ---- walks -------------------------------------------------------------------------------------------------
+def many_rows(world: World, tenant: Tenant) -> list[UUID]:
+    """Make hundreds of rows on 7 connectors, sharing times; return ids in the list's order."""
+    chance = random.Random(7)
+    connectors = [tenant.connector, *(world.workspace_connector(tenant.workspace) for _ in range(6))]
+    companies = world.companies(tenant.workspace, 60)
+    made: list[tuple[datetime, int, UUID]] = []
+    for connector in connectors:
+        count = ROWS // 7 + (connector is tenant.connector) * (ROWS % 7)
+        times = [NOON + timedelta(seconds=chance.randrange(40)) for _ in range(count)]
+        records = [chance.choice(companies) for _ in range(count)]
+        rows = world.provenances(records, connector, created_at=times)
+        made += [(at, row.pk, row.id) for at, row in zip(times, rows, strict=True)]
+    # The tenant's own first row is of now, later than all of these.
+    return [id_ for _, _, id_ in sorted(made)] + [tenant.provenance.id]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_forward_and_backward_both_equal_the_set(world: World, ours: Tenant, size: int) -> None:
+    rows, oldest = many_rows(world, ours), ""
+    if size == 1:
+        # A page for each row would be hundreds of requests; a tenth of them shows the same.
+        oldest = f"filter[created_at][lte]={quote((NOON + timedelta(seconds=3)).isoformat())}"
+        few = set(walked(f"{COMPANIES}?{oldest}&page[size]=500", ours.caller))
+        rows = [item for item in rows if item in few]
+    query = f"{COMPANIES}?sort=created_at&page[size]={size}&{oldest}".rstrip("&")
+    assert walked(query, ours.caller) == rows
+    assert walked(query.replace("sort=created_at", "sort=-created_at"), ours.caller) == rows[::-1]
+
+
+def test_prev_is_null_when_all_that_stood_before_is_gone(world: World, ours: Tenant) -> None:
+    newer = world.provenance(ours.record, ours.connector, created_at=datetime(2100, 1, 1, tzinfo=UTC))
+    following = get(f"{COMPANIES}?page[size]=1", ours.caller).document["links"]["next"]
+    assert get(following, ours.caller).document["links"]["prev"] is not None
+    world.tombstone(newer)
+    reply = get(following, ours.caller)
+    assert (reply.ids, reply.document["links"]["prev"]) == ([ours.provenance.id], None)
+
+
+def test_a_cursor_survives_the_tombstone_of_its_row(world: World, ours: Tenant) -> None:
+    rows = world.provenances(world.companies(ours.workspace, 4), ours.connector)
+    first = get(f"{COMPANIES}?sort=created_at&page[size]=2", ours.caller)
+    world.tombstone(Row("company_workspace_connector", rows[0].pk, first.ids[-1]))
+    expected = get(f"{COMPANIES}?sort=created_at", ours.caller).ids
+    following = get(first.document["links"]["next"], ours.caller).ids
+    assert following == [id_ for id_ in expected if id_ not in first.ids][: len(following)]
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, sort: str
+) -> None:
+    expected = set(many_rows(world, ours))
+    stop = threading.Event()
+    written: list[UUID] = []
+
+    def write() -> None:
+        """Insert rows of now and of the walked past, and tombstone them again, in sessions of their own."""
+        chance = random.Random(11)
+        with fresh_database.session() as session:
+            while not stop.is_set():
+                at = NOON + timedelta(seconds=chance.randrange(60))
+                row = session.exec_driver_sql(
+                    "INSERT INTO core_api.company_workspace_connectors"
+                    " (company_pk, workspace_connector_pk, direction, created_at)"
+                    " VALUES (%s, %s, 'input', %s) RETURNING id, pk",
+                    (ours.record.pk, ours.connector.pk, at),
+                ).one()
+                session.commit()
+                written.append(row[0])
+                if chance.random() < 0.3:
+                    session.exec_driver_sql(
+                        "UPDATE core_api.company_workspace_connectors SET deleted_at = now() WHERE pk = %s", (row[1],)
+                    )
+                    session.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = walked(f"{COMPANIES}?sort={sort}&page[size]=10", ours.caller)
+    finally:
+        stop.set()
+        writer.join()
+    assert len(written) > 10
+    assert len(seen) == len(set(seen))
+    assert expected <= set(seen)
+
+
+# ---- snapshots ---------------------------------------------------------------------------------------------
+# Somebody waits for a lock; of others in this cluster, too.
+WAITING = (
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'core_api.connectors'::regclass"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+@pytest.fixture
+def change(fresh_database: FreshDatabase, world: World, ours: Tenant) -> Callable[[], None]:
+    """Rename the company, end its row, and make another row."""
+
+    def done() -> None:
+        owner, ledger = fresh_database.owner, "core_api.company_workspace_connectors"
+        owner.exec_driver_sql(f"UPDATE core_api.companies SET name = 'Renamed' WHERE pk = {ours.record.pk}")
+        owner.exec_driver_sql(f"UPDATE {ledger} SET deleted_at = now() WHERE pk = {ours.provenance.pk}")
+        # All at once: the builder of rows commits.
+        world.provenances([ours.record] * 2, ours.connector)
+
+    return done
+
+
+def held_back(database: FreshDatabase, change: Callable[[], None], url: str, caller: Caller) -> Reply:
+    """Ask for what waits, behind its first statement, for what is changed meanwhile.
+
+    All its statements are sent together. Only what includes connectors' connectors reads that table, which is locked.
+    """
+    owner = database.owner
+    owner.exec_driver_sql("LOCK TABLE core_api.connectors IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(get, url, caller)
+        try:
+            while not owner.exec_driver_sql(WAITING).scalar_one() and not answered.done():
+                time.sleep(0.01)
+        finally:
+            change()
+        return answered.result()
+
+
+def test_a_page_is_of_one_time(fresh_database: FreshDatabase, ours: Tenant, change: Callable[[], None]) -> None:
+    url = f"{COMPANIES}?include=company,workspace_connector.connector&page[total]=true"
+    before = get(url, ours.caller).document
+    assert any(item["type"] == "connector" for item in before["included"])
+    during = held_back(fresh_database, change, url, ours.caller).document
+    assert (during["data"], during["included"], during["meta"]) == (before["data"], before["included"], before["meta"])
+    after = get(url, ours.caller).document
+    assert (len(after["data"]), after["meta"]["page"]["total"]) == (2, 2)
+    assert "Renamed" in {item["attributes"].get("name") for item in after["included"]}
+
+
+def test_a_row_is_of_one_time(fresh_database: FreshDatabase, ours: Tenant, change: Callable[[], None]) -> None:
+    url = f"{COMPANIES}/{ours.provenance.id}?include=company,workspace_connector.connector"
+    before = get(url, ours.caller)
+    during = held_back(fresh_database, change, url, ours.caller)
+    assert (during.status, during.body) == (200, before.body)
+    assert get(url, ours.caller).status == 404
+
+
+# ---- drivers: the parent whose index has the rows together that the caller asks for ------------------------
+@pytest.mark.parametrize(
+    ("is_service", "filters", "driver"),
+    [
+        (True, "filter[provider]={provider}", "providers"),
+        (True, "filter[provider]={provider}&filter[workspace]={workspace}", "workspaces"),
+        # All tenants choose from one catalogue: a person who went by the provider would walk the rows of others.
+        (False, "filter[provider]={provider}", "workspaces"),
+    ],
+)
+def test_a_service_reads_the_choices_of_one_provider_by_that_provider(
+    world: World, statements: Statements, *, is_service: bool, filters: str, driver: str
+) -> None:
+    provider, other = world.provider("wanted"), world.provider("other")
+    workspaces = [world.workspace() for _ in range(3)]
+    owner = world.people(workspaces[0])
+    world.member(owner, workspaces[0])
+    chosen = [world.choose(workspace, provider, is_matched=True) for workspace in workspaces]
+    world.choose(workspaces[0], other, is_matched=True)
+    caller = READER if is_service else person(owner)
+    asked = filters.format(provider=provider.id, workspace=workspaces[0].id)
+    url = f"{CHOICES}?page[size]=2&{asked}"
+    get(url, caller)
+    *_, statement = statements  # a claim of a workspace is asked first
+    assert f"FROM core_api.{driver} AS" in statement.partition("driver AS")[2].partition("head AS")[0]
+    assert walked(url, caller) == [row.id for row in (reversed(chosen) if driver == "providers" else chosen[:1])]
+
+
+def test_the_order_of_the_filters_makes_no_other_statement(world: World, statements: Statements) -> None:
+    provider, workspace = world.provider("wanted"), world.workspace()
+    filters = (f"filter[provider]={provider.id}", "filter[is_selected]=true", f"filter[workspace]={workspace.id}")
+    get(CHOICES, READER)  # the first answer of a process also reads the cursor keys
+    statements.clear()
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        get(f"{CHOICES}?{'&'.join(filters[place] for place in order)}", READER)
+    claims, pages = set(list(statements)[::2]), set(list(statements)[1::2])
+    assert (len(statements), len(claims), len(pages)) == (6, 1, 1)
+
+
+def test_each_resource_that_is_read_parent_by_parent_has_one_that_always_drives() -> None:
+    for resource in resources():
+        drivers = [related.drives for related in resource.relationships if related.drives]
+        assert drivers.count("always") == bool(drivers), resource.type
+
+
+def test_what_drives_has_its_index(database: Database) -> None:
+    for resource in resources():
+        for related in resource.relationships:
+            # A message's rows are found by its connector and time; tests/reading/test_sync_messages.py has messages,
+            # tests/reading/test_sync_runs.py runs, which have a time of their own.
+            if related.drives and not related.is_trace and resource.attribute("created_at"):
+                defined = database.owner.exec_driver_sql(
+                    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'core_api' AND tablename = %s",
+                    (resource.table,),
+                ).scalars()
+                assert any(f"({related.column}, created_at, pk)" in index for index in defined), related.name
+
+
+def test_postgres_takes_every_golden_statement_as_it_is_sent(database: Database) -> None:
+    for shape in golden():
+        body, _ = convert_paramstyle("format", compiled(shape.question).text, ())
+        database.owner.exec_driver_sql(f"PREPARE golden AS {body}")
+        database.owner.exec_driver_sql("DEALLOCATE golden")

@@ -10,7 +10,7 @@ differ in names alone one is asked for, and the others are seen to differ in not
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -20,9 +20,9 @@ from uuid import UUID
 import pytest
 
 from local.postgres import Cluster
-from tests.support.api import READER, Caller, person
+from tests.support.api import READER, Reply, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
-from tests.support.plans import Meter
+from tests.support.plans import Meter, Sent
 from tests.support.transactions import enter
 from tests.support.world import Row, World
 from wellspring.access.principal import principal_of, scope_of
@@ -53,37 +53,49 @@ ROWS, DEAD, RARE = 12_000, 4_000, 8
 WORKSPACES = 12
 
 
-@dataclass(frozen=True)
 class Ledger:
-    """A list, and what its cells name.
+    """A list, what its cells name, and what each of them costs: it is asked for once.
 
     Attributes:
         resource: what is listed.
         workspace: the workspace with the many rows.
-        one: a member of that workspace alone.
-        several: a member of that one and of others.
+        callers: a member of that workspace alone, one of that and of others, and a service.
         parents: ids for the filter of each relationship.
     """
 
-    resource: Resource
-    workspace: Row
-    one: Row
-    several: Row
-    parents: Mapping[str, list[UUID]]
+    def __init__(self, world: World, resource: Resource) -> None:
+        self.resource = resource
+        self.workspace = world.workspace()
+        self.others = [world.workspace() for _ in range(WORKSPACES)]
+        self.one, self.several = (world.people(self.workspace) for _ in range(2))
+        for found in (self.workspace, *self.others):
+            world.member(self.several, found)
+        world.member(self.one, self.workspace)
+        self.callers = {"one": person(self.one), "several": person(self.several), "service": READER}
+        self.parents: Mapping[str, list[UUID]] = MAKERS[resource.policy](world, self)
+        world.analyze()
+        assert isinstance(world.database, FreshDatabase)
+        self._meter = Meter(world.database)
+        self._known: dict[tuple[str, str], tuple[Reply, list[Sent], int]] = {}
 
-    @property
-    def callers(self) -> dict[str, Caller]:
-        return {"one": person(self.one), "several": person(self.several), "service": READER}
+    def cell(self, query: str, who: str) -> tuple[Reply, list[Sent], int]:
+        """Return the answer, the statements that read the list, and how many pages all looked at."""
+        if (query, who) not in self._known:
+            reply, sent, cost = self._meter.asked(f"{self.resource.route}?{query}", self.callers[who])
+            self._known[query, who] = reply, [each for each in sent if self.resource.table in each[0]], cost
+        return self._known[query, who]
 
+    def cost(self, query: str, who: str) -> int:
+        reply, _, cost = self.cell(query, who)
+        assert reply.status == 200, (query, reply.document)
+        return cost
 
-def _tenant(world: World) -> tuple[Row, list[Row], Row, Row]:
-    workspace = world.workspace()
-    others = [world.workspace() for _ in range(WORKSPACES)]
-    one, several = world.people(workspace), world.people(workspace)
-    for found in (workspace, *others):
-        world.member(several, found)
-    world.member(one, workspace)
-    return workspace, others, one, several
+    def cost_of(self, statement: str, values: Any, who: str) -> int:
+        """Return what a statement costs, sent as it is."""
+        with self._meter.measuring() as found, self._meter.engine.connect() as session, session.begin():
+            enter(session, scope_of(principal_of(self.callers[who].claims, CallerSettings())))
+            session.exec_driver_sql(statement, values).all()
+        return found[0]
 
 
 def _filled(world: World, table: str, row: Mapping[str, str], rows: int, live: int) -> None:
@@ -103,87 +115,66 @@ def _one_of(rows: Sequence[Row], number: str = "n") -> str:
     return f"(ARRAY{[row.pk for row in rows]}::bigint[])[1 + {number} % {len(rows)}]"
 
 
-def provenance(world: World, resource: Resource) -> Ledger:
+def provenance(world: World, ledger: Ledger) -> Mapping[str, list[UUID]]:
     """A connector of many rows beside small ones, of this workspace and of others."""
-    workspace, others, one, several = _tenant(world)
-    record = resource.relationships[0].name
+    workspace, record = ledger.workspace, ledger.resource.relationships[0].name
     records = [world.record(record, workspace) for _ in range(200)]
     big, *small = (world.workspace_connector(workspace) for _ in range(4))
     direction = f"(CASE WHEN n % {ROWS // RARE} = 0 THEN 'output' ELSE 'input' END)::core_api.direction_enum"
     row = {f"{record}_pk": _one_of(records), "workspace_connector_pk": str(big.pk), "direction": direction}
-    _filled(world, resource.table, row, ROWS, ROWS - DEAD)
+    _filled(world, ledger.resource.table, row, ROWS, ROWS - DEAD)
     for connector in small:
         world.provenance(records[0], connector)
-    for other in others:
+    for other in ledger.others:
         world.provenance(world.record(record, other), world.workspace_connector(other))
-    # All that is live and new was written by some messages at the same time, a few rows by each.
-    wrote = _wrote(world, resource.table, big)
-    connectors = [big.id, *(row.id for row in small)]
-    parents = {record: [row.id for row in records[:100]], "workspace_connector": connectors, "sync_message": wrote}
-    return Ledger(resource, workspace, one, several, parents)
-
-
-def _wrote(world: World, table: str, connector: Row) -> list[UUID]:
-    """Let twenty messages have written the rows of one time, one each; return their ids."""
-    owner = world.database.owner
-    messages = [world.message(connector, processed_at=BEGINNING + timedelta(seconds=100)) for _ in range(20)]
-    owner.exec_driver_sql(
-        "UPDATE wellspring.sync_messages AS message SET workspace_pk = connector.workspace_pk"
-        f" FROM core_api.workspace_connectors AS connector WHERE connector.pk = {connector.pk}"
-        " AND message.workspace_connector_pk = connector.pk"
+    # All that is live and new was written by some messages at the same time, a row by each.
+    at = BEGINNING + timedelta(seconds=100)
+    messages = [world.message(big, workspace, processed_at=at) for _ in range(20)]
+    world.database.owner.exec_driver_sql(
+        f"UPDATE core_api.{ledger.resource.table} AS row SET sync_message_pk = {_one_of(messages, 'row.pk')}"
+        f" WHERE workspace_connector_pk = {big.pk} AND created_at = timestamptz '{at.isoformat()}'"
     )
-    owner.exec_driver_sql(
-        f"UPDATE core_api.{table} AS row SET sync_message_pk = {_one_of(messages, 'row.pk')}"
-        f" WHERE workspace_connector_pk = {connector.pk} AND created_at = timestamptz '{BEGINNING.isoformat()}'"
-        " + interval '100 seconds'"
-    )
-    return [message.id for message in messages]
+    of_kind = {record: records[:100], "workspace_connector": [big, *small], "sync_message": messages}
+    return {name: [row.id for row in rows] for name, rows in of_kind.items()}
 
 
-def enrolments(world: World, resource: Resource) -> Ledger:
+def enrolments(world: World, ledger: Ledger) -> Mapping[str, list[UUID]]:
     """A group with many enrolments, most of them of workspaces that have left it: seen, unseen, and gone."""
-    workspace, others, one, several = _tenant(world)
     group = world.group()
-    world.group_member(several, group)
-    for other in (workspace, *others):
+    world.group_member(ledger.several, group)
+    for other in (ledger.workspace, *ledger.others):
         world.enrol(group, other)
     stranger, gone = world.workspace(), world.workspace()
     world.tombstone(gone)
-    left = _one_of([workspace, stranger, gone])
-    row = {"workspace_group_pk": str(group.pk), "workspace_pk": left, "created_by_pk": str(one.pk)}
-    _filled(world, resource.table, row, DEAD, 0)
-    parents = {"workspace_group": [group.id], "workspace": [workspace.id], "created_by": [one.id]}
-    return Ledger(resource, workspace, one, several, parents)
+    left = _one_of([ledger.workspace, stranger, gone])
+    row = {"workspace_group_pk": str(group.pk), "workspace_pk": left, "created_by_pk": str(ledger.one.pk)}
+    _filled(world, ledger.resource.table, row, DEAD, 0)
+    return {"workspace_group": [group.id], "workspace": [ledger.workspace.id], "created_by": [ledger.one.id]}
 
 
-def choices(world: World, resource: Resource) -> Ledger:
+def choices(world: World, ledger: Ledger) -> Mapping[str, list[UUID]]:
     """A workspace with a catalogue's choices, chosen and removed again and again."""
-    workspace, others, one, several = _tenant(world)
     providers = [world.provider(f"provider-{number}") for number in range(60)]
     for number, provider in enumerate(providers):
-        world.choose(workspace, provider, is_matched=True, is_selected=number % 30 == 0)
-    for other in others:
+        world.choose(ledger.workspace, provider, is_matched=True, is_selected=number % 30 == 0)
+    for other in ledger.others:
         world.choose(other, providers[0], is_matched=True)
-    row = {"workspace_pk": str(workspace.pk), "provider_pk": _one_of(providers)}
-    _filled(world, resource.table, row, DEAD, 0)
-    return Ledger(resource, workspace, one, several, {"workspace": [workspace.id], "provider": [providers[7].id]})
+    row = {"workspace_pk": str(ledger.workspace.pk), "provider_pk": _one_of(providers)}
+    _filled(world, ledger.resource.table, row, DEAD, 0)
+    return {"workspace": [ledger.workspace.id], "provider": [providers[7].id]}
 
 
-MAKERS: Mapping[str, Callable[[World, Resource], Ledger]] = {
+MAKERS: Mapping[str, Callable[[World, Ledger], Mapping[str, list[UUID]]]] = {
     "provenance": provenance,
     "enrolment": enrolments,
     "selection": choices,
 }
-
 # Of each kind the first: the ledgers of record types differ in names only.
 MEASURED = tuple({resource.policy: resource for resource in reversed(objects())}.values())
 
 
 # ---- the cells -----------------------------------------------------------------------------------------
-
-
-def sorts() -> list[str]:
-    return [f"{sign}{name}" for name in SORTABLE for sign in ("", "-")]
+SORTS = [f"{sign}{name}" for name in SORTABLE for sign in ("", "-")]
 
 
 def filters(ledger: Ledger) -> Iterator[str]:
@@ -200,26 +191,21 @@ def filters(ledger: Ledger) -> Iterator[str]:
 
 
 def _of(attribute: Attribute) -> Iterator[str]:
-    match attribute.kind:
-        case "direction":
-            yield from (f"filter[{attribute.name}]={direction}" for direction in DIRECTIONS)
-        case "boolean":
-            yield from (f"filter[{attribute.name}]={value}" for value in ("true", "false"))
-        case "instant":
-            last = BEGINNING + timedelta(days=300)
-            middle = BEGINNING + timedelta(seconds=ROWS // 40)
-            for at in (BEGINNING, middle, last):
-                yield from (
-                    f"filter[{attribute.name}][{operator}]={quote(at.isoformat())}" for operator in RANGE_OPERATORS
-                )
-        case _:
-            pytest.fail(f"nobody has thought of a list by {attribute.kind}")
+    times = (BEGINNING, BEGINNING + timedelta(seconds=ROWS // 40), BEGINNING + timedelta(days=300))
+    values = {
+        "direction": [f"={direction}" for direction in DIRECTIONS],
+        "boolean": ["=true", "=false"],
+        "instant": [f"[{operator}]={quote(at.isoformat())}" for at in times for operator in RANGE_OPERATORS],
+    }
+    if attribute.kind not in values:
+        pytest.fail(f"nobody has thought of a list by {attribute.kind}")
+    yield from (f"filter[{attribute.name}]{value}" for value in values[attribute.kind])
 
 
 def cells(ledger: Ledger) -> Iterator[str]:
     """Yield the queries: each order of each half under each filter, and the plain page in other sizes."""
-    for sort, deleted, asked in product(sorts(), DELETED, filters(ledger)):
-        claim = f"&filter[workspace]={ledger.workspace.id}"
+    claim = f"&filter[workspace]={ledger.workspace.id}"
+    for sort, deleted, asked in product(SORTS, DELETED, filters(ledger)):
         yield f"sort={sort}&filter[deleted]={deleted}&{asked}".rstrip("&")
         if asked.startswith(("filter[direction]", "filter[is_")):
             yield f"sort={sort}&filter[deleted]={deleted}&{asked}{claim}"
@@ -229,67 +215,12 @@ def cells(ledger: Ledger) -> Iterator[str]:
 
 
 # ---- what they cost ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What came of one request.
-
-    Attributes:
-        status: of the answer.
-        document: the answer.
-        sent: the statements that read the list, each with its values.
-        cost: how many pages of tables and indexes they looked at.
-    """
-
-    status: int
-    document: Any
-    sent: Sequence[tuple[str, Any]]
-    cost: int
-
-
-class LedgerMeter:
-    """Asks for a list, each cell once, and has Postgres count what its statements look at."""
-
-    def __init__(self, database: FreshDatabase, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self._meter = Meter(database)
-        self._known: dict[tuple[str, str], Cell] = {}
-
-    def cell(self, query: str, who: str) -> Cell:
-        if (query, who) not in self._known:
-            resource = self.ledger.resource
-            reply, sent, cost = self._meter.asked(f"{resource.route}?{query}", self.ledger.callers[who])
-            of_list = [each for each in sent if resource.table in each[0]]
-            self._known[query, who] = Cell(reply.status, reply.document, of_list, cost)
-        return self._known[query, who]
-
-    def cost(self, query: str, who: str) -> int:
-        cell = self.cell(query, who)
-        assert cell.status == 200, (query, cell.document)
-        return cell.cost
-
-    def cost_of(self, statement: str, values: Any, who: str) -> int:
-        """Return what a statement costs, sent as it is."""
-        with self._meter.measuring() as found, self._meter.engine.connect() as session, session.begin():
-            enter(session, scope_of(principal_of(self.ledger.callers[who].claims, CallerSettings())))
-            session.exec_driver_sql(statement, values).all()
-        return found[0]
-
-
 @pytest.fixture(scope="module", params=MEASURED, ids=lambda resource: resource.type)
-def meter(
-    request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None
-) -> Iterator[LedgerMeter]:
+def ledger(request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Ledger]:
     """A list, in a database of its own."""
-    resource: Resource = request.param
     with fresh(cluster, template, Statements(), open_at) as database, pytest.MonkeyPatch.context() as patch:
         patch.setattr(scope, "connection", database.connection)
-        world = World(database)
-        made = MAKERS[resource.policy](world, resource)
-        database.owner.commit()
-        world.analyze()
-        yield LedgerMeter(database, made)
+        yield Ledger(World(database), request.param)
 
 
 def nameless(database: Database, ledger: Resource) -> list[object]:
@@ -328,25 +259,24 @@ def most(query: str, plain: int) -> int:
 
 
 @pytest.mark.parametrize("who", ["one", "several", "service"])
-def test_no_cell_costs_more_than_ten_plain_pages(meter: LedgerMeter, who: str) -> None:
-    plain = meter.cost("sort=-created_at", who)
+def test_no_cell_costs_more_than_ten_plain_pages(ledger: Ledger, who: str) -> None:
+    plain = ledger.cost("sort=-created_at", who)
     dear, refused = {}, 0
-    for query in dict.fromkeys(cells(meter.ledger)):
-        cell = meter.cell(query, who)
-        if cell.status == 400:
+    for query in dict.fromkeys(cells(ledger)):
+        reply, _, _ = ledger.cell(query, who)
+        if reply.status == 400:
             refused += 1
-            (reason, *_) = (error["detail"] for error in cell.document["errors"])
-            assert "ask for" in reason, query
-        elif meter.cost(query, who) > most(query, plain):
-            dear[query] = cell.cost
+            assert "ask for" in reply.errors[0]["detail"], query
+        elif (cost := ledger.cost(query, who)) > most(query, plain):
+            dear[query] = cost
     assert dear == {}, f"a plain page costs {plain}"
     assert refused > 0
 
 
-def test_what_is_refused_is_what_the_contract_leaves_out(meter: LedgerMeter) -> None:
+def test_what_is_refused_is_what_the_contract_leaves_out(ledger: Ledger) -> None:
     """A range beside another order, the order of deletion for what lives, and a service's filter of all rows."""
-    resource = meter.ledger.resource
-    for query in dict.fromkeys(cells(meter.ledger)):
+    resource = ledger.resource
+    for query in dict.fromkeys(cells(ledger)):
         names = dict(pair.split("=", 1) for pair in query.split("&"))
         sort = names.get("sort", "-created_at").removeprefix("-")
         ranges = {name.split("[")[1].rstrip("]") for name in names if name.count("[") > 1}
@@ -365,24 +295,23 @@ def test_what_is_refused_is_what_the_contract_leaves_out(meter: LedgerMeter) -> 
                 # Of one maker a service is told what is live, in the order of its making.
                 of_all = sort != "created_at" or names.get("filter[deleted]", "exclude") != "exclude"
             of_all = of_all and who == "service" and not narrow & names.keys()
-            assert meter.cell(query, who).status == (400 if refused or of_all else 200), (who, query)
+            assert ledger.cell(query, who)[0].status == (400 if refused or of_all else 200), (who, query)
 
 
 @pytest.mark.parametrize("who", ["one", "several", "service"])
-def test_a_total_looks_at_no_more_rows_than_it_counts(meter: LedgerMeter, who: str) -> None:
-    page = meter.cost("filter[deleted]=include", who)
-    cell = meter.cell("filter[deleted]=include&page[total]=true", who)
-    counted = cell.document["meta"]["page"]["total"]
-    is_capped = cell.document["meta"]["page"].get("total_is_capped", False)
-    assert is_capped is (meter.ledger.resource.policy == "provenance")
-    assert counted <= MAX_TOTAL
-    assert cell.cost - page <= counted * MOST_OF_A_COUNTED_ROW + MOST * page
+def test_a_total_looks_at_no_more_rows_than_it_counts(ledger: Ledger, who: str) -> None:
+    page = ledger.cost("filter[deleted]=include", who)
+    reply, _, cost = ledger.cell("filter[deleted]=include&page[total]=true", who)
+    told = reply.document["meta"]["page"]
+    assert told.get("total_is_capped", False) is (ledger.resource.policy == "provenance")
+    assert told["total"] <= MAX_TOTAL
+    assert cost - page <= told["total"] * MOST_OF_A_COUNTED_ROW + MOST * page
 
 
 @pytest.mark.parametrize("who", ["one", "several"])
-def test_what_is_planned_once_is_planned_as_well(meter: LedgerMeter, who: str) -> None:
+def test_what_is_planned_once_is_planned_as_well(ledger: Ledger, who: str) -> None:
     """The plan that does not know the values looks at what the other does."""
-    ((statement, values),) = meter.cell("", who).sent
+    ((statement, values),) = ledger.cell("", who)[1]
     call = f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"
-    as_text = meter.cost_of(f"/* as text */ {statement}", values, who)
-    assert meter.cost_of(call, values, who) <= 1.5 * as_text + 50
+    as_text = ledger.cost_of(f"/* as text */ {statement}", values, who)
+    assert ledger.cost_of(call, values, who) <= 1.5 * as_text + 50

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import text
 
 from migrations.run import make_functions
-from tests.support.api import READER, Reply, call, draft, get, person
-from tests.support.databases import FreshDatabase, engine_for
+from tests.support.api import READER, Caller, call, draft, get
+from tests.support.databases import CONSUMER, FreshDatabase, engine_for
+from tests.support.databases import READER as READER_ROLE
 from tests.support.tenants import Tenant
 from tests.support.transactions import enter
 from tests.support.wire import noted_on_the_wire
-from tests.support.world import Row, World
+from tests.support.world import Row
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Compiled
 from wellspring.database import engine as engines
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
 OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}
-MADE = f"SELECT proname FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY 1"
+OF_THE_CACHE = f"FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY proname"
 # What a server connection may need beyond today's, with all of them called.
 MOST_MEBIBYTES = 12
 
@@ -53,14 +54,19 @@ def calls(sent: list[str]) -> int:
     return sum(f"FROM {SCHEMA}.q_" in statement for statement in sent)
 
 
-def asked(ours: Tenant) -> Iterator[Reply]:
-    yield get(f"{COMPANIES}/{ours.provenance.id}", ours.caller)
-    yield get(COMPANIES, ours.caller)
-    yield get(f"{COMPANIES}?{INCLUDES}", ours.caller)
-
-
 def documents(ours: Tenant) -> list[Any]:
-    return [reply.document for reply in asked(ours)]
+    """Return what is answered to three reads."""
+    replies = [get(f"{COMPANIES}{of}", ours.caller) for of in (f"/{ours.provenance.id}", "", f"?{INCLUDES}")]
+    assert {reply.status for reply in replies} == {200}
+    return [reply.document for reply in replies]
+
+
+def call_of(statement: str, values: Sequence[object]) -> str:
+    return f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"
+
+
+def scope_for(caller: Caller) -> str:
+    return scope_of(principal_of(caller.claims, CallerSettings()))
 
 
 def test_a_read_is_a_call_and_answers_as_its_text_does(
@@ -82,7 +88,7 @@ def test_what_is_no_function_goes_as_it_is(fresh_database: FreshDatabase, ours: 
     assert calls(sent) == 0
 
 
-def test_a_foreign_row_is_not_there_whoever_called_before(
+def test_a_foreign_row_is_never_there(
     fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, sent: list[str]
 ) -> None:
     """One session, whose plans are kept: the scope is looked at in each call."""
@@ -97,25 +103,18 @@ def test_a_foreign_row_is_not_there_whoever_called_before(
 def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:
     """A forgotten predicate shows nothing: called with the parameters of one, in the scope of another."""
     compiled = dict(hot_statements())["retrieve company_workspace_connector"]
-    statement = name_of(compiled.text)
-    assert statement in named(fresh_database)
+    assert name_of(compiled.text) in named(fresh_database)
     values = compiled.values({"caller_id": theirs.owner.id, "id_eq": theirs.provenance.id})
     with fresh_database.engine("wellspring_reader").connect() as session:
-        for scope, rows in (
-            (scope_of(principal_of(theirs.caller.claims, CallerSettings())), 1),
-            (scope_of(principal_of(ours.caller.claims, CallerSettings())), 0),
-            ("", 0),
-        ):
+        for scope, rows in ((scope_for(theirs.caller), 1), (scope_for(ours.caller), 0), ("", 0)):
             enter(session, scope)
-            call = f"SELECT * FROM {SCHEMA}.{statement}({', '.join(['%s'] * len(values))})"
-            assert len(session.exec_driver_sql(call, values).all()) == rows
+            assert len(session.exec_driver_sql(call_of(compiled.text, values), values).all()) == rows
             session.rollback()
 
 
 def named(database: FreshDatabase) -> dict[str, str]:
-    found = database.owner.exec_driver_sql(
-        f"SELECT proname, obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
-    )
+    """Return what is said of each function, by its name."""
+    found = database.owner.exec_driver_sql(f"SELECT proname, obj_description(oid, 'pg_proc') {OF_THE_CACHE}").all()
     database.owner.rollback()
     return {row[0]: row[1] for row in found}
 
@@ -148,7 +147,7 @@ def test_a_request_is_answered_also_when_the_question_for_the_functions_is_ended
         return part(connection, statement, **options)
 
     monkeypatch.setattr(PipelinedConnection, "part", cancel_first)
-    assert [reply.status for reply in asked(ours)] == [200, 200, 200]
+    documents(ours)
     assert cancelled
     cancelled.clear()
     document = draft("workspace_group", {"name": "Harbour Partners"})
@@ -166,8 +165,6 @@ def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours:
 
 
 # ---- how they are made ---------------------------------------------------------------------------------
-
-
 def everything() -> list[tuple[str, Compiled]]:
     """What the database plans once: what is read, and what the sync queue sends."""
     return [*hot_statements(), *syncing.hot_statements()]
@@ -179,8 +176,7 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
             "SELECT proname, obj_description(oid, 'pg_proc') AS said, prosecdef, provolatile::text,"
             "       proparallel::text, proconfig,"
             "       (SELECT array_agg(grantee::regrole::text ORDER BY 1) FROM aclexplode(proacl)"
-            "         WHERE grantee <> proowner) AS callers"
-            f" FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace"
+            f"         WHERE grantee <> proowner) AS callers {OF_THE_CACHE}"
         )
     ).all()
     assert 20 <= len(rows) <= 40
@@ -191,9 +187,8 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
         assert (row.prosecdef, row.provolatile, row.proparallel) == (False, "v" if is_of_the_queue else "s", "u")
         never = [f"enable_{way}=off" for way in ("bitmapscan", "hashjoin", "mergejoin", "seqscan")]
         assert sorted(row.proconfig) == [*never, "plan_cache_mode=force_generic_plan", 'search_path=""']
-        assert row.callers == (
-            ["wellspring_consumer"] if is_of_the_queue else ["wellspring_reader", "wellspring_writer"]
-        )
+        readers = ["wellspring_reader", "wellspring_writer"]
+        assert row.callers == (["wellspring_consumer"] if is_of_the_queue else readers)
 
 
 def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
@@ -204,12 +199,11 @@ def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase
         "everything = [*hot_statements(), *hot.hot_statements()];"
         "print(sorted(name_of(one.text) for _, one in everything))"
     )
-    made = list(fresh_database.owner.exec_driver_sql(MADE).scalars())
     for seed in ("0", "1"):
         environment = {"PYTHONPATH": str(ROOT / "layers/shared"), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]}
         command = [sys.executable, "-c", program]
         said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-        assert json.loads(said.replace("'", '"')) == made
+        assert json.loads(said.replace("'", '"')) == [*named(fresh_database)]
 
 
 def test_what_a_release_does_not_know_goes_when_it_has_not_been_known_for_a_day(fresh_database: FreshDatabase) -> None:
@@ -236,9 +230,7 @@ def test_a_function_that_is_known_again_is_kept(fresh_database: FreshDatabase) -
     assert named(fresh_database)[name] == said
 
 
-def test_a_server_connection_that_has_called_them_all_keeps_little(
-    fresh_database: FreshDatabase, world: World, ours: Tenant
-) -> None:
+def test_a_server_connection_that_has_called_them_all_keeps_little(fresh_database: FreshDatabase, ours: Tenant) -> None:
     """Beside one that has sent their texts: what is kept is plans."""
     kept = {}
     for swapped in (False, True):
@@ -246,9 +238,9 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(
         with engine.connect() as session:
             for _, statement in hot_statements():
                 values = _values(statement, ours.owner)
-                enter(session, scope_of(principal_of(person(ours.owner).claims, CallerSettings())))
-                call = f"SELECT * FROM {SCHEMA}.{name_of(statement.text)}({', '.join(['%s'] * len(values))})"
-                session.exec_driver_sql(call if swapped else statement.text, values).all()
+                enter(session, scope_for(ours.caller))
+                text_of = call_of(statement.text, values) if swapped else statement.text
+                session.exec_driver_sql(text_of, values).all()
                 session.rollback()
             pid = session.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
             status = Path(f"/proc/{pid}/status").read_text()
@@ -264,7 +256,6 @@ def _values(statement: Compiled, member: Row) -> tuple[object, ...]:
 
 def test_a_role_is_told_of_what_it_may_call_alone(fresh_database: FreshDatabase) -> None:
     of_the_queue = {name for name, said in named(fresh_database).items() if said in OF_THE_QUEUE}
-    with fresh_database.engine("wellspring_consumer").connect() as session:
-        assert set(session.exec_driver_sql(FUNCTIONS).scalars()) == of_the_queue
-    with fresh_database.engine("wellspring_reader").connect() as session:
-        assert of_the_queue.isdisjoint(session.exec_driver_sql(FUNCTIONS).scalars())
+    for role, told in ((CONSUMER, of_the_queue), (READER_ROLE, named(fresh_database).keys() - of_the_queue)):
+        with fresh_database.engine(role).connect() as session:
+            assert {*session.exec_driver_sql(FUNCTIONS).scalars()} == told

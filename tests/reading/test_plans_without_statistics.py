@@ -5,6 +5,7 @@ What Postgres then believes of the tables is made here in three ways. No clock i
 of tables and indexes are looked at, before ANALYZE on the connection that has planned already, and after it on another.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -41,18 +42,13 @@ class Full:
         self.tenant: Tenant = tenant(world, "company")
         self.other = world.workspace_connector(self.tenant.workspace)
         member, workspace = self.tenant.owner, self.tenant.workspace
-        group, provider = world.group(member), world.provider("stripe")
+        group = world.group(member)
         world.group_member(member, group)
-        self.rows: dict[str, Row] = {
-            "company_workspace_connector": self.tenant.provenance,
-            "workspace_group_workspace": world.enrol(group, workspace, member),
-            "workspace_provider": world.choose(workspace, provider),
-        }
-        self.records: dict[str, list[Row]] = {"company": [self.tenant.record]}
+        self.rows = [world.enrol(group, workspace, member), world.choose(workspace, world.provider("stripe"))]
+        self.records: dict[str, list[Row]] = {}
         for type_ in ledgers():
-            if type_ != "company":
-                self.records[type_] = [world.record(type_, workspace)]
-                self.rows[ledgers()[type_].type] = world.provenance(self.records[type_][0], self.tenant.connector)
+            self.records[type_] = [self.tenant.record if type_ == "company" else world.record(type_, workspace)]
+            self.rows.append(world.provenance(self.records[type_][0], self.tenant.connector))
 
     def sync(self, type_: str, records: list[Row]) -> None:
         """Have the sync consumer link records to the connector, and each second one to another."""
@@ -72,39 +68,37 @@ class Full:
 
     def urls(self) -> Iterator[tuple[str, Caller]]:
         """Yield requests that call each planned function that reads, and each function behind an answer."""
-        connector, caller = self.tenant.connector.id, self.tenant.caller
-        objects = [resource_of(type_) for type_ in self.rows]
-        for resource in objects:
-            include = ",".join(resource.includes)
-            yield f"{resource.route}?include={include}", caller
-            yield f"{resource.route}/{self.rows[resource.type].id}?include={include}", caller
+        caller = self.tenant.caller
+        for row in self.rows:
+            resource = resource_of(row.type)
+            include = f"?include={','.join(resource.includes)}"
+            yield f"{resource.route}{include}", caller
+            yield f"{resource.route}/{row.id}{include}", caller
             if resource.policy == "provenance":
-                yield f"{resource.route}/{self.rows[resource.type].id}", READER
-                yield _onwards(f"{resource.route}?page[size]=2", caller), caller
-        yield from ((url, caller) for url in self._of_companies())
-        yield f"/v1/workspace-connectors/{connector}/impact", caller
-        yield f"/v1/workspace-connectors/{connector}/impact", READER
-        yield f"/v1/connector-activity?filter[workspace_connector]={connector}", caller
-        for message in ("", "?filter[outcome]=applied", f"?filter[workspace_connector]={connector}"):
-            yield f"/v1/sync-messages{message}", caller
-
-    def _of_companies(self) -> Iterator[str]:
-        connector, record = self.tenant.connector.id, self.records["company"][0].id
-        ledger, route = ledgers()["company"].route, resource_of("company").route
-        yield f"{ledger}?page[size]=100"
-        yield f"{ledger}?filter[workspace_connector]={connector}&filter[direction]=input&sort=updated_at"
-        yield f"{ledger}?filter[company]={record}"
-        yield f"{route}?filter[workspace]={self.tenant.workspace.id}&sort=name"
-        yield f"{route}/{record}/sources"
-        yield f"{route}?filter[sole_source]={connector}"
-
-
-def _onwards(url: str, caller: Caller) -> str:
-    following: str | None = get(url, caller).document["links"]["next"]
-    return following or url
+                yield f"{resource.route}/{row.id}", READER
+                first = f"{resource.route}?page[size]=2"
+                yield get(first, caller).document["links"]["next"] or first, caller
+        connector, record = self.tenant.connector.id, self.tenant.record.id
+        ledger, companies = ledgers()["company"].route, resource_of("company").route
+        impact = f"/v1/workspace-connectors/{connector}/impact"
+        yield impact, READER
+        for url in (
+            impact,
+            f"{ledger}?page[size]=100",
+            f"{ledger}?filter[workspace_connector]={connector}&filter[direction]=input&sort=updated_at",
+            f"{ledger}?filter[company]={record}",
+            f"{companies}?filter[workspace]={self.tenant.workspace.id}&sort=name",
+            f"{companies}/{record}/sources",
+            f"{companies}?filter[sole_source]={connector}",
+            f"/v1/connector-activity?filter[workspace_connector]={connector}",
+            "/v1/sync-messages",
+            "/v1/sync-messages?filter[outcome]=applied",
+            f"/v1/sync-messages?filter[workspace_connector]={connector}",
+        ):
+            yield url, caller
 
 
-def _never_analyzed(world: World) -> None:
+def _never_analyzed(_world: World) -> None:
     """Leave it at what is believed of a table that nobody has looked at."""
 
 
@@ -121,9 +115,7 @@ def _of_another_shape(world: World) -> None:
             **{f"{type_}_pk": world.record(type_, small).pk, "workspace_connector_pk": "pk", "direction": "'input'"},
         )
     # As autovacuum would: not what has a row or two.
-    world.analyze(
-        *(f"core_api.{table}" for table in ("workspace_connectors", *(each.table for each in ledgers().values())))
-    )
+    world.analyze("core_api.workspace_connectors", *(f"core_api.{each.table}" for each in ledgers().values()))
 
 
 def _of_one_connector(world: World) -> None:
@@ -132,12 +124,6 @@ def _of_one_connector(world: World) -> None:
         one = tenant(world, type_)
         world.provenances(world.records(type_, one.workspace, SMALL), one.connector)
     world.analyze()
-
-
-def _called(sent: list[str]) -> set[str]:
-    return {
-        statement.split(f"FROM {SCHEMA}.")[1].split("(")[0] for statement in sent if f"FROM {SCHEMA}.q_" in statement
-    }
 
 
 @pytest.fixture
@@ -172,7 +158,8 @@ def test_what_was_planned_before_a_sync_costs_no_more_behind_it(
     for _ in range(6):
         read()
     # Each of them has been planned, on a connection that is kept.
-    assert _called(sent) == {*owner.exec_driver_sql(FUNCTIONS).scalars()}
+    called = {name for statement in sent for name in re.findall(rf"FROM {SCHEMA}\.(q_\w+)", statement)}
+    assert called == {*owner.exec_driver_sql(FUNCTIONS).scalars()}
     full.fill()
     planned, wrote = read(), written()
     world.analyze()

@@ -14,7 +14,7 @@ import pytest
 
 from local import docker
 from local.postgres import Cluster, temporary
-from local.settings import DATABASE
+from local.settings import DATABASE, database_variables
 from migrations.run import ROLES
 from tests.sam import service
 from tests.sam.service import MIGRATION, Service
@@ -66,16 +66,9 @@ def deployed() -> Iterator[Deployed]:
     ):
         cluster.make_like_rds()
         cluster.create_database(DATABASE)
-        place = {
-            "DB_HOST": door.name,
-            "DB_READ_HOST": "",
-            "DB_PORT": str(cluster.port),
-            "DB_NAME": DATABASE,
-            "DB_TLS": "off",
-        }
         configured = service.configured(
             template,
-            place | {"DB_AUTH": "password", "DB_PASSWORD": cluster.password},
+            database_variables(door.name, cluster.port, cluster.password),
             {
                 "DB_AUTH": "secret",
                 "DB_PASSWORD": "",

@@ -145,8 +145,6 @@ def typed(command: Sequence[str], directory: Path, name: str) -> Iterator[Servic
         process = spawn_bound(
             [*command, "--port", str(port)],
             signal.SIGTERM,
-            user=None,
-            group=None,
             environment=environment(),
             directory=directory,
             output=output,

@@ -17,7 +17,7 @@ import pytest
 
 from local import docker, sam
 from local.errors import Fault
-from local.settings import DATABASE, ROOT
+from local.settings import ROOT
 from tests.sam import service
 from tests.sam.conftest import Deployed
 from tests.support.events import function_of
@@ -43,7 +43,7 @@ def folder(deployed: Deployed) -> Iterator[Path]:
         (made / name).symlink_to(ROOT / name)
     sam.write_parameters(made / ".local" / "sam")
     cluster = deployed.cluster
-    file = sam.write_environment(docker.door(), cluster.port, DATABASE, cluster.password, made / ".local" / "sam")
+    file = sam.write_environment(docker.door(), cluster.port, cluster.password, made / ".local" / "sam")
     assert file.stat().st_mode & 0o077 == 0
     before = images()
     yield made
@@ -94,7 +94,7 @@ def test_make_builds_and_invokes_one_function(deployed: Deployed) -> None:
     (state / "stack.json").write_text("{}")
     sam.write_parameters(state / "sam")
     cluster = deployed.cluster
-    sam.write_environment(docker.door(), cluster.port, DATABASE, cluster.password, state / "sam")
+    sam.write_environment(docker.door(), cluster.port, cluster.password, state / "sam")
     invoke = f"make {KEPT} sam-invoke FUNCTION=HealthFunction EVENT=health_check"
     # What the gate itself was called with is not for this one.
     done = typed(made, f"unset WELLSPRING_STATE ARGS MAKEFLAGS MAKELEVEL; {invoke}")

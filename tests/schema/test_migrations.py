@@ -70,23 +70,23 @@ def test_a_database_of_another_history_is_left_as_it_is(empty_database: str, loo
 class TestTheUniqueOfEnrolments:
     """The seed tells that it was unconditional once, and why that had to change."""
 
-    def test_was_unconditional_at_first(self, empty_database: str, look_into: Catalogue) -> None:
-        run.upgrade(empty_database, "0001")
-        unique = look_into.constraints(ENROLMENTS, "u")
-        assert unique[OLD_UNIQUE] == "UNIQUE (workspace_group_pk, workspace_pk)"
-        assert NEW_UNIQUE not in look_into.indexes(ENROLMENTS)
+    def test_was_unconditional_at_first_became_one_of_the_live_rows_and_can_go_back(
+        self, empty_database: str, look_into: Catalogue
+    ) -> None:
+        def indexes() -> dict[str, str]:
+            return look_into.indexes(ENROLMENTS)
 
-    def test_became_one_of_the_live_rows(self, empty_database: str, look_into: Catalogue) -> None:
+        run.upgrade(empty_database, "0001")
+        assert look_into.constraints(ENROLMENTS, "u")[OLD_UNIQUE] == "UNIQUE (workspace_group_pk, workspace_pk)"
+        assert NEW_UNIQUE not in indexes()
         run.upgrade(empty_database, "0002")
         assert OLD_UNIQUE not in look_into.constraints(ENROLMENTS, "u")
-        assert OLD_UNIQUE not in look_into.indexes(ENROLMENTS)
-        assert look_into.indexes(ENROLMENTS)[NEW_UNIQUE].endswith("WHERE (deleted_at IS NULL)")
-
-    def test_can_go_back_while_no_pair_was_enrolled_twice(self, empty_database: str, look_into: Catalogue) -> None:
-        run.upgrade(empty_database, "0002")
+        assert OLD_UNIQUE not in indexes()
+        assert indexes()[NEW_UNIQUE].endswith("WHERE (deleted_at IS NULL)")
+        # While no pair was enrolled twice.
         run.downgrade(empty_database, "0001")
         assert OLD_UNIQUE in look_into.constraints(ENROLMENTS, "u")
-        assert NEW_UNIQUE not in look_into.indexes(ENROLMENTS)
+        assert NEW_UNIQUE not in indexes()
 
     def test_is_built_anew_where_a_build_was_cut_short(self, empty_database: str, look_into: Catalogue) -> None:
         run.upgrade(empty_database, "0001")

@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID, uuid4
 
 import pytest
 
 from local.gateway import Router
-from local.template import Template
+from local.template import Function, Template
 from tests.support.databases import role_of_call
 from tests.support.world import Row
 from wellspring.jsonapi.values import MEDIA_TYPE
@@ -32,8 +32,7 @@ PROVENANCE = tuple(ledgers().values())
 def one_of_each_kind(types: Iterable[str]) -> list[Any]:
     """Return these types for a test's parameter: in `make test` one of each kind of object, in `make long` the others.
 
-    What is a rule of a kind is said at the kind (docs/architecture.md), and each gets what its declaration says
-    (tests/declaring).
+    What is a rule of a kind is said at the kind (docs/architecture.md, tests/declaring).
     """
     kinds: dict[str, str] = {}
     tried = [(type_, kinds.setdefault(resource_of(type_).policy, type_)) for type_ in types]
@@ -51,7 +50,7 @@ class Context:
     milliseconds: int = 60_000
 
     def get_remaining_time_in_millis(self) -> int:
-        """Say how much time is left; it does not pass."""
+        """Say how much time is left: it does not pass."""
         return self.milliseconds
 
 
@@ -62,7 +61,6 @@ class TickingContext(Context):
     began: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
-        """Say how much time is left."""
         return self.milliseconds - int((time.monotonic() - self.began) * 1000)
 
 
@@ -118,24 +116,24 @@ class Reply:
         return error
 
     @property
-    def sources(self) -> list[Any]:
-        return [error.get("source") for error in self.document["errors"]]
-
-    @property
     def data(self) -> Any:
         return self.document["data"]
 
     @property
     def ids(self) -> list[UUID]:
-        return [UUID(item["id"]) for item in self.document["data"]]
+        return [UUID(item["id"]) for item in self.data]
 
     @property
     def errors(self) -> Any:
         return self.document["errors"]
 
     @property
+    def sources(self) -> list[Any]:
+        return [error.get("source") for error in self.errors]
+
+    @property
     def codes(self) -> list[str]:
-        return [error["code"] for error in self.document["errors"]]
+        return [error["code"] for error in self.errors]
 
 
 def event(
@@ -162,11 +160,8 @@ def event(
         "requestContext": context,
         "isBase64Encoded": False,
     }
-    if parameters:
-        made["pathParameters"] = dict(parameters)
-    if body is not None:
-        made["body"] = body
-    return made
+    made |= {"pathParameters": dict(parameters)} if parameters else {}
+    return made | ({} if body is None else {"body": body})
 
 
 def call(
@@ -179,16 +174,9 @@ def call(
     headers: Mapping[str, str] | None = None,
     context: Context = USUAL,
 ) -> Reply:
-    """Call the function that the template has for `method` and `url`, as `caller`, with the role it logs in with.
+    """Call the function that the template has for `method` and `url`, with the role it logs in with.
 
-    Args:
-        method: the HTTP method.
-        url: path and query string.
-        caller: whose claims the gateway has verified.
-        document: the body, as JSON values.
-        body: the body as text, instead of `document`.
-        headers: beside the usual ones; an empty value takes one away.
-        context: Lambda's.
+    The body is `document`, as JSON values, or `body` as text; an empty value takes a usual header away.
     """
     path, _, query = url.partition("?")
     found = ROUTER.find(method, path)
@@ -208,16 +196,20 @@ def call(
     return send(sent, context)
 
 
-def send(sent: Any, context: Context = USUAL) -> Reply:
-    """Give an event, as it is, to the function that the template has for its route, with the role it logs in with."""
-    function = FUNCTIONS[sent["routeKey"]]
+def invoked(function: Function, sent: Any, context: Context = USUAL) -> Any:
+    """Give an event to a function, which logs in with the role of the template."""
     module = importlib.import_module(function.handler.removesuffix(".handler"))
     role: Any = function.environment["DB_USER"]
     token = role_of_call.set(role)
     try:
-        answer = module.handler(sent, context)
+        return module.handler(sent, context)
     finally:
         role_of_call.reset(token)
+
+
+def send(sent: Any, context: Context = USUAL) -> Reply:
+    """Give an event, as it is, to the function that the template has for its route."""
+    answer = invoked(FUNCTIONS[sent["routeKey"]], sent, context)
     text = _text_of(answer)
     return Reply(
         status=answer["statusCode"],
@@ -238,7 +230,7 @@ def _text_of(answer: Mapping[str, Any]) -> str:
 
 
 def get(url: str, caller: Caller = ANONYMOUS, **headers: str) -> Reply:
-    """GET; a header's name is written with underscores."""
+    """GET; a header's name is written with underscores, here and below."""
     return call("GET", url, caller, headers=_headers(headers))
 
 
@@ -265,31 +257,39 @@ def walked_text(url: str, caller: Caller, link: str = "next") -> list[str]:
     return [item["id"] for page in walk(url, caller, link) for item in page.data]
 
 
+def walked_both_ways(url: str, caller: Caller, size: int) -> list[str]:
+    """Return the ids on all pages of `url`, which has a query; back from the last of them stand all before it."""
+    paged = f"{url}&page[size]={size}"
+    items = [item for page in walk(paged, caller) for item in page.data]
+    first, last = (quote(items[place]["meta"]["page"]["cursor"]) for place in (0, -1))
+    ids = [item["id"] for item in items]
+    assert walked_text(f"{paged}&page[before]={last}", caller, "prev") == ids[:-1]
+    assert get(f"{paged}&page[before]={first}", caller).data == []
+    return ids
+
+
 def post(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
-    """POST a document; a header's name is written with underscores."""
     return call("POST", url, caller, document, headers=_headers(headers))
 
 
 def patch(url: str, caller: Caller, document: Any, **headers: str) -> Reply:
-    """PATCH with a document; a header's name is written with underscores."""
     return call("PATCH", url, caller, document, headers=_headers(headers))
 
 
 def delete(url: str, caller: Caller, **headers: str) -> Reply:
-    """DELETE; a header's name is written with underscores."""
     return call("DELETE", url, caller, headers=_headers(headers))
 
 
 def draft(type_: str, attributes: Mapping[str, Any] | None = None, id_: object = None, **related: Row) -> Any:
     """Return the document that asks for a resource of `type_`, related to these rows."""
-    data: dict[str, Any] = {"type": type_}
-    if id_ is not None:
-        data["id"] = str(id_)
-    if attributes is not None:
-        data["attributes"] = dict(attributes)
-    if related:
-        data["relationships"] = {name: {"data": {"type": row.type, "id": str(row.id)}} for name, row in related.items()}
-    return {"data": data}
+    linkage = {name: {"data": {"type": row.type, "id": str(row.id)}} for name, row in related.items()}
+    said = {
+        "type": type_,
+        "id": None if id_ is None else str(id_),
+        "attributes": None if attributes is None else dict(attributes),
+        "relationships": linkage or None,
+    }
+    return {"data": {name: value for name, value in said.items() if value is not None}}
 
 
 def _headers(written: Mapping[str, str]) -> dict[str, str]:

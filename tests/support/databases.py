@@ -214,13 +214,9 @@ _numbers = itertools.count()
 def fresh(
     cluster: Cluster, template: str, statements: Statements, open_at: OpenAt | None = None
 ) -> Iterator[FreshDatabase]:
-    """Give a `FreshDatabase` that is a copy of `template`, and drop it afterwards.
+    """Give a `FreshDatabase` that is a copy of the database `template`, and drop it afterwards.
 
-    Args:
-        cluster: where.
-        template: the name of the database to copy.
-        statements: where to note what product code sends.
-        open_at: where product code finds it; None: in Postgres itself.
+    Product code finds it through `open_at`, or in Postgres itself; what it sends is noted in `statements`.
     """
     name = f"fresh_{next(_numbers)}"
     cluster.create_database(name, template)
@@ -244,15 +240,8 @@ SELECT relation.relname,
 def tuples_read(session: Connection, *names: str) -> Counter[str]:
     """Return how many rows and entries of indexes a transaction has read, its functions' too, which no plan shows.
 
-    Args:
-        session: where the transaction is.
-        names: of schemas, or of tables with their schema: the table's indexes are told, too.
-
-    Returns:
-        The number for each table and index.
+    For each table and index, of schemas or of tables that are named with their schema.
     """
-    asked = {
-        "schemas": [name for name in names if "." not in name],
-        "tables": [name for name in names if "." in name],
-    }
+    tables = [name for name in names if "." in name]
+    asked = {"schemas": [name for name in names if name not in tables], "tables": tables}
     return Counter({name: int(tuples) for name, tuples in session.execute(_TUPLES_READ, asked)})

@@ -1,22 +1,23 @@
 """The HTTP events of events/*.json, given to the functions that they are named after, and the demo's rows."""
 
-import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import select
 
 from local import demo_data
 from local.template import Function, Template
-from tests.support import own_rows
-from tests.support.api import Context
+from tests.support.api import invoked
 from tests.support.databases import FEEDER, AnyDatabase, role_of_call
 from tests.support.world import Row, World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
+from wellspring.example_ids import demo_id
 from wellspring.models import table_of
+from wellspring.resources import resource_of
 from wellspring.services import feed
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -39,36 +40,56 @@ def function_of(name: str) -> Function:
     return FUNCTIONS[name]
 
 
-def replay(name: str) -> dict[str, Any]:
-    """Give the event to the function that it is named after, which runs with the role of the template."""
-    function = FUNCTIONS[name]
-    role: Any = function.environment["DB_USER"]
-    token = role_of_call.set(role)
-    try:
-        answer: dict[str, Any] = importlib.import_module(function.handler.removesuffix(".handler")).handler(
-            event(name), Context()
-        )
-    finally:
-        role_of_call.reset(token)
+def replay(name: str, headers: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    """Give the event to the function that it is named after, which runs with the role of the template.
+
+    Args:
+        name: of the event.
+        headers: beside those that it has; None takes one away.
+    """
+    function, asked = FUNCTIONS[name], event(name)
+    if headers:
+        changed = asked["headers"] | headers
+        asked["headers"] = {header: value for header, value in changed.items() if value is not None}
+    answer: dict[str, Any] = invoked(function, asked)
     return answer
 
 
 def load_demo(database: AnyDatabase) -> None:
-    """Make the demo's parents, whose ids most events name, through the feed; and groups and choices."""
+    """Make the demo's parents, whose ids most events name, through the feed; and its group and choices.
+
+    Those come over HTTP and have ids of the server's making in the demo: here they have those that events name.
+    """
     told = role_of_call.set(FEEDER)
     try:
         verdicts = feed.apply(feed_events.parse(json.dumps(list(demo_data.events()))), Deadline(30))
     finally:
         role_of_call.reset(told)
     assert {verdict.status for verdict in verdicts} == {"applied"}
-    for table, rows in own_rows.rows().items():
-        statement = own_rows.insert_statement(table, own_rows.OWN[table])
-        database.owner.execute(text(statement), {"rows": json.dumps(rows)})
-    database.commit()
+    world = World(database)
+    owner, member = (told_of(world, "people", id_) for id_ in (demo_data.OWNER, demo_data.MEMBER))
+    group = world.group(owner, demo_data.GROUP_NAME, id=demo_id("workspace_group", "0"))
+    for number, person, role in ((1, owner, "owner"), (2, member, "member")):
+        world.group_member(person, group, role, id=demo_id("workspace_group_membership", "0", number))
+    for letter in demo_data.GROUPED:
+        workspace = told_of(world, "workspace", demo_id("workspace", letter))
+        world.enrol(group, workspace, owner, id=demo_id("workspace_group_workspace", letter))
+    for letter, number, is_selected in demo_data.CHOICES:
+        workspace, provider = (
+            told_of(world, type_, demo_id(type_, *of))
+            for type_, *of in (("workspace", letter), ("provider", "0", number))
+        )
+        id_ = demo_id("workspace_provider", letter, number)
+        world.choose(workspace, provider, is_selected=is_selected, is_matched=True, id=id_)
+
+
+def told_of(world: World, type_: str, id_: object) -> Row:
+    """Return the row of a type that has an id."""
+    table, known = table_of(resource_of(type_).table), UUID(str(id_))
+    pk = world.database.owner.execute(select(table.c.pk).where(table.c.id == known)).scalar_one()
+    return Row(type_, pk, known)
 
 
 def identify(world: World, row: Row, id_: str) -> None:
     """Give a provenance row the id that an event names: in the demo, such rows come from the queue and have any."""
-    table = table_of(f"{row.type}s")
-    world.database.owner.execute(update(table).where(table.c.pk == row.pk).values(id=UUID(id_)))
-    world.database.commit()
+    world.change(row, id=UUID(id_))

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
 from tests.support.databases import AnyDatabase
-from tests.support.world import Row
+from tests.support.world import Row, World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
 from wellspring.repositories.feed.work import FeedEvent
@@ -107,18 +106,13 @@ def park(database: AnyDatabase, source: str = SOURCE, id_: UUID | None = None) -
         version=7,
         action="delete",
     )
-    statement = text(
-        "INSERT INTO wellspring.pending_events (id, source, event_id, event_type, type, subject, version, digest,"
-        " outcome, reason, problems, event) VALUES (coalesce(:id, uuidv7()), :source, :event_id, :event_type, :type,"
-        " :subject, :version, decode(:digest, 'hex'), 'parked', 'other_source', CAST(:problems AS jsonb), :event)"
-        " RETURNING pk, id"
-    )
-    problems = json.dumps([{"code": "other_source"}])
-    values = {"id": id_, "digest": kept.digest, "event": kept.text, "problems": problems}
-    said = {name: getattr(kept, name) for name in ("source", "event_id", "event_type", "type", "subject", "version")}
-    pk, id_ = database.owner.execute(statement, values | said).one()
-    database.commit()
-    return Row("feed_event", pk, id_)
+    said: dict[str, Any] = {
+        name: getattr(kept, name) for name in ("source", "event_id", "event_type", "type", "version")
+    }
+    said |= {"subject": UUID(kept.subject), "digest": sha256(kept.text.encode()).digest(), "event": kept.text}
+    said |= {} if id_ is None else {"id": id_}
+    problems = [{"code": "other_source"}]
+    return World(database).make("feed_event", outcome="parked", reason="other_source", problems=problems, **said)
 
 
 def told(*events: Event) -> list[Told]:

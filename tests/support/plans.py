@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 
 from tests.support.api import READER as ANY_SERVICE
 from tests.support.api import Caller, Reply, get
-from tests.support.databases import READER, Database, FreshDatabase, Role, tuples_read
+from tests.support.databases import READER, Database, FreshDatabase, Role, Statements, tuples_read
 from tests.support.transactions import enter
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database.session import Session, WireStatement, session_of
@@ -24,6 +24,8 @@ RELATIONS = (
 )
 # Of this transaction, and of others whose figures the session has not handed in yet.
 FETCHED = "SELECT sum(pg_stat_get_xact_blocks_fetched(oid)) FROM unnest(%s::oid[]) AS oid"
+# Heads, page, the other side of the cursor and the cursor's own row, for a page of 20 and one connector.
+ENOUGH = 100
 type Sent = tuple[str, Any]
 
 
@@ -107,15 +109,18 @@ def asked(database: FreshDatabase, url: str, caller: Caller) -> tuple[Reply, lis
         event.remove(engine, "before_cursor_execute", note)
 
 
-def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = "ANALYZE") -> dict[str, Any]:
-    """Return the topmost node of the plan of a statement, explained in a transaction as a read of the caller has it.
+def sent_for(statements: Statements, url: str, caller: Caller) -> tuple[int, Reply]:
+    """Ask for `url` twice; return how many statements the second time takes, and the answer."""
+    # The first answer of a process also reads the cursor keys.
+    get(url, caller)
+    statements.clear()
+    reply = get(url, caller)
+    assert reply.status == 200, reply.body
+    return len(statements), reply
 
-    Args:
-        database: where.
-        sent: the statement.
-        caller: for whom.
-        options: of EXPLAIN, beside its format.
-    """
+
+def plan_of(database: FreshDatabase, sent: Sent, caller: Caller, options: str = "ANALYZE") -> dict[str, Any]:
+    """Return the topmost node of the plan of a statement, explained in a transaction as a read of the caller has it."""
     statement, values = sent
     with database.engine(READER).connect() as session:
         session_of(session).begin(is_read=True)
@@ -148,14 +153,19 @@ def explain(database: FreshDatabase, url: str, caller: Caller, table: str) -> tu
     return sum(touched(plan, table) for plan in plans), reply.document
 
 
+def cheap(database: FreshDatabase, url: str, caller: Caller, table: str) -> Any:
+    """Ask for a page, and for the next: each must touch few rows of a table. Return the document of the first."""
+    rows, document = explain(database, url, caller, table)
+    assert rows < ENOUGH, url
+    if following := document["links"]["next"]:
+        assert explain(database, following, caller, table)[0] < ENOUGH, url
+    return document
+
+
 def rows_read(database: Database, url: str, caller: Caller, *names: str) -> tuple[int, Reply]:
     """Ask for `url`; return how many rows and entries of indexes that reads, its functions too, and the answer.
 
-    Args:
-        database: where.
-        url: what is asked for.
-        caller: who asks.
-        names: of schemas, or of tables with their schema: the two schemas where there is none.
+    Of these schemas, or tables with their schema; of the two schemas where none is named.
     """
     names = names or ("core_api", "wellspring")
     before = tuples_read(database.owner, *names)

@@ -33,21 +33,19 @@ def synced(
     id_: UUID | str | None = None,
 ) -> Body:
     """Return the body of a `records.synced` message; `mode` None leaves the member out."""
-    said = {} if mode is None else {"mode": mode}
-    of = {"direction": direction, "records": _named(records), "occurred_at": OCCURRED_AT, **said}
+    of = {"direction": direction, "records": _named(records), "occurred_at": OCCURRED_AT}
+    of |= {} if mode is None else {"mode": mode}
     return RecordsSynced(id=id_ or uuid4(), workspace_connector_id=_id(connector), **of).members()
 
 
 def invalidated(
     connector: Row | UUID, records: Iterable[Row], direction: Direction | None = None, *, id_: UUID | str | None = None
 ) -> Body:
-    """Return the body of a `records.invalidated` message."""
     of = {"direction": direction, "records": _named(records)}
     return RecordsInvalidated(id=id_ or uuid4(), workspace_connector_id=_id(connector), **of).members()
 
 
 def disconnected(connector: Row | UUID, *, id_: UUID | str | None = None) -> Body:
-    """Return the body of a `connector.disconnected` message."""
     return ConnectorDisconnected(id=id_ or uuid4(), workspace_connector_id=_id(connector)).members()
 
 
@@ -72,7 +70,6 @@ def completed(
 
 
 def matched(workspace: Row | UUID, providers: Iterable[Row | UUID], *, id_: UUID | str | None = None) -> Body:
-    """Return the body of a `providers.matched` message."""
     named = [_id(provider) for provider in providers]
     return ProvidersMatched(id=id_ or uuid4(), workspace_id=_id(workspace), provider_ids=named).members()
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Table, bindparam, func, insert, select, text, update
+from sqlalchemy import Executable, Table, bindparam, func, insert, select, text, update
 
 from tests.support.databases import AnyDatabase
-from wellspring.models import junctions, parents, table_of
+from wellspring.models import parents, table_of
 from wellspring.resources import records, resource_of
 
 type Direction = Literal["input", "output"]
@@ -38,14 +38,21 @@ class World:
         self.database = database
         self._connector: Row | None = None
 
-    # ---- parents -------------------------------------------------------------------------------------
-
     def forget(self) -> None:
         """Forget the connector that is made once, because what made it was undone."""
         self._connector = None
 
+    def make(self, type_: str, **values: Any) -> Row:
+        """Make a row of a type; columns that are not named have their defaults."""
+        table = table_of(resource_of(type_).table)
+        pk, id_ = self.database.owner.execute(insert(table).values(**values).returning(table.c.pk, table.c.id)).one()
+        self.database.commit()
+        return Row(type_, pk, id_)
+
+    # ---- parents -------------------------------------------------------------------------------------
+
     def workspace(self, name: str = "Workspace", **values: Any) -> Row:
-        return self._insert("workspace", parents.workspaces, name=name, **values)
+        return self.make("workspace", name=name, **values)
 
     def people(self, workspace: Row, name: str = "Ada Example", **values: Any) -> Row:
         """Make a person of whom the platform's feed has told; with `source=None` one that only a sync made."""
@@ -61,24 +68,16 @@ class World:
 
     def record(self, type_: RecordType, workspace: Row, **values: Any) -> Row:
         """Make one record; the texts that it must have and `values` do not say are its type's name."""
-        declared = resource_of(type_)
-        needed = {
-            said.name: declared.name.capitalize()
-            for said in declared.attributes
-            if said.required and said.kind == "text"
-        }
-        return self._insert(type_, table_of(declared.table), workspace_pk=workspace.pk, **needed | values)
+        needed = dict.fromkeys(_texts(type_), resource_of(type_).name.capitalize())
+        return self.make(type_, workspace_pk=workspace.pk, **needed | values)
 
     def records(self, type_: RecordType, workspace: Row, count: int) -> list[Row]:
         """Make `count` records of a type in one statement, in the order of their pk: all their texts are numbers."""
-        table = RECORDS[type_]
-        needed = [said.name for said in resource_of(type_).attributes if said.required and said.kind == "text"]
+        table, needed = RECORDS[type_], _texts(type_)
         number = func.format(text("'%s'"), func.generate_series(1, bindparam("count")))
         series = select(*(number.label(name) for name in needed), bindparam("pk", type_=table.c.workspace_pk.type))
         statement = insert(table).from_select([*needed, "workspace_pk"], series).returning(table.c.pk, table.c.id)
-        found = self.database.owner.execute(statement, {"count": count, "pk": workspace.pk}).all()
-        self.database.commit()
-        return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
+        return self._many(type_, statement, count=count, pk=workspace.pk)
 
     def companies(self, workspace: Row, count: int) -> list[Row]:
         return self.records("company", workspace, count)
@@ -90,35 +89,22 @@ class World:
         return self.records("people", workspace, count)
 
     def connector(self, name: str = "Qonto", provider: str | None = None, **values: Any) -> Row:
-        return self._insert("connector", parents.connectors, name=name, provider=provider or name.lower(), **values)
+        return self.make("connector", name=name, provider=provider or name.lower(), **values)
 
     def workspace_connector(self, workspace: Row, connector: Row | None = None, **values: Any) -> Row:
         """Make a connection of `workspace` to `connector`, or to one that all such calls share."""
         if connector is None:
             self._connector = connector = self._connector or self.connector()
-        return self._insert(
-            "workspace_connector",
-            parents.workspace_connectors,
-            workspace_pk=workspace.pk,
-            connector_pk=connector.pk,
-            **values,
-        )
+        return self.make("workspace_connector", workspace_pk=workspace.pk, connector_pk=connector.pk, **values)
 
     def provider(self, slug: str, name: str | None = None, **values: Any) -> Row:
-        return self._insert("provider", parents.providers, slug=slug, name=name or slug.title(), **values)
+        return self.make("provider", slug=slug, name=name or slug.title(), **values)
 
     # ---- who belongs where ---------------------------------------------------------------------------
 
     def member(self, person: Row, workspace: Row, role: str = "member", status: str = "active", **values: Any) -> Row:
-        return self._insert(
-            "workspace_membership",
-            parents.workspace_memberships,
-            people_pk=person.pk,
-            workspace_pk=workspace.pk,
-            role=role,
-            status=status,
-            **values,
-        )
+        of = {"people_pk": person.pk, "workspace_pk": workspace.pk}
+        return self.make("workspace_membership", **of, role=role, status=status, **values)
 
     def workspaces(self, count: int) -> list[int]:
         """Make so many workspaces that nothing is in, and return their keys."""
@@ -127,56 +113,32 @@ class World:
 
     def member_of_all(self, person: Row, workspaces: Sequence[int]) -> None:
         """Make `person` an active member of workspaces by their keys."""
-        values = [
-            {"people_pk": person.pk, "workspace_pk": pk, "role": "member", "status": "active"} for pk in workspaces
-        ]
-        if values:
+        of = {"people_pk": person.pk, "role": "member", "status": "active"}
+        if values := [{"workspace_pk": pk, **of} for pk in workspaces]:
             self.database.owner.execute(insert(parents.workspace_memberships), values)
 
     def group(self, created_by: Row | None = None, name: str = "Group", **values: Any) -> Row:
         """Make a group; its creator is not yet a member of it."""
-        return self._insert(
-            "workspace_group",
-            parents.workspace_groups,
-            name=name,
-            created_by_pk=created_by.pk if created_by else None,
-            **values,
-        )
+        return self.make("workspace_group", name=name, created_by_pk=created_by and created_by.pk, **values)
 
     def group_member(self, person: Row, group: Row, role: str = "member", status: str = "active", **values: Any) -> Row:
-        return self._insert(
-            "workspace_group_membership",
-            parents.workspace_group_memberships,
-            people_pk=person.pk,
-            workspace_group_pk=group.pk,
-            role=role,
-            status=status,
-            **values,
-        )
+        of = {"people_pk": person.pk, "workspace_group_pk": group.pk}
+        return self.make("workspace_group_membership", **of, role=role, status=status, **values)
 
     def enrol(self, group: Row, workspace: Row, created_by: Row | None = None, **values: Any) -> Row:
-        return self._insert(
-            "workspace_group_workspace",
-            junctions.workspace_group_workspaces,
-            workspace_group_pk=group.pk,
-            workspace_pk=workspace.pk,
-            created_by_pk=created_by.pk if created_by else None,
-            **values,
-        )
+        of = {
+            "workspace_group_pk": group.pk,
+            "workspace_pk": workspace.pk,
+            "created_by_pk": created_by and created_by.pk,
+        }
+        return self.make("workspace_group_workspace", **of, **values)
 
     def choose(
         self, workspace: Row, provider: Row, *, is_selected: bool = False, is_matched: bool = False, **values: Any
     ) -> Row:
         """Make a workspace's row of a provider, selected, matched, both or neither."""
-        return self._insert(
-            "workspace_provider",
-            junctions.workspace_providers,
-            workspace_pk=workspace.pk,
-            provider_pk=provider.pk,
-            is_selected=is_selected,
-            is_matched=is_matched,
-            **values,
-        )
+        of = {"workspace_pk": workspace.pk, "provider_pk": provider.pk}
+        return self.make("workspace_provider", **of, is_selected=is_selected, is_matched=is_matched, **values)
 
     # ---- the ledger ----------------------------------------------------------------------------------
 
@@ -190,16 +152,10 @@ class World:
         deleted_at: datetime | None = None,
     ) -> Row:
         """Say that `workspace_connector` brought `record` in, or carried it out."""
+        of: dict[str, Any] = {f"{record.type}_pk": record.pk, "workspace_connector_pk": workspace_connector.pk}
         times = {"created_at": created_at, "updated_at": created_at, "deleted_at": deleted_at}
-        type_ = f"{record.type}_workspace_connector"
-        return self._insert(
-            type_,
-            table_of(f"{type_}s"),
-            workspace_connector_pk=workspace_connector.pk,
-            direction=direction,
-            **{f"{record.type}_pk": record.pk},
-            **{name: value for name, value in times.items() if value is not None},
-        )
+        of |= {name: value for name, value in times.items() if value is not None}
+        return self.make(f"{record.type}_workspace_connector", direction=direction, **of)
 
     def provenances(
         self,
@@ -221,41 +177,20 @@ class World:
             "  WITH ORDINALITY AS input (pk, at, number) ORDER BY number"
             " RETURNING pk, id"
         )
-        found = self.database.owner.execute(
-            statement,
-            {
-                "wc": workspace_connector.pk,
-                "direction": direction,
-                "pks": [record.pk for record in records],
-                "times": [time.isoformat() for time in created_at or ()],
-            },
-        ).all()
-        self.database.commit()
-        return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
+        rows = {"pks": [record.pk for record in records], "times": [time.isoformat() for time in created_at or ()]}
+        return self._many(type_, statement, wc=workspace_connector.pk, direction=direction, **rows)
 
     def message(
         self, connector: Row | None = None, workspace: Row | None = None, outcome: str = "applied", **values: Any
     ) -> Row:
         """Write down a message of the sync queue, of this connector and workspace."""
-        return self._insert(
-            "sync_message",
-            table_of("sync_messages"),
-            workspace_connector_pk=connector.pk if connector else None,
-            workspace_pk=workspace.pk if workspace else None,
-            outcome=outcome,
-            **{"message_id": uuid4(), **values},
-        )
+        of = {"workspace_connector_pk": connector and connector.pk, "workspace_pk": workspace and workspace.pk}
+        return self.make("sync_message", **of, outcome=outcome, **{"message_id": uuid4(), **values})
 
     def run(self, connector: Row, workspace: Row, name: str = "nightly", **values: Any) -> Row:
         """Write down a run of a connector."""
-        return self._insert(
-            "sync_run",
-            table_of("sync_runs"),
-            workspace_connector_pk=connector.pk,
-            workspace_pk=workspace.pk,
-            run=name,
-            **values,
-        )
+        of = {"workspace_connector_pk": connector.pk, "workspace_pk": workspace.pk}
+        return self.make("sync_run", **of, run=name, **values)
 
     # ---- many rows -----------------------------------------------------------------------------------
 
@@ -282,18 +217,21 @@ class World:
 
     def tombstone(self, row: Row, at: datetime | None = None) -> None:
         """Stamp `deleted_at` of any row."""
-        table = _table(row.type)
         when = func.now() if at is None else at
-        self.database.owner.execute(update(table).where(table.c.pk == row.pk).values(deleted_at=when, updated_at=when))
+        self.change(row, deleted_at=when, updated_at=when)
+
+    def change(self, row: Row, **values: Any) -> None:
+        """Change columns of any row, as nobody but a test may."""
+        table = table_of(resource_of(row.type).table)
+        self.database.owner.execute(update(table).where(table.c.pk == row.pk).values(**values))
         self.database.commit()
 
-    def _insert(self, type_: str, table: Table, **values: Any) -> Row:
-        statement = insert(table).values(**values).returning(table.c.pk, table.c.id)
-        pk, id_ = self.database.owner.execute(statement).one()
+    def _many(self, type_: str, statement: Executable, **values: Any) -> list[Row]:
+        found = self.database.owner.execute(statement, values).all()
         self.database.commit()
-        return Row(type_, pk, id_)
+        return sorted((Row(type_, pk, id_) for pk, id_ in found), key=lambda row: row.pk)
 
 
-def _table(type_: str) -> Table:
-    # A membership of a workspace has no JSON:API type yet.
-    return table_of("workspace_memberships" if type_ == "workspace_membership" else resource_of(type_).table)
+def _texts(type_: RecordType) -> list[str]:
+    """Return the names of the texts that a record must have."""
+    return [said.name for said in resource_of(type_).attributes if said.required and said.kind == "text"]

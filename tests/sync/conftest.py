@@ -1,7 +1,8 @@
 """Fixtures of the write path's tests: one tenant, and the ledger as the owner sees it."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,16 +12,24 @@ import pytest
 from sqlalchemy import text
 
 from maintenance.settle import handler
-from tests.support.api import Context
+from tests.support.api import PIPELINE, Caller, Context, Reply, get, post
 from tests.support.databases import CONSUMER, AnyDatabase, Statements
-from tests.support.queue import Body, consume
+from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
+from wellspring.metrics import UNITS
+from wellspring.repositories.sync import applying
+from wellspring.services.sync import applying as services
 
 type Log = list[dict[str, Any]]
 
 APPLIED = ("applied", None)
 
+ATTRIBUTES: dict[str, dict[str, str | None]] = {
+    "company": {"name": "Alder Trading"},
+    "account": {"account_name": "Current", "currency": None},
+    "people": {"full_name": "Claire Verdier"},
+}
 # Every row of the three tables, by public ids.
 LEDGER = " UNION ALL ".join(
     f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
@@ -49,6 +58,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class Tenant:
     """A workspace with two connectors and a few records of each type."""
 
+    world: World
     workspace: Row
     connector: Row
     other_connector: Row
@@ -61,10 +71,20 @@ class Tenant:
         """One record of each type."""
         return [self.companies[0], self.accounts[0], self.peoples[0]]
 
+    def come(self, row: Row) -> Row:
+        """Make what was absent, as the feed would."""
+        make: dict[str, Callable[..., Row]] = {
+            "workspace": self.world.workspace,
+            "workspace_connector": partial(self.world.workspace_connector, self.workspace),
+            "provider": partial(self.world.provider, "later"),
+        }
+        return make.get(row.type, partial(self.world.record, row.type, self.workspace))(id=row.id)
+
 
 def tenant(world: World, name: str) -> Tenant:
     workspace = world.workspace(name)
     return Tenant(
+        world,
         workspace=workspace,
         connector=world.workspace_connector(workspace),
         other_connector=world.workspace_connector(workspace),
@@ -163,6 +183,11 @@ class Ledger:
         row = self.messages()[body["id"]]
         return row.outcome, row.reason
 
+    def grow_old(self, age: str, which: str | Body = "true") -> None:
+        """Let messages, those of a condition or one, have been received so long ago."""
+        where = which if isinstance(which, str) else f"message_id = '{which['id']}'"
+        self.sql(f"UPDATE wellspring.sync_messages SET received_at = now() - interval '{age}' WHERE {where}")
+
     def waits_for(self) -> set[tuple[str, str]]:
         """Return what parked messages wait for: types and ids."""
         return {(type_, str(id_)) for type_, id_ in self.sql("SELECT type, id FROM wellspring.waiting_for")}
@@ -211,10 +236,12 @@ def absent(type_: str = "company") -> Row:
     return Row(type_, 0, uuid4())
 
 
-def come(world: World, row: Row, tenant: Tenant) -> Row:
-    """Make what was absent, as the feed would."""
-    make = world.workspace_connector if row.type == "workspace_connector" else partial(world.record, row.type)
-    return make(tenant.workspace, id=row.id)
+def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
+    """Return a message that brings these records and what they are made of."""
+    body = synced(connector, rows, mode=mode)
+    for record in body["records"]:
+        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
+    return body
 
 
 def of_run(body: Body, run: str = "nightly") -> Body:
@@ -230,6 +257,72 @@ def applied(*bodies: Body) -> None:
 def settle(**event: Any) -> dict[str, Any]:
     """Run the maintenance function, as its schedule does or by an operator's event; return what it says."""
     return handler(event, Context())
+
+
+def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
+    """Return a message that ends the live rows of records on a connector: relink, invalidation, or disconnect."""
+    match way:
+        case "relink":
+            return synced(connector, records, mode="relink")
+        case "invalidation":
+            return invalidated(connector, records)
+        case _:
+            return disconnected(connector)
+
+
+def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
+    """Return the resource of a message that was sent."""
+    found = get("/v1/sync-messages?page[size]=100", caller).data
+    return next(row for row in found if row["attributes"]["message_id"] == body["id"])
+
+
+def release(body: Body, caller: Caller = PIPELINE) -> Reply:
+    """Release a message over HTTP."""
+    return post(f"/v1/sync-messages/{message_of(body)['id']}/release", caller, None)
+
+
+def dismiss(id_: object, note: str = "Agreed.") -> Reply:
+    """Dismiss the message of a public id over HTTP."""
+    return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
+
+
+def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:
+    """Let a message, and whatever is applied together with it, fail for a reason of its own."""
+    apply_unit = applying.apply_unit
+
+    def failing(transaction: Any, unit: Any) -> Any:
+        if any(arrival.message_id == body["id"] for arrival in unit):
+            raise ZeroDivisionError
+        return apply_unit(transaction, unit)
+
+    monkeypatch.setattr(applying, "apply_unit", failing)
+
+
+def die(monkeypatch: pytest.MonkeyPatch, *at: int) -> list[Any]:
+    """Let the consumer die at its chunks of these numbers; return the list of those that it has begun."""
+    begun: list[Any] = []
+    chunk = services._chunk
+
+    def dies(*given: Any) -> Any:
+        begun.append(given)
+        if len(begun) in at:
+            raise RuntimeError("The consumer is gone.")
+        return chunk(*given)
+
+    monkeypatch.setattr(services, "_chunk", dies)
+    return begun
+
+
+def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    """Return the metrics of the only time that some were emitted, after a look at what CloudWatch needs."""
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Wellspring"
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units == {name: UNITS[name].value for name in units}
+    values = {name: line[name] for name in units}
+    assert all(len(value) == 1 for value in values.values())
+    return {name: value[0] for name, value in values.items()}
 
 
 def outcomes(log: Log) -> list[str]:

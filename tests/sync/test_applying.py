@@ -37,53 +37,6 @@ def test_a_new_row_is_made_now_and_updated_when_made(ours: Tenant, ledger: Ledge
     assert deleted is None
 
 
-class TestRelinking:
-    def test_ends_the_live_rows_of_the_same_record_connector_and_direction_and_makes_new_ones(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
-        again = ours.mixed
-        for record in again:
-            world.provenance(record, ours.connector)
-            world.provenance(record, ours.connector)
-        assert consume(synced(ours.connector, again, mode="relink")) == []
-        expected = {
-            (row.type, row.id, "input", live): number for row in again for live, number in ((True, 1), (False, 2))
-        }
-        assert ledger.rows() == expected
-
-    def test_leaves_other_records_connectors_and_directions_alone(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
-        company, other = ours.companies[:2]
-        world.provenance(other, ours.connector)
-        world.provenance(company, ours.other_connector)
-        world.provenance(company, ours.connector, "output")
-        before = ledger.rows()
-        assert consume(synced(ours.connector, [company], mode="relink")) == []
-        assert ledger.rows() - before == {("company", company.id, "input", True): 1}
-        assert not before - ledger.rows()
-
-    def test_stamps_what_it_ends_and_nothing_that_had_ended_before(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
-        world.tombstone(world.provenance(ours.companies[0], ours.connector))
-        long_ago = ledger.times("company")[0]
-        world.database.owner.exec_driver_sql(
-            "UPDATE core_api.company_workspace_connectors SET updated_at = now() - interval '1 day',"
-            " deleted_at = now() - interval '1 day'"
-        )
-        world.provenance(ours.companies[0], ours.connector)
-        consume(synced(ours.connector, ours.companies[:1], mode="relink"))
-        ended_before, ended_now, live = ledger.times("company")
-        assert ended_before.deleted_at < long_ago.created_at
-        assert ended_now.deleted_at == ended_now.updated_at is not None
-        assert live.deleted_at is None
-
-    def test_of_a_record_that_has_no_live_row_only_adds_one(self, ours: Tenant, ledger: Ledger) -> None:
-        assert consume(synced(ours.connector, ours.companies, mode="relink")) == []
-        assert ledger.live() == ids(ours.companies)
-
-
 @pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])
 def test_no_line_of_the_log_holds_sql_names_or_bodies(ours: Tenant, theirs: Tenant, log: Log, word: str) -> None:
     bad = synced(ours.connector, ours.mixed) | {"direction": "swordfish"}

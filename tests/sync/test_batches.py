@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.databases import Statements
 from tests.support.queue import consume, synced
-from tests.support.world import Row, World
+from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, outcomes, units
 
 
@@ -43,43 +43,18 @@ class TestOrder:
         assert consume(synced(ours.connector, [company]), poison, relink) == []
         assert ledger.live() == ids([company])
 
-    def test_a_parked_relink_ends_nothing(self, ours: Tenant, ledger: Ledger) -> None:
-        company = ours.companies[0]
-        append, late = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
-        bad = synced(ours.connector, [company, absent("people")], mode="relink")
-        assert consume(append, bad, late) == []
-        assert ledger.live() == ids([company]) + ids(ours.companies)
-
 
 class TestStatements:
     """A batch is a handful of statements, whatever its size (contract, section 5)."""
 
-    @pytest.fixture
-    def large(self, ours: Tenant, world: World) -> list[list[Row]]:
-        """Ten times three thousand records of mixed types."""
-        records = [
-            *world.companies(ours.workspace, 16_000),
-            *world.accounts(ours.workspace, 7_000),
-            *world.peoples(ours.workspace, 7_000),
-        ]
-        return [records[start::10] for start in range(10)]
-
-    def test_ten_messages_of_three_thousand_records_are_one_unit(
-        self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
+    def test_ten_messages_of_three_thousand_records_of_mixed_types_are_one_unit(
+        self, ours: Tenant, ledger: Ledger, world: World, statements: Statements
     ) -> None:
-        assert consume(*(synced(ours.connector, records) for records in large)) == []
+        amounts = {"company": 16_000, "account": 7_000, "people": 7_000}
+        records = [row for type_, amount in amounts.items() for row in world.records(type_, ours.workspace, amount)]
+        assert consume(*(synced(ours.connector, records[start::10]) for start in range(10))) == []
         assert units(statements) == 1
-        assert ledger.live() == ids([row for records in large for row in records])
-
-    @pytest.mark.long
-    def test_nor_are_more_needed_to_relink_them(
-        self, ours: Tenant, ledger: Ledger, statements: Statements, large: list[list[Row]]
-    ) -> None:
-        consume(*(synced(ours.connector, records) for records in large))
-        statements.clear()
-        assert consume(*(synced(ours.connector, records, mode="relink") for records in large)) == []
-        assert units(statements) == 1
-        assert ledger.live() == ids([row for records in large for row in records])
+        assert ledger.live() == ids(records)
 
     def test_a_message_that_ends_rows_of_an_earlier_one_begins_another_unit(
         self, ours: Tenant, theirs: Tenant, statements: Statements

@@ -15,12 +15,11 @@ from sqlalchemy import text
 
 from local.demo_data import Kept
 from local.settings import ROOT
-from tests.support.api import post
+from tests.support.api import PIPELINE, post
 from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.queue import consume
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
-from tests.sync.test_runs import PIPELINE
 from wellspring.resources import ledgers
 from wellspring_producer import Connector, Snapshot
 from wellspring_producer.messages import Mode

@@ -95,15 +95,11 @@ def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
     assert [time.updated_at is None for time in times] == [False, False, True, False, False, True, True, False]
 
 
-class TestWhatIsGone:
-    def test_an_unknown_connector_can_never_succeed(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        unknown = uuid4()
-        after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
-        assert consume(disconnected(unknown), after, other, groups=[str(unknown), *[str(ours.connector.id)] * 2]) == []
-        assert not ledger.live()
-        (line,) = [line for line in log if line["level"] == "ERROR"]
-        assert line["problems"] == [f"unknown_connector: workspace_connector {unknown}"]
-        assert outcomes(log) == ["parked", "applied", "applied"]
+def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger, log: Log) -> None:
+    after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
+    assert consume(disconnected(uuid4()), after, other) == []
+    assert not ledger.live()
+    assert outcomes(log) == ["parked", "applied", "applied"]
 
 
 class TestItsPlaceInTheOrder:
@@ -190,17 +186,25 @@ class TestATimeThatIsOver:
         assert outcomes(log) == ["returned", "held"]
 
 
-def before_chunk(monkeypatch: pytest.MonkeyPatch, wanted: int, do: Callable[[int], object]) -> None:
-    """Call `do` with the server's process, once, before the `wanted`th chunk's first flush."""
-    seen = 0
+type BeforeChunk = Callable[[int, Callable[[int], object]], None]
 
-    def look(process: int, texts: list[str]) -> None:
-        nonlocal seen
-        seen += any(map(begins_a_chunk, texts))
-        if seen == wanted and any(map(begins_a_chunk, texts)):
-            do(process)
 
-    before_each_flush(monkeypatch, CONSUMER, look)
+@pytest.fixture
+def before_chunk(monkeypatch: pytest.MonkeyPatch) -> BeforeChunk:
+    """Call a function with the server's process, once, before the first flush of a chunk of this number."""
+
+    def before(wanted: int, do: Callable[[int], object]) -> None:
+        seen = 0
+
+        def look(process: int, texts: list[str]) -> None:
+            nonlocal seen
+            seen += any(map(begins_a_chunk, texts))
+            if seen == wanted and any(map(begins_a_chunk, texts)):
+                do(process)
+
+        before_each_flush(monkeypatch, CONSUMER, look)
+
+    return before
 
 
 def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Connection], object]) -> None:
@@ -222,31 +226,24 @@ class TestACrash:
     def test_of_the_connection_in_a_chunk_is_got_over(
         self,
         fresh_database: FreshDatabase,
+        before_chunk: BeforeChunk,
         ours: Tenant,
         ledger: Ledger,
         many: list[Row],
         log: Log,
         moment: str,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         if moment == "before":
-            before_chunk(monkeypatch, 4, fresh_database.end)
+            before_chunk(4, fresh_database.end)
         else:
-            at_chunk(
-                fresh_database, "after_cursor_execute", 4, lambda connection: fresh_database.end(pid_of(connection))
-            )
-        message = disconnected(ours.connector)
-        assert consume(message) == []
+            at_chunk(fresh_database, "after_cursor_execute", 4, lambda one: fresh_database.end(pid_of(one)))
+        assert consume(disconnected(ours.connector)) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 
+    @pytest.mark.usefixtures("fresh_database")
     def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self,
-        fresh_database: FreshDatabase,
-        ours: Tenant,
-        ledger: Ledger,
-        many: list[Row],
-        monkeypatch: pytest.MonkeyPatch,
+        self, before_chunk: BeforeChunk, ours: Tenant, ledger: Ledger, many: list[Row]
     ) -> None:
         class KilledError(BaseException):
             """Nothing in the consumer catches this, as nothing catches kill -9."""
@@ -254,7 +251,7 @@ class TestACrash:
         def die(_: int) -> None:
             raise KilledError
 
-        before_chunk(monkeypatch, 5, die)
+        before_chunk(5, die)
         message = disconnected(ours.connector)
         with pytest.raises(KilledError):
             consume(message)
@@ -273,13 +270,9 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
     return results
 
 
+@pytest.mark.usefixtures("fresh_database")
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    fresh_database: FreshDatabase,
-    ours: Tenant,
-    ledger: Ledger,
-    many: list[Row],
-    log: Log,
-    monkeypatch: pytest.MonkeyPatch,
+    before_chunk: BeforeChunk, ours: Tenant, ledger: Ledger, many: list[Row], log: Log
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []
@@ -287,7 +280,7 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
     def overtake(_: int) -> None:
         meanwhile.extend(in_another_consumer([message], [synced(ours.connector, many)]))
 
-    before_chunk(monkeypatch, 3, overtake)
+    before_chunk(3, overtake)
     assert consume(message) == []
     assert meanwhile == [[], []]
     assert ledger.live() == ids(many)

@@ -13,22 +13,8 @@ from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_cal
 from tests.support.feed import Event, erased, event, statuses, upserted
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, settle
+from tests.sync.conftest import ATTRIBUTES, Ledger, Tenant, absent, bringing, settle
 from wellspring.repositories.sync import making
-
-ATTRIBUTES: dict[str, dict[str, str | None]] = {
-    "company": {"name": "Alder Trading"},
-    "account": {"account_name": "Current", "currency": None},
-    "people": {"full_name": "Claire Verdier"},
-}
-
-
-def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
-    """Return a message that brings these records and what they are made of."""
-    body = synced(connector, rows, mode=mode)
-    for record in body["records"]:
-        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
-    return body
 
 
 def told(event: Event) -> None:
@@ -113,16 +99,14 @@ def test_what_is_gone_is_unknown_and_what_is_anothers_is_a_mismatch(
     assert not ledger.live()
 
 
-def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(ours: Tenant, ledger: Ledger) -> None:
     made, missing = absent(), absent()
     body = bringing(ours.connector, made)
     body["records"].append({"type": "company", "id": str(missing.id)})
     assert consume(body) == []
     assert record(ledger, made) is None
     assert ledger.waits_for() == {("company", str(missing.id))}
-    world.record("company", ours.workspace, id=missing.id)
+    ours.come(missing)
     settle()
     assert record(ledger, made).workspace_id == ours.workspace.id
     assert ledger.live() == {made.id: 1, missing.id: 1}

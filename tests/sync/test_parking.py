@@ -9,8 +9,7 @@ import pytest
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, ids
-from wellspring.repositories.sync import applying
+from tests.sync.conftest import Ledger, Tenant, absent, fail, ids
 
 
 class TestWhatMissesARecord:
@@ -29,12 +28,10 @@ class TestWhatMissesARecord:
             assert ledger.waits_for() == {("company", str(missing.id))}
             assert ledger.parked_of(ours.connector) == 1
 
-    def test_is_overtaken_when_it_misses_nothing_any_more(
-        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
-    ) -> None:
+    def test_is_overtaken_when_it_misses_nothing_any_more(self, ours: Tenant, ledger: Ledger, missing: Row) -> None:
         message = synced(ours.connector, [missing], mode="relink")
         assert consume(message, synced(ours.connector, ours.companies)) == []
-        world.company(ours.workspace, id=missing.id)
+        ours.come(missing)
         assert consume(message) == []
         assert ledger.reasons() == {"overtaken": 1, None: 1}
         assert not ledger.waits_for()
@@ -45,7 +42,7 @@ class TestWhatMissesARecord:
     ) -> None:
         message = invalidated(ours.connector, [missing])
         assert consume(message) == []
-        world.provenance(world.company(ours.workspace, id=missing.id), ours.connector)
+        world.provenance(ours.come(missing), ours.connector)
         assert consume(message) == []
         assert not ledger.live()
         assert (ledger.reasons(), ledger.waits_for(), ledger.parked_of(ours.connector)) == ({None: 1}, set(), 0)
@@ -111,11 +108,11 @@ class TestWhatIsMalformed:
         (row,) = ledger.messages().values()
         assert (row.workspace_connector_pk, row.workspace_pk, row.reason) == (None, None, "malformed")
 
-    def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger, world: World) -> None:
+    def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger) -> None:
         missing = absent()
         message = synced(ours.connector, [missing], mode="relink")
         assert consume(message, synced(ours.connector, ours.companies) | {"direction": None}) == []
-        world.company(ours.workspace, id=missing.id)
+        ours.come(missing)
         assert consume(message) == []
         assert ledger.live() == ids([missing])
 
@@ -137,14 +134,7 @@ def test_a_message_that_fails_for_a_reason_of_its_own_is_parked_at_its_fourth_re
     ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, good = synced(ours.connector, ours.mixed), synced(ours.connector, ours.companies)
-    apply_unit = applying.apply_unit
-
-    def refuse_the_bad_one(transaction: Any, unit: Any) -> Any:
-        if any(arrival.message_id == bad["id"] for arrival in unit):
-            raise ValueError
-        return apply_unit(transaction, unit)
-
-    monkeypatch.setattr(applying, "apply_unit", refuse_the_bad_one)
+    fail(monkeypatch, bad)
     assert replay({"Records": [received(bad, 3), received(good, 3)]}) == [0, 1]
     assert not ledger.messages()
     assert replay({"Records": [received(bad, 4), received(good, 4)]}) == []

@@ -12,9 +12,9 @@ from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
 from wellspring.database.flush import Statement
 from wellspring.repositories.sync import completing
-from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.disconnecting import end_rows
-from wellspring.repositories.sync.ending import Ending, end
+from wellspring.repositories.sync.effects import end_statement
 from wellspring.repositories.sync.resolving import questions
 from wellspring.work import Synced
 
@@ -60,8 +60,9 @@ def companies(world: World, ours: Tenant) -> list[Row]:
 @pytest.fixture
 def ending(untouched_database: Database, ours: Tenant, companies: list[Row]) -> dict[str, Any]:
     """The plan of what a relink of all of them does first."""
-    pks = array(row.pk for row in companies)
-    return explained(untouched_database, end("company", [Ending(0, ours.connector.pk, "input", pks)]))
+    pks = array_of_arrays([array(row.pk for row in companies)])
+    values = {"messages": "{0}", "parents": array([ours.connector.pk]), "directions": "{input}", "named": pks}
+    return explained(untouched_database, Statement(end_statement("company"), values))
 
 
 LEDGER = "company_workspace_connectors"

@@ -10,32 +10,21 @@ import pytest
 from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
-from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.queue import Body, consume, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ids, outcomes, tenant, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, outcomes, tenant, units
 from wellspring.database.retry import TRIES
 
 PATIENCE_SECONDS = 20
 
 
 class TestAMessageThatComesAgain:
-    def test_changes_nothing_and_succeeds(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message) == []
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
-        assert outcomes(log) == ["applied", "duplicate"]
-
     @pytest.mark.parametrize(("ends", "linked"), [("relink", 2), ("invalidation", 1), ("disconnect", 1)])
     def test_does_not_end_what_has_been_written_since(
         self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
     ) -> None:
-        message = {
-            "relink": synced(ours.connector, ours.companies, mode="relink"),
-            "invalidation": invalidated(ours.connector, ours.companies),
-            "disconnect": disconnected(ours.connector),
-        }[ends]
+        message = ending(ends, ours.connector, ours.companies)
         applied(message, synced(ours.connector, ours.companies), message)
         assert ledger.live() == {row.id: linked for row in ours.companies}
         assert outcomes(log) == ["applied", "applied", "duplicate"]
@@ -142,16 +131,12 @@ class TestTheSameMessageTwiceAtTheSameTime:
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
 
-    @pytest.mark.parametrize("ends", ["relink", "invalidated"])
+    @pytest.mark.parametrize("ends", ["relink", "invalidation"])
     def test_is_ended_by_the_next_of_its_group_also_when_it_commits_while_that_is_under_way(
         self, fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, ends: str
     ) -> None:
         message = synced(ours.connector, ours.companies)
-        next_ = (
-            synced(ours.connector, ours.companies, mode="relink")
-            if ends == "relink"
-            else invalidated(ours.connector, ours.companies)
-        )
+        next_ = ending(ends, ours.connector, ours.companies)
         assert meet(fresh_database, [message], [message, next_]) == [[], []]
         assert ledger.live() == (ids(ours.companies) if ends == "relink" else ids([]))
         assert sum(ledger.rows().values()) == (2 if ends == "relink" else 1) * len(ours.companies)
@@ -186,45 +171,41 @@ class TestTheSameMessageTwiceAtTheSameTime:
         assert deadlocks(fresh_database) == before
 
 
-class TestADatabaseThatGoesAway:
-    def _kill_before_a_flush(
-        self, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch, *, times: int = 1
-    ) -> list[int]:
-        """End the next `times` sessions of the consumer's, each before its first flush."""
+type Kill = Callable[[int], list[int]]
+
+
+@pytest.fixture
+def kill(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Kill:
+    """End so many next sessions of the consumer's, each before its first flush; returns those that were ended."""
+
+    def kill(times: int) -> list[int]:
         killed: list[int] = []
 
-        def kill(process: int, _: list[str]) -> None:
+        def end(process: int, _: list[str]) -> None:
             if len(killed) < times and process not in killed:
                 killed.append(process)
-                database.end(process)
+                fresh_database.end(process)
 
-        before_each_flush(monkeypatch, CONSUMER, kill)
+        before_each_flush(monkeypatch, CONSUMER, end)
         return killed
 
+    return kill
+
+
+class TestADatabaseThatGoesAway:
     def test_before_the_statement_is_tried_once_more_with_one_effect(
-        self,
-        fresh_database: FreshDatabase,
-        ours: Tenant,
-        ledger: Ledger,
-        statements: Statements,
-        monkeypatch: pytest.MonkeyPatch,
+        self, kill: Kill, ours: Tenant, ledger: Ledger, statements: Statements
     ) -> None:
-        killed = self._kill_before_a_flush(fresh_database, monkeypatch)
+        killed = kill(1)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 1
         assert ledger.live() == ids(ours.mixed)
         assert units(statements) == 1
 
     def test_several_times_is_tried_again_with_one_effect(
-        self,
-        fresh_database: FreshDatabase,
-        ours: Tenant,
-        ledger: Ledger,
-        log: Log,
-        no_pauses: list[float],
-        monkeypatch: pytest.MonkeyPatch,
+        self, kill: Kill, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
     ) -> None:
-        killed = self._kill_before_a_flush(fresh_database, monkeypatch, times=5)
+        killed = kill(5)
         assert consume(synced(ours.connector, ours.mixed)) == []
         assert len(killed) == 5
         assert len(no_pauses) == 2
@@ -234,12 +215,8 @@ class TestADatabaseThatGoesAway:
     def test_in_the_commit_sends_the_whole_batch_back_with_a_warning_each(
         self, fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
     ) -> None:
-        event.listen(
-            fresh_database.engine(CONSUMER),
-            "commit",
-            lambda connection: fresh_database.end(pid_of(connection)),
-            once=True,
-        )
+        engine = fresh_database.engine(CONSUMER)
+        event.listen(engine, "commit", lambda connection: fresh_database.end(pid_of(connection)), once=True)
         batch = [synced(ours.connector, ours.mixed), synced(theirs.connector, theirs.mixed)]
         assert consume(*batch) == [0, 1]
         assert [(line["level"], line["message"]) for line in log if "outcome" in line] == [
@@ -250,15 +227,9 @@ class TestADatabaseThatGoesAway:
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
 
     def test_again_and_again_sends_the_whole_batch_back(
-        self,
-        fresh_database: FreshDatabase,
-        ours: Tenant,
-        ledger: Ledger,
-        log: Log,
-        no_pauses: list[float],
-        monkeypatch: pytest.MonkeyPatch,
+        self, kill: Kill, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
     ) -> None:
-        killed = self._kill_before_a_flush(fresh_database, monkeypatch, times=2 * TRIES)
+        killed = kill(2 * TRIES)
         message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
         assert consume("not json", message, follower, groups=["a", *[str(ours.connector.id)] * 2]) == [0, 1, 2]
         assert len(killed) == 2 * TRIES
@@ -284,7 +255,7 @@ class TestADatabaseThatGoesAway:
 def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_what(
     ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("swordfish")
 
     monkeypatch.setattr("wellspring.repositories.sync.applying.apply_unit", fail)

@@ -4,30 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Caller, Reply, get, post, service
+from tests.support.api import PIPELINE, Caller, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, come, ids, settle
+from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
 from wellspring.resources import MESSAGE_REASONS
 from wellspring.services.sync import applying, releasing
 
-PIPELINE = service("sync:write", "system:read")
 MESSAGES = "/v1/sync-messages"
-
-
-def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
-    """Return the resource of a message that was sent."""
-    found = get(f"{MESSAGES}?page[size]=100", caller).data
-    return next(row for row in found if row["attributes"]["message_id"] == body["id"])
-
-
-def release(body: Body, caller: Caller = PIPELINE) -> Reply:
-    return post(f"{MESSAGES}/{message_of(body)['id']}/release", caller, None)
-
-
-def dismiss(body: Body, note: str = "Agreed.", caller: Caller = PIPELINE) -> Reply:
-    return post(f"{MESSAGES}/{message_of(body)['id']}/dismiss", caller, {"meta": {"note": note}})
 
 
 def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said: object) -> Reply:
@@ -50,13 +35,13 @@ def audited(ledger: Ledger) -> list[tuple[str, str]]:
 
 
 def test_a_message_whose_record_has_come_is_applied_at_once(
-    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
 ) -> None:
     body, record = parked
     still = release(body)
     assert (still.status, still.data["attributes"]["outcome"]) == (200, "parked")
     assert still.data["attributes"]["reason"] == "unknown_record"
-    come(world, record, ours)
+    ours.come(record)
     reply = release(body)
     assert (reply.status, reply.data["attributes"]["outcome"], reply.data["attributes"]["reason"]) == (
         200,
@@ -77,11 +62,11 @@ def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row
 
 
 def test_one_that_was_overtaken_stays_parked_and_says_so(
-    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
 ) -> None:
     body, record = parked
     assert consume(invalidated(ours.connector, [ours.companies[0]])) == []
-    come(world, record, ours)
+    ours.come(record)
     for _ in range(2):
         reply = release(body)
         assert (reply.status, reply.codes) == (409, ["OVERTAKEN"])
@@ -100,12 +85,12 @@ def test_a_dismissed_message_is_done_for_good(
     world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
 ) -> None:
     body, record = parked
-    reply = dismiss(body, "Told the producer.")
+    reply = dismiss(message_of(body)["id"], "Told the producer.")
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
     row = ledger.messages()[body["id"]]
     assert (row.note, row.body) == ("Told the producer.", None)
-    come(world, record, ours)
-    assert [release(body).codes, dismiss(body).codes] == [["CONFLICT"]] * 2
+    ours.come(record)
+    assert [release(body).codes, dismiss(message_of(body)["id"]).codes] == [["CONFLICT"]] * 2
     assert consume(body) == []
     assert not ledger.live()
     assert audited(ledger) == [("dismiss", reply.data["id"])]
@@ -120,13 +105,13 @@ def test_a_dismissal_says_why(parked: tuple[Body, Row], document: Any) -> None:
     assert message_of(parked[0])["attributes"]["outcome"] == "parked"
 
 
-def test_many_are_released_oldest_first_and_counted_before(world: World, ours: Tenant, ledger: Ledger) -> None:
+def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger: Ledger) -> None:
     missing = [absent() for _ in range(4)]
     for record in missing:
         assert consume(synced(ours.connector, [record])) == []
     assert consume(synced(ours.other_connector, [missing[0]])) == []
     for record in missing[:3]:
-        come(world, record, ours)
+        ours.come(record)
     dry = release_many(ours.connector, "unknown_record", dry_run=True)
     assert dry.document["meta"] == {"matching": 4, "released": 0, "still_parked": 0, "remaining": 4}
     assert not ledger.live()
@@ -137,11 +122,11 @@ def test_many_are_released_oldest_first_and_counted_before(world: World, ours: T
     assert len(audited(ledger)) == 4
 
 
-def test_a_hundred_at_a_time_are_released(world: World, ours: Tenant, ledger: Ledger) -> None:
+def test_a_hundred_at_a_time_are_released(ours: Tenant, ledger: Ledger) -> None:
     record = absent()
     for _ in range(11):
         assert consume(*(synced(ours.connector, [record]) for _ in range(10))) == []
-    come(world, record, ours)
+    ours.come(record)
     for released, remaining in ((100, 10), (10, 0)):
         meta = release_many(ours.connector, "unknown_record").document["meta"]
         assert (meta["released"], meta["still_parked"], meta["remaining"]) == (released, 0, remaining)
@@ -173,7 +158,7 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     for body in bodies:
         assert consume(body) == []
     for record in missing:
-        come(world, record, ours)
+        ours.come(record)
     made = world.database.owner.exec_driver_sql(
         "SELECT pk FROM core_api.companies WHERE id = %s::uuid", (str(missing[1].id),)
     ).scalar_one()
@@ -202,17 +187,14 @@ def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
 
 
 def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
-    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
+    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
 ) -> None:
     old, young = parked[0], synced(ours.connector, [parked[1]])
     assert consume(young) == []
-    ledger.sql(
-        "UPDATE wellspring.sync_messages SET received_at = now() - interval '46 days' WHERE message_id = :id",
-        id=old["id"],
-    )
+    ledger.grow_old("46 days", old)
     assert settle()["expire"] == {"expired": 1, "is_all": True}
     assert (ledger.fate(old), ledger.messages()[old["id"]].body) == (("parked", "expired"), None)
-    come(world, parked[1], ours)
+    ours.come(parked[1])
     assert release(old).codes == ["CONFLICT"]
     settle()
     assert message_of(young)["attributes"]["outcome"] == "applied"

@@ -11,7 +11,7 @@ from tests.support.api import PIPELINE, READER, Reply, draft, get, patch
 from tests.support.databases import CONSUMER, WRITER, FreshDatabase, role_of_call
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, settle
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, ending, ids, settle
 from tests.writing.conftest import race
 from wellspring import messages
 from wellspring.access.principal import PIPELINE_SCOPE
@@ -71,7 +71,7 @@ class TestADisconnect:
         newer = [companies[0], companies[-1], ours.accounts[0]]
         assert consume(synced(ours.connector, newer)) == []
         settle()
-        assert ledger.fate(over) == ("applied", None)
+        assert ledger.fate(over) == APPLIED
         assert ledger.live(ours.connector) == ids(newer)
         assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
 
@@ -162,21 +162,17 @@ class TestARevert:
     def test_goes_on_behind_appends(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
         consume(synced(ours.connector, companies[-1:]))
         settle()
-        assert ledger.fate(undo) == ("applied", None)
+        assert ledger.fate(undo) == APPLIED
         assert ledger.live(ours.connector) == ids([*companies, companies[-1]])
 
     @pytest.mark.parametrize("newer", ["invalidation", "relink", "disconnect"])
     def test_brings_nothing_back_behind_what_ends_rows_and_says_so(
         self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body, log: Log, newer: str
     ) -> None:
-        body = {
-            "invalidation": invalidated(ours.connector, companies),
-            "relink": synced(ours.connector, companies, mode="relink"),
-            "disconnect": disconnected(ours.connector),
-        }[newer]
+        body = ending(newer, ours.connector, companies)
         assert consume(body) == []
         settle()
-        assert ledger.fate(body) == ("applied", None)
+        assert ledger.fate(body) == APPLIED
         assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
         assert ledger.fate(undo) == ("parked", "overtaken")
         (told,) = [line for line in log if line.get("reason") == "overtaken"]
@@ -189,7 +185,7 @@ class TestARevert:
     ) -> None:
         consume(invalidated(ours.connector, [absent()]))
         settle()
-        assert ledger.fate(undo) == ("applied", None)
+        assert ledger.fate(undo) == APPLIED
         assert ledger.live(ours.connector) == ids(companies)
 
     def test_that_has_nothing_to_bring_back_is_applied_behind_anything(
@@ -201,5 +197,5 @@ class TestARevert:
         begin(undo, chunks=2)
         consume(invalidated(ours.connector, companies[:1]))
         settle()
-        assert ledger.fate(undo) == ("applied", None)
+        assert ledger.fate(undo) == APPLIED
         assert not ledger.live()

@@ -10,7 +10,7 @@ from tests.support.databases import FEEDER
 from tests.support.feed import deleted, statuses
 from tests.support.queue import disconnected, invalidated, reverted, synced
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Tenant, absent, applied, ids, of_run, settle
+from tests.sync.conftest import APPLIED, Ledger, Tenant, absent, applied, ending, ids, of_run, settle
 from wellspring.services.sync import applying
 
 # Time stands still in a transaction that is rolled back, and a message is known by its time: each has its own here.
@@ -26,7 +26,7 @@ def test_what_a_message_wrote_ends_and_nothing_else(ours: Tenant, ledger: Ledger
     assert ledger.live(ours.connector) == ids(ours.mixed)
     assert ledger.live(ours.other_connector) == ids(ours.mixed)
     messages = ledger.messages()
-    assert ledger.fate(undo) == ("applied", None)
+    assert ledger.fate(undo) == APPLIED
     assert messages[undo["id"]].counts == {type_: {"ended": 1} for type_ in ("company", "account", "people")}
     ended = ledger.sql(
         "SELECT sync_message_pk, ended_by_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NOT NULL"
@@ -37,12 +37,8 @@ def test_what_a_message_wrote_ends_and_nothing_else(ours: Tenant, ledger: Ledger
 @pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
 def test_what_a_message_ended_comes_back(ours: Tenant, ledger: Ledger, way: str) -> None:
     before = synced(ours.connector, ours.mixed)
-    ending = {
-        "relink": synced(ours.connector, ours.mixed, mode="relink"),
-        "invalidation": invalidated(ours.connector, ours.mixed),
-        "disconnect": disconnected(ours.connector),
-    }[way]
-    applied(before, ending, reverted(ours.connector, ending["id"]))
+    over = ending(way, ours.connector, ours.mixed)
+    applied(before, over, reverted(ours.connector, over["id"]))
     assert ledger.live(ours.connector) == ids(ours.mixed)
     messages = ledger.messages()
     rows = ledger.sql(
@@ -53,11 +49,10 @@ def test_what_a_message_ended_comes_back(ours: Tenant, ledger: Ledger, way: str)
 
 def test_what_is_gone_does_not_come_back(world: World, ours: Tenant, ledger: Ledger) -> None:
     company, other = ours.companies[:2]
-    ending = disconnected(ours.connector)
-    applied(synced(ours.connector, [company, other]), ending)
+    over = disconnected(ours.connector)
+    applied(synced(ours.connector, [company, other]), over)
     world.tombstone(company)
-    undo = reverted(ours.connector, ending["id"])
-    applied(undo)
+    applied(reverted(ours.connector, over["id"]))
     assert ledger.live() == ids([other])
     # Of a connector that is gone nothing comes back, and what was written still ends.
     late = synced(ours.other_connector, [other])
@@ -90,7 +85,7 @@ def test_later_messages_of_a_reverted_run_are_parked(world: World, ours: Tenant,
     elsewhere = of_run(synced(ours.other_connector, ours.companies[1:2]), run)
     applied(first, waiting, reverted(ours.connector, run=run), later, elsewhere, first)
     assert ledger.fate(later) == ("parked", "reverted_run")
-    assert ledger.fate(elsewhere) == ("applied", None)
+    assert ledger.fate(elsewhere) == APPLIED
     assert ledger.live() == ids(ours.companies[1:2])
     # One that waits for a record is not applied either when that comes.
     world.record("company", ours.workspace, id=waiting["records"][0]["id"])
@@ -112,7 +107,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     assert sum(ledger.live().values()) == 80
     undo = reverted(ours.connector, run="nightly")
     applied(undo)
-    assert ledger.fate(undo) == ("applied", None)
+    assert ledger.fate(undo) == APPLIED
     assert ledger.live() == ids(records) + ids(records[:5])
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
 
@@ -147,13 +142,12 @@ def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(ours: T
     ended = invalidated(ours.connector, ours.mixed)
     undo = reverted(ours.connector, wrote["id"])
     applied(wrote, ended, undo)
-    old = "UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days' WHERE message_id = :id"
-    ledger.sql(old, id=wrote["id"])
+    ledger.grow_old("91 days", wrote)
     prune({}, Context())
     applied(reverted(ours.connector, ended["id"]))
     assert not ledger.live()
     # It goes with its revert: what may have ended its rows is older than that.
-    ledger.sql(old, id=undo["id"])
+    ledger.grow_old("91 days", undo)
     for _ in range(2):
         prune({}, Context())
     assert not ledger.messages().keys() & {wrote["id"], undo["id"]}

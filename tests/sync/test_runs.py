@@ -1,33 +1,19 @@
 """`run.completed`: a run is whole when all of its messages are applied, and says so (contract, section 5)."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from maintenance.prune import handler as prune
-from tests.support.api import Context, post, service
-from tests.support.queue import Body, completed, consume, invalidated, reverted, synced
-from tests.support.world import World
-from tests.sync.conftest import Ledger, Tenant, absent, applied, ids, of_run, settle
+from tests.support.api import Context
+from tests.support.queue import completed, consume, invalidated, reverted, synced
+from tests.sync.conftest import APPLIED, Ledger, Tenant, absent, applied, dismiss, ids, of_run, release, settle
 
 # Time stands still in a transaction that is rolled back, and rows are known by their time: each has its own here.
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
-PIPELINE = service("sync:write", "system:read")
 
-
-def release(ledger: Ledger, body: Body) -> Any:
-    return post(f"/v1/sync-messages/{ledger.messages()[body['id']].id}/release", PIPELINE, None)
-
-
-def dismiss(ledger: Ledger, id_: object) -> Any:
-    return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": "A mistake."}})
-
-
-def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(ours: Tenant, ledger: Ledger) -> None:
     missed = absent()
     first, second = (of_run(synced(ours.connector, ours.mixed, mode="relink")) for _ in range(2))
     third = of_run(synced(ours.connector, [missed]))
@@ -40,14 +26,14 @@ def test_the_first_message_of_a_run_makes_its_row_and_others_count_in_it(
     of = {body["id"]: row.sync_run_pk for body in (first, second, third) for row in [ledger.messages()[body["id"]]]}
     assert set(of.values()) == {run.pk}
     # What is parked counts no more once it is applied, or dismissed.
-    world.record("company", ours.workspace, id=missed.id)
+    ours.come(missed)
     settle()
     run = ledger.run_of(ours.connector)
     assert (run.messages_applied, run.messages_parked) == (3, 0)
     odd = of_run(synced(ours.connector, [absent()]))
     applied(odd)
     assert ledger.run_of(ours.connector).messages_parked == 1
-    assert dismiss(ledger, ledger.messages()[odd["id"]].id).status == 200
+    assert dismiss(ledger.messages()[odd["id"]].id).status == 200
     assert ledger.run_of(ours.connector).messages_parked == 0
 
 
@@ -55,7 +41,7 @@ def test_a_run_is_complete_when_all_of_its_messages_are_applied(ours: Tenant, le
     first, second = (of_run(synced(ours.connector, ours.mixed)) for _ in range(2))
     end = completed(ours.connector, "nightly", first["id"], second["id"])
     assert consume(first, second, end) == []
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     run = ledger.run_of(ours.connector)
     assert (run.state, run.messages_expected, run.messages_applied) == ("complete", 2, 2)
     assert run.completed_at is not None
@@ -95,23 +81,21 @@ def test_a_run_that_misses_a_message_is_incomplete_and_its_end_waits_for_that(
 
 
 @pytest.mark.parametrize("by", ["its batch", "settle"])
-def test_it_is_released_by_itself_once_what_it_misses_is_applied(
-    world: World, ours: Tenant, ledger: Ledger, by: str
-) -> None:
+def test_it_is_released_by_itself_once_what_it_misses_is_applied(ours: Tenant, ledger: Ledger, by: str) -> None:
     missed = absent()
     there, late = of_run(synced(ours.connector, ours.mixed)), of_run(synced(ours.connector, [missed]))
     end = completed(ours.connector, "nightly", there["id"], late["id"])
     if by == "settle":
         assert consume(there, late, end) == []
-        world.record("company", ours.workspace, id=missed.id)
+        ours.come(missed)
         settle()
         settle()
     else:
         assert consume(there, end) == []
         assert ledger.fate(end) == ("parked", "incomplete_run")
-        world.record("company", ours.workspace, id=missed.id)
+        ours.come(missed)
         applied(late)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ledger.run_of(ours.connector).state == "complete"
     assert ledger.waits_for() == set()
 
@@ -126,9 +110,9 @@ def test_a_reused_id_of_the_run_holds_it_up_until_it_is_dismissed(ours: Tenant, 
     assert ledger.waits_for() == {("sync_message", str(reused))}
     settle()
     assert ledger.fate(end) == ("parked", "incomplete_run")
-    assert dismiss(ledger, reused).status == 200
+    assert dismiss(reused).status == 200
     settle()
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
 
 
 def test_later_messages_of_a_complete_run_are_parked(ours: Tenant, ledger: Ledger) -> None:
@@ -142,45 +126,43 @@ def test_later_messages_of_a_complete_run_are_parked(ours: Tenant, ledger: Ledge
     ]
     applied(*late, first, end)
     assert {ledger.fate(body) for body in late} == {("parked", "completed_run")}
-    assert {ledger.fate(body) for body in (first, end)} == {("applied", None)}
+    assert {ledger.fate(body) for body in (first, end)} == {APPLIED}
     assert ledger.live() == ids(ours.mixed)
     assert ledger.run_of(ours.connector).state == "complete"
-    assert release(ledger, late[0]).data["attributes"]["reason"] == "completed_run"
+    assert release(late[0]).data["attributes"]["reason"] == "completed_run"
 
 
-def test_it_is_never_overtaken_and_overtakes_nobody_while_it_is_parked(
-    world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_it_is_never_overtaken_and_overtakes_nobody_while_it_is_parked(ours: Tenant, ledger: Ledger) -> None:
     missed = absent()
     waiting = synced(ours.connector, [missed], mode="relink")
     late = of_run(synced(ours.connector, ours.companies[:1]))
     end = completed(ours.connector, "nightly", late["id"])
     applied(waiting, end)
     assert ledger.fate(end) == ("parked", "incomplete_run")
-    world.record("company", ours.workspace, id=missed.id)
+    ours.come(missed)
     settle()
     # The relink, before which nothing but the parked end of the run has come since.
-    assert ledger.fate(waiting) == ("applied", None)
+    assert ledger.fate(waiting) == APPLIED
     applied(synced(ours.connector, ours.companies, mode="relink"), late)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
 
 
 @pytest.mark.parametrize(
     ("mode", "types", "becomes"),
     [
-        ("append", (), ("applied", None)),
+        ("append", (), APPLIED),
         ("relink", (), ("parked", "overtaken")),
         ("append", ("company",), ("parked", "overtaken")),
     ],
 )
 def test_without_a_snapshot_it_counts_as_an_append(
-    world: World, ours: Tenant, ledger: Ledger, mode: str, types: tuple[str, ...], becomes: tuple[str, str | None]
+    ours: Tenant, ledger: Ledger, mode: str, types: tuple[str, ...], becomes: tuple[str, str | None]
 ) -> None:
     missed = absent()
     waiting, end = synced(ours.connector, [missed], mode=mode), completed(ours.connector, "nightly", types=types)
     applied(waiting, end)
-    assert ledger.fate(end) == ("applied", None)
-    world.record("company", ours.workspace, id=missed.id)
+    assert ledger.fate(end) == APPLIED
+    ours.come(missed)
     settle()
     assert ledger.fate(waiting) == becomes
 
@@ -201,9 +183,9 @@ def test_a_run_of_thirty_days_is_expired(ours: Tenant, ledger: Ledger) -> None:
     assert ledger.run_of(ours.other_connector).state == "complete"
     assert ledger.fate(end) == ("parked", "expired")
     assert ledger.waits_for() == set()
-    assert release(ledger, end).status == 409
+    assert release(end).status == 409
     applied(late, end)
-    assert ledger.fate(late) == ("applied", None)
+    assert ledger.fate(late) == APPLIED
     assert ledger.fate(end) == ("parked", "expired")
     assert ledger.run_of(ours.connector).state == "expired"
 
@@ -211,7 +193,7 @@ def test_a_run_of_thirty_days_is_expired(ours: Tenant, ledger: Ledger) -> None:
 def test_a_dismissed_end_leaves_its_run_open(ours: Tenant, ledger: Ledger) -> None:
     end = completed(ours.connector, "nightly", str(uuid4()))
     applied(end)
-    assert dismiss(ledger, ledger.messages()[end["id"]].id).status == 200
+    assert dismiss(ledger.messages()[end["id"]].id).status == 200
     run = ledger.run_of(ours.connector)
     assert (run.state, run.messages_parked) == ("open", 0)
     again = completed(ours.connector, "nightly")

@@ -1,16 +1,15 @@
 """A snapshot ends what its run did not name, and nothing else (contract, section 5)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.support.api import patch, post
+from tests.support.api import PIPELINE, draft, patch, post
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Tenant, applied, ids, of_run, settle
-from tests.sync.test_runs import PIPELINE, release
+from tests.sync.conftest import APPLIED, Ledger, Tenant, applied, die, ids, of_run, release, settle
 from wellspring.repositories.sync import completing
 from wellspring.services.sync import applying, releasing
 
@@ -19,6 +18,8 @@ pytestmark = pytest.mark.usefixtures("fresh_database")
 
 # Far behind what is old here, and before what a run finds.
 READ_SINCE = "2026-05-10T08:14:22.000Z"
+ROWS = "/v1/company-workspace-connectors"
+TOO_MANY = ("parked", "too_many_endings")
 
 
 @pytest.fixture
@@ -36,16 +37,26 @@ def linked(world: World, records: Iterable[Row], connector: Row, direction: Dire
 
 
 def snapshot(
-    connector: Row, *messages: Body, types: Iterable[str] = ("company",), read_since: str = READ_SINCE, **said: Any
+    connector: Row, *messages: Body, types: Iterable[str] = ("company",), read_since: str = READ_SINCE
 ) -> Body:
-    return completed(
-        connector, "nightly", *(body["id"] for body in messages), types=types, read_since=read_since, **said
-    )
+    named = [body["id"] for body in messages]
+    return completed(connector, "nightly", *named, types=types, read_since=read_since)
+
+
+def run_of(connector: Row, records: Sequence[Row], **said: Any) -> tuple[Body, Body]:
+    """Return the one message of a run, which names these records, and its end."""
+    named = of_run(synced(connector, records))
+    return named, snapshot(connector, named, **said)
 
 
 def ended_by(ledger: Ledger, body: Body) -> int:
     pk = ledger.messages()[body["id"]].pk
     return int(ledger.value(f"SELECT count(*) FROM core_api.company_workspace_connectors WHERE ended_by_pk = {pk}"))
+
+
+def tomorrow(ledger: Ledger) -> str:
+    """Return what a clock says that is half a day fast."""
+    return str(ledger.value("SELECT to_json(now() + interval '12 hours')"))
 
 
 def test_it_ends_what_the_run_did_not_name_and_nothing_else(
@@ -54,10 +65,9 @@ def test_it_ends_what_the_run_did_not_name_and_nothing_else(
     linked(world, companies[:1], ours.connector, "output")
     linked(world, companies[:1], ours.other_connector)
     linked(world, ours.accounts, ours.connector)
-    named = of_run(synced(ours.connector, companies[1:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, companies[1:])
     assert consume(named, end) == []
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     rows = ledger.rows(ours.connector)
     assert rows["company", companies[0].id, "input", False] == 1
     assert rows["company", companies[0].id, "output", True] == 1
@@ -78,7 +88,8 @@ def test_what_the_run_named_stays_whatever_became_of_its_row(
     ours: Tenant, ledger: Ledger, companies: list[Row], way: str
 ) -> None:
     """A row of the run that is dead was written all the same: its record is at the source."""
-    named = of_run(synced(ours.connector, companies))
+    # Old rows of the same records came back by hand before the source was read, as far as times tell.
+    named, end = run_of(ours.connector, companies, read_since="2026-11-01T00:00:00Z")
     applied(named)
     if way == "relinked":
         applied(synced(ours.connector, companies[:3], mode="relink"))
@@ -86,11 +97,9 @@ def test_what_the_run_named_stays_whatever_became_of_its_row(
         applied(invalidated(ours.connector, companies[:3]))
     else:
         applied(disconnected(ours.connector), synced(ours.connector, companies[:3]))
-    # Old rows of the same records, that came back by hand before the source was read, as far as times tell.
     before = ledger.rows(ours.connector)
-    end = snapshot(ours.connector, named, read_since="2026-11-01T00:00:00Z")
     applied(end)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ledger.rows(ours.connector) == before
     assert ended_by(ledger, end) == 0
 
@@ -98,21 +107,20 @@ def test_what_the_run_named_stays_whatever_became_of_its_row(
 def test_a_dead_row_of_the_run_keeps_the_old_rows_of_its_record(
     ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
-    named = of_run(synced(ours.connector, companies))
+    named, end = run_of(ours.connector, companies)
     applied(named)
     ledger.sql(
         "UPDATE core_api.company_workspace_connectors SET deleted_at = now()"
         f" WHERE sync_message_pk = {ledger.messages()[named['id']].pk}"
     )
-    end = snapshot(ours.connector, named)
     applied(end)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ledger.live(ours.connector) == ids(companies)
 
 
 def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     """Whatever the producer's clock says: rows behind the run's first message are not the run's to end."""
-    beginning = of_run(synced(ours.connector, companies[2:]))
+    beginning, end = run_of(ours.connector, companies[2:], read_since=tomorrow(ledger))
     applied(beginning)
     others = world.companies(ours.workspace, 2)
     applied(synced(ours.connector, others[:1]))
@@ -121,26 +129,12 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
         "UPDATE core_api.company_workspace_connectors SET created_at = '2026-05-01', updated_at = '2026-05-01'"
         f" WHERE company_pk = {others[0].pk}"
     )
-    by_hand = post(
-        "/v1/company-workspace-connectors",
-        PIPELINE,
-        {
-            "data": {
-                "type": "company_workspace_connector",
-                "attributes": {"direction": "input"},
-                "relationships": {
-                    "company": {"data": {"type": "company", "id": str(others[1].id)}},
-                    "workspace_connector": {"data": {"type": "workspace_connector", "id": str(ours.connector.id)}},
-                },
-            }
-        },
+    row = draft(
+        "company_workspace_connector", {"direction": "input"}, company=others[1], workspace_connector=ours.connector
     )
-    assert by_hand.status == 201
-    # Its clock is half a day fast.
-    tomorrow = ledger.value("SELECT to_json(now() + interval '12 hours')")
-    end = snapshot(ours.connector, beginning, read_since=str(tomorrow))
+    assert post(ROWS, PIPELINE, row).status == 201
     applied(end)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     live = ledger.live(ours.connector)
     assert all(live[record.id] for record in [*others, *companies[2:]])
     assert not any(live[record.id] for record in companies[:2])
@@ -156,8 +150,7 @@ def test_what_is_as_young_as_the_reading_stays(
         ledger.sql(
             f"UPDATE core_api.company_workspace_connectors SET {column} = {changed} WHERE company_pk = {company.pk}"
         )
-    named = of_run(synced(ours.connector, companies[2:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, companies[2:])
     assert consume(named, end) == []
     assert ended_by(ledger, end) == (2 if minutes < -5 else 0)
 
@@ -168,25 +161,23 @@ def test_what_came_back_since_the_run_began_stays(ours: Tenant, ledger: Ledger, 
         "UPDATE core_api.company_workspace_connectors SET deleted_at = updated_at"
         f" WHERE company_pk = {gone.pk} RETURNING id"
     )
-    named = of_run(synced(ours.connector, companies[1:]))
+    named, end = run_of(ours.connector, companies[1:], read_since=tomorrow(ledger))
     applied(named)
-    body = {"data": {"type": "company_workspace_connector", "id": str(row), "attributes": {"deleted_at": None}}}
-    assert patch(f"/v1/company-workspace-connectors/{row}", PIPELINE, body).status == 200
-    tomorrow = ledger.value("SELECT to_json(now() + interval '12 hours')")
-    applied(snapshot(ours.connector, named, read_since=str(tomorrow)))
+    back = draft("company_workspace_connector", {"deleted_at": None}, row)
+    assert patch(f"{ROWS}/{row}", PIPELINE, back).status == 200
+    applied(end)
     assert ledger.live(ours.connector)[gone.id] == 1
 
 
 def test_an_incomplete_run_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
-    named = of_run(synced(ours.connector, companies[1:6]))
-    late = of_run(synced(ours.connector, companies[6:]))
+    named, late = (of_run(synced(ours.connector, some)) for some in (companies[1:6], companies[6:]))
     end = snapshot(ours.connector, named, late)
     applied(named, end, end)
     settle()
-    assert release(ledger, end).data["attributes"]["reason"] == "incomplete_run"
+    assert release(end).data["attributes"]["reason"] == "incomplete_run"
     assert ended_by(ledger, end) == 0
     applied(late)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ended_by(ledger, end) == 1
 
 
@@ -195,8 +186,7 @@ def test_a_record_of_several_rows_is_one_that_ends(
 ) -> None:
     for _ in range(3):
         linked(world, companies[:2], ours.connector)
-    named = of_run(synced(ours.connector, companies[2:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, companies[2:])
     applied(named, end)
     assert ended_by(ledger, end) == 8
     assert ledger.run_of(ours.connector).snapshot["endings"] == [{"type": "company", "records": 2, "live": 10}]
@@ -204,47 +194,44 @@ def test_a_record_of_several_rows_is_one_that_ends(
 
 # ---- what would end too much ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("live", "ends", "becomes"),
+    ("live", "ends", "limit", "is_parked"),
     [
-        *((2, 1, None), (10, 5, None), (130, 20, None), (140, 21, None)),
-        *((live, ends, "too_many_endings") for live, ends in ((3, 2), (10, 6), (130, 21))),
+        *((live, ends, None, False) for live, ends in ((2, 1), (10, 5), (130, 20), (140, 21))),
+        *((live, ends, None, True) for live, ends in ((3, 2), (10, 6), (130, 21))),
+        (60, 24, "40", False),
     ],
 )
 def test_more_than_half_or_more_than_the_limit_is_parked_and_ends_nothing(
-    world: World, ours: Tenant, ledger: Ledger, live: int, ends: int, becomes: str | None
+    world: World,
+    ours: Tenant,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    live: int,
+    ends: int,
+    limit: str | None,
+    *,
+    is_parked: bool,
 ) -> None:
+    if limit is not None:
+        monkeypatch.setenv("SNAPSHOT_END_LIMIT", limit)
     records = world.companies(ours.workspace, live)
     linked(world, records, ours.connector)
-    named = of_run(synced(ours.connector, records[ends:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, records[ends:])
     assert consume(named, end) == []
-    is_parked = becomes is not None
-    assert ledger.fate(end) == ("parked" if is_parked else "applied", becomes)
+    assert ledger.fate(end) == (TOO_MANY if is_parked else APPLIED)
     run = ledger.run_of(ours.connector)
     assert run.state == ("incomplete" if is_parked else "complete")
     assert run.snapshot["endings"] == [{"type": "company", "records": ends, "live": live}]
     assert ended_by(ledger, end) == (0 if is_parked else ends)
-    if is_parked:
-        problem = {"code": "too_many_endings", "type": "company", "id": f"{ends} of {live}"}
-        assert ledger.messages()[end["id"]].problems == [problem]
-
-
-def test_the_limit_is_a_setting(world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SNAPSHOT_END_LIMIT", "40")
-    records = world.companies(ours.workspace, 60)
-    linked(world, records, ours.connector)
-    named = of_run(synced(ours.connector, records[24:]))
-    end = snapshot(ours.connector, named)
-    applied(named, end)
-    assert ledger.fate(end) == ("applied", None)
+    problem = {"code": "too_many_endings", "type": "company", "id": f"{ends} of {live}"}
+    assert ledger.messages()[end["id"]].problems == ([problem] if is_parked else [])
 
 
 def test_each_type_has_the_limit_to_itself(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     linked(world, ours.accounts, ours.connector)
-    named = of_run(synced(ours.connector, companies))
-    end = snapshot(ours.connector, named, types=["company", "account"])
+    named, end = run_of(ours.connector, companies, types=["company", "account"])
     applied(named, end)
-    assert ledger.fate(end) == ("parked", "too_many_endings")
+    assert ledger.fate(end) == TOO_MANY
     assert ledger.run_of(ours.connector).snapshot["endings"] == [
         {"type": "company", "records": 0, "live": 10},
         {"type": "account", "records": 2, "live": 2},
@@ -254,8 +241,7 @@ def test_each_type_has_the_limit_to_itself(world: World, ours: Tenant, ledger: L
 def test_what_would_end_too_much_is_carried_out_for_who_releases_it_alone(
     ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
-    named = of_run(synced(ours.connector, companies[8:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, companies[8:])
     applied(named, end)
     # No resend, no settle, no release of many, no verb.
     applied(end)
@@ -263,36 +249,39 @@ def test_what_would_end_too_much_is_carried_out_for_who_releases_it_alone(
     meta = {"workspace_connector": str(ours.connector.id), "reason": "too_many_endings"}
     many = post("/v1/sync-messages/release", PIPELINE, {"meta": meta})
     assert many.document["meta"] == {"matching": 1, "released": 0, "still_parked": 1, "remaining": 0}
-    for reason in (None, "too_many_endings"):
-        said = {"Verb": "Release", "Connector": str(ours.connector.id)} | ({"Reason": reason} if reason else {})
-        assert settle(**said)["released"] == 0
-    assert ledger.fate(end) == ("parked", "too_many_endings")
+    for reason in ({}, {"Reason": "too_many_endings"}):
+        assert settle(Verb="Release", Connector=str(ours.connector.id), **reason)["released"] == 0
+    assert ledger.fate(end) == TOO_MANY
     assert ledger.live(ours.connector) == ids([*companies, *companies[8:]])
     problem = {"code": "too_many_endings", "type": "company", "id": "8 of 10"}
     assert ledger.messages()[end["id"]].problems == [problem]
-    assert release(ledger, end).data["attributes"]["outcome"] == "applied"
+    assert release(end).data["attributes"]["outcome"] == "applied"
     assert ledger.live(ours.connector) == ids([*companies[8:], *companies[8:]])
     assert ledger.run_of(ours.connector).state == "complete"
 
 
-def test_a_release_by_hand_that_takes_long_is_gone_on_with(
-    ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch
-) -> None:
+# ---- in chunks ------------------------------------------------------------------------------------------
+@pytest.fixture
+def begun(ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch) -> Body:
+    """The end of a run that names nothing, released by hand, of which the first chunk is done; what is left stalls."""
     monkeypatch.setattr(applying, "CHUNK", 3)
+    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
     end = snapshot(ours.connector)
     applied(end)
-    assert ledger.fate(end) == ("parked", "too_many_endings")
-    assert release(ledger, end).data["attributes"]["outcome"] == "in_progress"
-    assert ledger.live(ours.connector).total() == 7
+    assert ledger.fate(end) == TOO_MANY
+    assert release(end).data["attributes"]["outcome"] == "in_progress"
+    assert ledger.live(ours.connector).total() == len(companies) - 3
     assert ledger.run_of(ours.connector).state == "completing"
-    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
+    return end
+
+
+def test_a_release_by_hand_that_takes_long_is_gone_on_with(ours: Tenant, ledger: Ledger, begun: Body) -> None:
     settle()
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(begun) == APPLIED
     assert not ledger.live(ours.connector)
     assert ledger.run_of(ours.connector).state == "complete"
 
 
-# ---- in chunks ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("at", range(1, 8))
 def test_it_goes_on_after_a_crash(
     world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, at: int
@@ -303,23 +292,14 @@ def test_it_goes_on_after_a_crash(
     monkeypatch.setattr(completing, "WALKED", 2)
     records = world.companies(ours.workspace, 20)
     linked(world, records, ours.connector)
-    named = of_run(synced(ours.connector, records[9:]))
+    named, end = run_of(ours.connector, records[9:])
     applied(named)
-    end = snapshot(ours.connector, named)
-    calls, chunk = [], applying._chunk
-
-    def stops(*given: Any) -> Any:
-        calls.append(given)
-        if len(calls) == at:
-            raise RuntimeError("The consumer is gone.")
-        return chunk(*given)
-
-    monkeypatch.setattr(applying, "_chunk", stops)
+    begun_chunks = die(monkeypatch, at)
     assert consume(end) == [0]
     more = world.companies(ours.workspace, 1)
     applied(synced(ours.connector, more), end)
-    assert ledger.fate(end) == ("applied", None)
-    assert len(calls) > 8
+    assert ledger.fate(end) == APPLIED
+    assert len(begun_chunks) > 8
     assert ledger.live(ours.connector) == ids([*records[9:], *records[9:], *more])
     (counted,) = ledger.run_of(ours.connector).snapshot["endings"]
     assert counted["records"] == ended_by(ledger, end) == 9
@@ -330,64 +310,50 @@ def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_
 ) -> None:
     """Nobody else may think that its run is being completed: it is incomplete until somebody releases its end."""
     monkeypatch.setattr(applying, "CHUNK", 2)
-    named, missing = of_run(synced(ours.connector, companies[4:])), of_run(synced(ours.connector, companies[4:]))
+    named, missing = (of_run(synced(ours.connector, companies[4:])) for _ in range(2))
     end = snapshot(ours.connector, named, missing)
     applied(named, end)
     assert ledger.fate(end) == ("parked", "incomplete_run")
-    chunk, left = applying._chunk, iter((True, True, False))
-
-    def dies(*given: Any) -> Any:
-        if not next(left, False):
-            raise RuntimeError("Nobody foresaw this.")
-        return chunk(*given)
-
     with monkeypatch.context() as patched:
-        patched.setattr(applying, "_chunk", dies)
+        die(patched, *range(3, 100))
         # It brings what was missing; the end is released behind the batch.
         applied(missing)
     assert ledger.fate(end) == ("parked", "unexpected")
     assert 0 < ended_by(ledger, end) < 4
     assert ledger.run_of(ours.connector).state == "incomplete"
-    assert release(ledger, end).status == 200
+    assert release(end).status == 200
     monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
     settle()
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ledger.run_of(ours.connector).state == "complete"
     assert ended_by(ledger, end) == 4
 
 
 # ---- undone ---------------------------------------------------------------------------------------------
+def undoing(connector: Row, end: Body, by: str) -> Body:
+    return reverted(connector, run="nightly") if by == "run" else reverted(connector, end["id"])
+
+
 @pytest.mark.parametrize("by", ["run", "message"])
 def test_a_revert_brings_back_what_it_ended(ours: Tenant, ledger: Ledger, companies: list[Row], by: str) -> None:
-    named = of_run(synced(ours.connector, companies[3:]))
-    end = snapshot(ours.connector, named)
+    named, end = run_of(ours.connector, companies[3:])
     applied(named, end)
     assert ended_by(ledger, end) == 3
-    if by == "run":
-        applied(reverted(ours.connector, run="nightly"))
-    else:
-        applied(reverted(ours.connector, end["id"]))
+    late = of_run(synced(ours.connector, companies))
+    applied(undoing(ours.connector, end, by), late)
     assert ledger.run_of(ours.connector).state == "reverted"
     assert ledger.live(ours.connector) == ids([*companies, *([] if by == "run" else companies[3:])])
-    late = of_run(synced(ours.connector, companies))
-    applied(late)
     assert ledger.fate(late) == ("parked", "reverted_run")
 
 
 @pytest.mark.parametrize("by", ["run", "message"])
 def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
-    ours: Tenant, ledger: Ledger, companies: list[Row], monkeypatch: pytest.MonkeyPatch, by: str
+    ours: Tenant, ledger: Ledger, companies: list[Row], begun: Body, by: str
 ) -> None:
-    monkeypatch.setattr(applying, "CHUNK", 2)
-    end = snapshot(ours.connector)
-    applied(end)
-    assert release(ledger, end).data["attributes"]["outcome"] == "in_progress"
-    assert ledger.live(ours.connector).total() == 8
-    applied(reverted(ours.connector, run="nightly") if by == "run" else reverted(ours.connector, end["id"]))
+    applied(undoing(ours.connector, begun, by))
     assert ledger.live(ours.connector) == ids(companies)
-    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
     settle()
-    applied(end)
+    applied(begun)
     assert ledger.live(ours.connector) == ids(companies)
     assert ledger.run_of(ours.connector).state == "reverted"
 
@@ -396,17 +362,16 @@ def test_a_revert_of_what_would_end_too_much_closes_it(ours: Tenant, ledger: Led
     end = snapshot(ours.connector)
     applied(end, reverted(ours.connector, end["id"]))
     assert ledger.run_of(ours.connector).state == "reverted"
-    assert release(ledger, end).data["attributes"]["reason"] == "reverted_run"
+    assert release(end).data["attributes"]["reason"] == "reverted_run"
     assert ledger.live(ours.connector) == ids(companies)
 
 
 def test_a_run_of_before_there_were_rows_of_runs_ends_nothing(
     ours: Tenant, ledger: Ledger, companies: list[Row]
 ) -> None:
-    named = of_run(synced(ours.connector, companies[5:]))
+    named, end = run_of(ours.connector, companies[5:])
     applied(named)
     ledger.sql("UPDATE wellspring.sync_runs SET noted = '{}'")
-    end = snapshot(ours.connector, named)
     applied(end)
-    assert ledger.fate(end) == ("applied", None)
+    assert ledger.fate(end) == APPLIED
     assert ended_by(ledger, end) == 0

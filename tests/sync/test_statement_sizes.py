@@ -7,8 +7,8 @@ from sqlalchemy import MetaData
 
 from wellspring.messages import arrival
 from wellspring.repositories.sync import completing
-from wellspring.repositories.sync.applying import Effect, effects
 from wellspring.repositories.sync.disconnecting import end_rows
+from wellspring.repositories.sync.effects import Effect, effects
 from wellspring.repositories.sync.messages import Entry, Known, known, lock, proceed, write
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions
 from wellspring.repositories.sync.tables import RECORDS, RecordTables

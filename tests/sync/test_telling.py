@@ -1,6 +1,5 @@
 """Log and metrics of a batch: a line for each message, one for the batch."""
 
-import json
 import subprocess
 import sys
 import time
@@ -12,22 +11,9 @@ from local.settings import ROOT
 from tests.support.api import Context
 from tests.support.queue import consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.world import World
-from tests.sync.conftest import Log, Tenant, absent
-from wellspring.metrics import UNITS
+from tests.sync.conftest import Log, Tenant, absent, emitted
 
 COUNTS = ("records", "inserted", "tombstoned", "matched")
-
-
-def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """Return the metrics of the only batch there was, after a look at what CloudWatch needs."""
-    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "Wellspring"
-    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
-    assert units == {name: UNITS[name].value for name in units}
-    values = {name: line[name] for name in units}
-    assert all(len(value) == 1 for value in values.values())
-    return {name: value[0] for name, value in values.items()}
 
 
 @pytest.fixture

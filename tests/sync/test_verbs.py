@@ -9,7 +9,6 @@ import pytest
 from maintenance.settle import handler
 from tests.support.api import READER, Context, get
 from tests.support.queue import consume, invalidated, synced
-from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant, absent, ids
 from wellspring.errors import NotFound
 from wellspring.services import mending, recounting
@@ -30,45 +29,43 @@ def reasons(ledger: Ledger) -> dict[str, int]:
 
 
 class TestRelease:
-    def test_of_all_tries_each_connectors_messages_and_those_of_none(
-        self, world: World, ours: Tenant, ledger: Ledger
-    ) -> None:
+    def test_of_all_tries_each_connectors_messages_and_those_of_none(self, ours: Tenant, ledger: Ledger) -> None:
         come, missing, nobody = absent(), absent(), absent("workspace_connector")
         consume(synced(ours.connector, [come]), synced(ours.other_connector, [missing]), synced(nobody, [come]))
-        world.record("company", ours.workspace, id=come.id)
+        ours.come(come)
         assert ask("Release", DryRun=True) == came_to(3, 0, remaining=3)
         assert not ledger.live()
         assert ask("Release") == came_to(3, 1, 2)
         assert ledger.live() == ids([come])
         assert reasons(ledger) == {"unknown_record": 1, "unknown_connector": 1}
 
-    def test_of_a_connector_and_a_reason_leaves_the_others(self, world: World, ours: Tenant, ledger: Ledger) -> None:
+    def test_of_a_connector_and_a_reason_leaves_the_others(self, ours: Tenant, ledger: Ledger) -> None:
         come = absent()
         consume(synced(ours.connector, [come]), synced(ours.other_connector, [come]))
-        world.record("company", ours.workspace, id=come.id)
+        ours.come(come)
         connector = str(ours.connector.id)
         assert ask("Release", Connector=connector, Reason="tenant_mismatch") == came_to(0, 0)
         assert ask("Release", Connector=connector, Reason="unknown_record") == came_to(1, 1)
         assert ledger.live(ours.other_connector) == {}
         assert ask("Release", Reason="unknown_record") == came_to(1, 1)
 
-    def test_does_not_try_what_was_overtaken(self, world: World, ours: Tenant, ledger: Ledger) -> None:
+    def test_does_not_try_what_was_overtaken(self, ours: Tenant, ledger: Ledger) -> None:
         come = absent()
         consume(synced(ours.connector, [come]))
         consume(invalidated(ours.connector, ours.companies[:1]))
-        world.record("company", ours.workspace, id=come.id)
+        ours.come(come)
         assert ask("Release") == came_to(1, 0, 1)
         assert reasons(ledger) == {"overtaken": 1}
         assert ask("Release") == came_to(0, 0)
 
     def test_leaves_what_is_too_much_for_it_and_says_how_many(
-        self, world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
+        self, ours: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(releasing, "BY_HAND", 2)
         monkeypatch.setattr(releasing, "TOGETHER", 1)
         come = absent()
         consume(*(synced(ours.connector, [come]) for _ in range(3)))
-        world.record("company", ours.workspace, id=come.id)
+        ours.come(come)
         assert ask("Release") == came_to(3, 2, remaining=1)
         assert ask("Release") == came_to(1, 1)
 

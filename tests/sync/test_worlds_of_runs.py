@@ -9,9 +9,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -19,14 +19,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from maintenance.settle import handler as settle
 from tests.support import feed
-from tests.support.api import Context, delete, patch, post
+from tests.support.api import PIPELINE, delete, draft, patch, post
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Direction, Row, World
-from tests.sync.test_runs import PIPELINE
+from tests.sync.conftest import die, dismiss, settle
 from wellspring.repositories.sync import completing
 from wellspring.resources import ledgers
 from wellspring.services.feed import endings
@@ -42,21 +41,9 @@ STEPS = 40
 AMOUNTS = {"company": 6, "people": 4, "account": 3}
 # What all schedules together must have met: they would prove nothing of what they never did.
 FAULTS = (
-    "rows ended of input",
-    "rows ended of output",
-    "runs complete",
-    "consumer killed",
-    "lost",
-    "redelivered",
-    "parked",
-    "id reused",
-    "written by hand",
-    "ended by the feed",
-    "brought back by the feed",
-    "undone",
-    "undone in the middle",
-    "released: too_many_endings",
-    "released: unexpected",
+    *("rows ended of input", "rows ended of output", "runs complete", "written by hand", "parked", "id reused"),
+    *("consumer killed", "lost", "redelivered", "ended by the feed", "brought back by the feed"),
+    *("undone", "undone in the middle", "released: too_many_endings", "released: unexpected"),
 )
 # A record, or a row, of one of the ledgers.
 type Key = tuple[str, Any]
@@ -165,7 +152,7 @@ class Schedule:
         self.lines = [Line(world.workspace_connector(self.workspace, self.tool), set(self.records)) for _ in range(2)]
         self.connectors = [line.connector.pk for line in self.lines]
         self.hour = 0
-        self.version = 0
+        self.versions = count(1)
         self.absent: set[Key] = set()
         self.changed: dict[Key, int] = {}
         self.undone: set[str] = set()
@@ -315,29 +302,17 @@ class Schedule:
 
     def take(self, *bodies: Body) -> None:
         """Have the consumer take a batch, of each connector at most one; what it gives back comes again."""
-        with self.killed():
+        # The consumer dies in one of its next chunks, sometimes.
+        at = self.chance.choice((1, 2, 3)) if self.chance.random() < 0.3 else 99
+        with pytest.MonkeyPatch.context() as patched:
+            begun = die(patched, at)
             returned = consume(*bodies)
+        self.counts["consumer killed"] += len(begun) >= at
         for position in returned:
             self.line_of(bodies[position]).queue.insert(0, bodies[position])
 
     def line_of(self, body: Body) -> Line:
         return next(line for line in self.lines if str(line.connector.id) == body["workspace_connector_id"])
-
-    @contextmanager
-    def killed(self) -> Iterator[None]:
-        """Let the consumer die in one of its next chunks, sometimes."""
-        chunk, left = applying._chunk, [self.chance.choice((1, 2, 3)) if self.chance.random() < 0.3 else 99]
-
-        def dies(*given: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                self.counts["consumer killed"] += 1
-                raise RuntimeError("The consumer is gone.")
-            return chunk(*given)
-
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(applying, "_chunk", dies)
-            yield
 
     def an_hour(self) -> None:
         """An hour passes: all that is kept is an hour older. Nothing is half-done then: that goes on from a time."""
@@ -456,20 +431,18 @@ class Schedule:
         match self.chance.choice(("make", "end", "restore")):
             case "end" if live := [row for row in rows if row.is_live]:
                 row = self.chance.choice(live)
-                delete(f"{_route(row.type)}/{row.id}", PIPELINE)
+                delete(f"{ledgers()[row.type].route}/{row.id}", PIPELINE)
             case "restore" if dead := [row for row in rows if not row.is_live]:
                 row = self.chance.choice(dead)
-                said = {"type": _type(row.type), "id": str(row.id), "attributes": {"deleted_at": None}}
-                patch(f"{_route(row.type)}/{row.id}", PIPELINE, {"data": said})
+                of = ledgers()[row.type]
+                patch(f"{of.route}/{row.id}", PIPELINE, draft(of.type, {"deleted_at": None}, row.id))
             case _:
                 type_, id_ = self.chance.choice(sorted(self.records))
-                line = self.chance.choice(self.lines)
-                related = {type_: id_, "workspace_connector": line.connector.id}
-                linked = {name: {"data": {"type": name, "id": str(of)}} for name, of in related.items()}
-                direction = self.chance.choice(("input", "output"))
-                made = {"type": _type(type_), "attributes": {"direction": direction}, "relationships": linked}
+                line, of = self.chance.choice(self.lines), ledgers()[type_]
+                related = {type_: self.records[type_, id_], "workspace_connector": line.connector}
+                made = draft(of.type, {"direction": self.chance.choice(("input", "output"))}, **related)
                 is_there = line.is_live and (type_, id_) not in self.absent
-                assert post(_route(type_), PIPELINE, {"data": made}).status == (201 if is_there else 404)
+                assert post(of.route, PIPELINE, made).status == (201 if is_there else 404)
 
     def undo(self) -> None:
         """A run, its end, or one of its messages is reverted, in the middle perhaps."""
@@ -499,7 +472,7 @@ class Schedule:
         """Who has looked releases what would end too much, or has failed in the middle; and dismisses a reused id."""
         if self.now.reused:
             id_ = self.chance.choice(sorted(self.now.reused.values()))
-            assert post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": "A mistake."}}).status == 200
+            assert dismiss(id_).status == 200
         elif self.now.held:
             id_, message_id, reason = self.chance.choice(self.now.held)
             run = next(run for run in self.runs if run.end["id"] == message_id)
@@ -509,44 +482,33 @@ class Schedule:
 
     def settled(self) -> None:
         """What runs each minute: it releases what misses nothing any more, and sweeps what the feed has ended."""
-        settle({}, Context())
+        settle()
 
     def comes_and_goes(self) -> None:
         """The feed ends a record, and its rows with it, or brings it back, without them."""
-        key = self.chance.choice(self.fed)
-        self.counts["brought back by the feed" if key in self.absent else "ended by the feed"] += 1
+        key, version = self.chance.choice(self.fed), next(self.versions)
         if key in self.absent:
-            self.told(feed.upserted(key[0], self.records[key], self.next_version(), workspace_id=self.workspace))
+            self.counts["brought back by the feed"] += 1
+            self.told(feed.upserted(key[0], self.records[key], version, workspace_id=self.workspace))
         else:
-            self.told(feed.deleted(key[0], self.records[key], self.next_version()))
+            self.counts["ended by the feed"] += 1
+            self.told(feed.deleted(key[0], self.records[key], version))
         self.absent ^= {key}
 
     def is_unplugged(self) -> None:
         """The feed ends a connector, or brings it back: what it had stays ended."""
-        line = self.chance.choice(self.lines)
-        of: dict[str, Any] = {"workspace_id": self.workspace, "connector_id": self.tool}
+        line, version = self.chance.choice(self.lines), next(self.versions)
         if line.is_live:
-            self.told(feed.deleted("workspace_connector", line.connector, self.next_version()))
+            self.told(feed.deleted("workspace_connector", line.connector, version))
         else:
-            self.told(feed.upserted("workspace_connector", line.connector, self.next_version(), **of))
+            of: dict[str, Any] = {"workspace_id": self.workspace, "connector_id": self.tool}
+            self.told(feed.upserted("workspace_connector", line.connector, version, **of))
         line.is_live = not line.is_live
 
     def told(self, event: feed.Event) -> None:
         self.world.database.role = FEEDER
         assert feed.statuses(event) == ["applied"]
         self.world.database.role = CONSUMER
-
-    def next_version(self) -> int:
-        self.version += 1
-        return self.version
-
-
-def _route(type_: str) -> str:
-    return ledgers()[type_].route
-
-
-def _type(type_: str) -> str:
-    return ledgers()[type_].type
 
 
 def empty(database: FreshDatabase) -> None:

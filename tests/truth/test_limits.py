@@ -12,7 +12,7 @@ from tests.support.databases import WRITER, Database
 from wellspring.database.scope import LONGEST_STATEMENT_SECONDS
 from wellspring.services.pruning import LEAST_AUDITED, LEAST_KEPT
 from wellspring.services.sync.applying import CHUNK
-from wellspring.settings import PruningSettings
+from wellspring.settings import audit_days, history_days
 
 # The owner, who migrates, sets limits of its own (tests/deployment).
 FUNCTIONS = [found for found in Template().functions.values() if found.environment["DB_USER"] != OWNER]
@@ -40,7 +40,7 @@ def test_a_message_is_remembered_for_longer_than_it_can_come_again_after_two_red
     parameter = Template().document["Parameters"]["HistoryDays"]
     assert timedelta(days=parameter["MinValue"]) == LEAST_KEPT
     assert timedelta(days=parameter["Default"]) >= LEAST_KEPT
-    assert PruningSettings().history_days == parameter["Default"]
+    assert history_days() == parameter["Default"]
     assert LEAST_KEPT.days > 3 * days["queue"] + 2 * days["dead letters"]
     for document in ("messages.md", "adr/0014-how-long-the-inbox-remembers.md"):
         assert f"{LEAST_KEPT.days} days" in (ROOT / "docs" / document).read_text()
@@ -49,7 +49,7 @@ def test_a_message_is_remembered_for_longer_than_it_can_come_again_after_two_red
 def test_who_wrote_what_is_kept_for_no_less_than_the_database_lets_it_be() -> None:
     parameter = Template().document["Parameters"]["AuditDays"]
     assert timedelta(days=parameter["MinValue"]) == LEAST_AUDITED
-    assert PruningSettings().audit_days == parameter["Default"]
+    assert audit_days() == parameter["Default"]
 
 
 def test_the_guide_says_how_large_a_chunk_is() -> None:

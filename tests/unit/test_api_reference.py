@@ -4,11 +4,10 @@ import base64
 import gzip
 import hashlib
 import re
-from html import escape
-from urllib.parse import quote
+from urllib.parse import unquote
 
 from local.openapi import document
-from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, TASKS, page
+from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page
 
 HTML = gzip.decompress(page()).decode()
 LAMBDAS_LIMIT = 6 * 1024 * 1024
@@ -52,9 +51,9 @@ def test_every_task_leads_to_an_operation_under_its_tag() -> None:
         for item in document()["paths"].values()
         for operation in item.values()
     }
-    assert {operation: [tag] for _, tag, operation in TASKS}.items() <= described.items()
-    for task, tag, operation in TASKS:
-        assert f'<li><a href="#/{quote(tag)}/{operation}">{escape(task)}</a></li>' in HTML
+    tasks = re.findall(r'<li><a href="#/([^/]+)/(\w+)">[^<]+</a></li>', HTML)
+    assert len(tasks) == HTML.partition("<main")[0].count("<li>") > 10
+    assert {operation: [unquote(tag)] for tag, operation in tasks}.items() <= described.items()
 
 
 def test_the_page_says_its_language_and_title_and_where_its_source_is_without_a_script() -> None:

@@ -12,13 +12,7 @@ from wellspring.errors import InvalidCursor
 from wellspring.jsonapi.documents import url_of
 from wellspring.jsonapi.query import MAX_FILTER_IDS, with_cursor
 from wellspring.queries import MAX_NAME_FOLDED, Position, Sort
-from wellspring.resources import (
-    ACCOUNT,
-    COMPANY,
-    COMPANY_WORKSPACE_CONNECTOR,
-    FOLDED,
-    Resource,
-)
+from wellspring.resources import ACCOUNT, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED, Resource
 from wellspring.services.ledger.cursors import ID_BYTES, PK_BYTES, sign, verify
 
 BASE64 = f"{string.ascii_letters}{string.digits}-_"

@@ -23,9 +23,7 @@ def test_two_batches_at_once_write_a_line_each(capsys: pytest.CaptureFixture[str
     assert [(line["Messages"], line.get("Records")) for line in lines] == [([10], None), ([10], None), ([1], [2])]
 
 
-def test_a_name_that_is_not_known_is_refused_and_leaves_nothing_to_the_next(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_name_that_is_not_known_is_refused_and_leaves_nothing_to_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyError):
         emit({"Messages": 1, "Unheard": 2})
     emit({"Records": 3})

@@ -27,98 +27,77 @@ def asked(token: dict[str, Any], **environment: str) -> Principal:
     return principal_of(claims, read_caller_settings(environment))
 
 
-COGNITO_PERSON = {
+# What the two tokens of a provider have in common, and then each of them.
+COGNITO = {
+    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE",
+    "token_use": "access",
+    "auth_time": 1778400862,
+    "jti": OTHER,
+    "version": 2,
+}
+COGNITO_PERSON = COGNITO | {
     "sub": ADA,
     "cognito:groups": ["admins", "staff"],
-    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE",
     "client_id": "1example23456789",
     "origin_jti": OTHER,
     "event_id": OTHER,
-    "token_use": "access",
     "scope": "aws.cognito.signin.user.admin openid ledger/system:read",
-    "auth_time": 1778400862,
-    "jti": OTHER,
     "username": "ada",
-    "version": 2,
 }
-COGNITO_SERVICE = {
+COGNITO_SERVICE = COGNITO | {
     "sub": "7example98765432",
     "client_id": "7example98765432",
-    "token_use": "access",
     "scope": "ledger/system:read ledger/sync:write",
-    "auth_time": 1778400862,
-    "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_EXAMPLE",
-    "version": 2,
-    "jti": OTHER,
 }
-AUTH0_USER = {
-    "iss": "https://tenant.eu.auth0.com/",
+AUTH0 = {"iss": "https://tenant.eu.auth0.com/", "azp": "my_client_id"}
+AUTH0_USER = AUTH0 | {
     "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
     "aud": ["wellspring", "https://tenant.eu.auth0.com/userinfo"],
-    "azp": "my_client_id",
     "scope": "openid profile email system:read",
     "permissions": ["system:read"],
     AUTH0_PERSON: ADA,
 }
-AUTH0_SERVICE = {
-    "iss": "https://tenant.eu.auth0.com/",
+AUTH0_SERVICE = AUTH0 | {
     "sub": "my_client_id@clients",
     "aud": "wellspring",
-    "azp": "my_client_id",
     "scope": "system:read sync:write",
     "gty": "client-credentials",
     "permissions": ["system:read", "sync:write"],
 }
-OKTA_USER = {
+OKTA = {
     "ver": 1,
-    "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
     "iss": "https://example.okta.com/oauth2/default",
     "aud": "wellspring",
     "cid": "0oabucvyc38HLL1ef0h7",
+}
+OKTA_USER = OKTA | {
+    "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
     "uid": "00ujmkLgagxeRrAg20g3",
     "scp": ["openid", "email", "system:read"],
     "sub": "ada@example.com",
     "wellspring_person": ADA,
 }
-OKTA_SERVICE = {
-    "ver": 1,
-    "iss": "https://example.okta.com/oauth2/default",
-    "aud": "wellspring",
-    "cid": "0oabucvyc38HLL1ef0h7",
-    "scp": ["system:read", "sync:write"],
-    "sub": "0oabucvyc38HLL1ef0h7",
-}
-ENTRA_USER = {
+OKTA_SERVICE = OKTA | {"scp": ["system:read", "sync:write"], "sub": "0oabucvyc38HLL1ef0h7"}
+ENTRA = {
     "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
     "iss": "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
     "azp": OTHER,
+    "oid": ADA,
+    "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    "ver": "2.0",
+}
+ENTRA_USER = ENTRA | {
     "azpacr": "0",
     "idtyp": "user",
     "name": "Ada",
-    "oid": ADA,
     "rh": "I",
     "scp": "access_as_user system:read",
     "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
-    "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
-    "ver": "2.0",
 }
-ENTRA_SERVICE = {
-    "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
-    "iss": "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
-    "azp": OTHER,
-    "azpacr": "1",
-    "idtyp": "app",
-    "oid": ADA,
-    "roles": ["system:read", "sync:write"],
+ENTRA_SERVICE = ENTRA | {"azpacr": "1", "idtyp": "app", "roles": ["system:read", "sync:write"], "sub": ADA}
+KEYCLOAK = {"iss": "https://keycloak.example/realms/wellspring", "aud": ["wellspring", "account"], "typ": "Bearer"}
+KEYCLOAK_USER = KEYCLOAK | {
     "sub": ADA,
-    "tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
-    "ver": "2.0",
-}
-KEYCLOAK_USER = {
-    "iss": "https://keycloak.example/realms/wellspring",
-    "aud": ["wellspring", "account"],
-    "sub": ADA,
-    "typ": "Bearer",
     "azp": "web",
     "sid": OTHER,
     "acr": "1",
@@ -128,11 +107,8 @@ KEYCLOAK_USER = {
     "email_verified": True,
     "preferred_username": "ada",
 }
-KEYCLOAK_SERVICE = {
-    "iss": "https://keycloak.example/realms/wellspring",
-    "aud": ["wellspring", "account"],
+KEYCLOAK_SERVICE = KEYCLOAK | {
     "sub": OTHER,
-    "typ": "Bearer",
     "azp": "sync-pipeline",
     "scope": "system:read sync:write",
     "clientHost": "10.0.0.1",

@@ -47,11 +47,7 @@ class Lambda:
         return {"FunctionVersion": self.live[FunctionName]}
 
     def update_alias(
-        self,
-        FunctionName: str,
-        Name: str,
-        FunctionVersion: str,
-        RoutingConfig: dict[str, dict[str, float]],
+        self, FunctionName: str, Name: str, FunctionVersion: str, RoutingConfig: dict[str, dict[str, float]]
     ) -> None:
         assert (Name, 1 <= int(FunctionVersion) <= 60) == ("live", True)
         # Nothing is left of a canary.

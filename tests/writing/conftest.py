@@ -1,7 +1,7 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Executable, func, select
 
-from tests.support.api import Reply
+from tests.support.api import NOWHERE, Caller, Reply, draft, get, post
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
 from tests.support.sums import sums_are_right
 from tests.support.tenants import Tenant, tenant
@@ -22,7 +22,8 @@ MEMBERSHIPS = "/v1/workspace-group-memberships"
 ENROLMENTS = "/v1/workspace-group-workspaces"
 CHOICES = "/v1/workspace-providers"
 COMPANIES = "/v1/company-workspace-connectors"
-
+# Enrolments are made by either of two routes.
+BY_ROW, BY_GROUP = "by the row", "by the group"
 
 PATIENCE_SECONDS = 20
 PAUSE_SECONDS = 0.005
@@ -38,6 +39,14 @@ def ours(world: World) -> Tenant:
 def theirs(world: World) -> Tenant:
     """A foreign tenant."""
     return tenant(world)
+
+
+@pytest.fixture
+def group(world: World, ours: Tenant) -> Row:
+    """A group whose owner is ours."""
+    made = world.group(ours.owner)
+    world.group_member(ours.owner, made, "owner")
+    return made
 
 
 def route_of(type_: str) -> str:
@@ -56,15 +65,55 @@ def linked(row: Row) -> dict[str, object]:
     return {"data": identifier(row), **({"links": {"related": f"{route}/{row.id}"}} if route else {})}
 
 
+def group_of(*workspaces: Row, name: str = "Holding") -> Any:
+    """Return the document that asks for a group of these workspaces."""
+    document = draft("workspace_group", {"name": name})
+    if workspaces:
+        document["data"]["relationships"] = {"workspaces": {"data": [*map(identifier, workspaces)]}}
+    return document
+
+
+def enrol(group: Row, workspace: Row, caller: Caller, way: str = BY_ROW) -> Reply:
+    """Enrol a workspace through one of the two routes."""
+    if way == BY_GROUP:
+        document = draft("workspace_group_workspace", workspace=workspace)
+        return post(f"{GROUPS}/{group.id}/workspaces", caller, document)
+    return post(ENROLMENTS, caller, draft("workspace_group_workspace", workspace_group=group, workspace=workspace))
+
+
+def add(people: Row, group: Row, caller: Caller, role: str = "member") -> Reply:
+    """Add a person to a group."""
+    document = draft("workspace_group_membership", {"role": role}, people=people, workspace_group=group)
+    return post(MEMBERSHIPS, caller, document)
+
+
+def is_shown_whole(reply: Reply, reader: Caller, relationships: Mapping[str, Any], **attributes: object) -> None:
+    """Assert that what was made is answered whole, and is read alike where the answer says."""
+    id_, type_, at = reply.data["id"], reply.data["type"], reply.data["attributes"]["created_at"]
+    path, times = f"{resource_of(type_).route}/{id_}", {"created_at": at, "updated_at": at, "deleted_at": None}
+    data = {"type": type_, "id": id_, "attributes": attributes | times, "relationships": relationships}
+    assert reply.document == {
+        "jsonapi": {"version": "1.1"},
+        "links": {"self": path},
+        "data": data | {"links": {"self": path}},
+    }
+    assert (reply.status, reply.headers["location"]) == (201, path)
+    read = get(path, reader)
+    assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
+
+
+SOMEBODY = {"data": {"type": "workspace", "id": NOWHERE}}
 # What is taken out of a document.
 GONE: Any = object()
 # Where in the resource object, what is said there, the status and code, and the pointer.
 type Wrong = tuple[str, Any, str, str]
 
 
-def wrong(code: str, path: str, *values: Any, at: str = "") -> list[Wrong]:
-    """Return a line for each value that is wrong in one place; the pointer leads there unless it says where."""
-    return [(path, value, code, at or f"/data/{path}") for value in values]
+def wrong(code: str, paths: str, *values: Any, at: str = "") -> list[Wrong]:
+    """Return a line for each value that is wrong in a place, or in several; the pointer is that place, unless `at`."""
+    way, slash, names = paths.rpartition("/")
+    places = [f"{way}{slash}{name}" for name in names.split(" ")]
+    return [(place, value, code, at or f"/data/{place}") for place in places for value in values]
 
 
 def put(document: Any, path: str, value: Any) -> Any:
@@ -95,6 +144,12 @@ def count(database: AnyDatabase, table: str) -> int:
     number = database.owner.execute(select(func.count()).select_from(table_of(table))).scalar_one()
     database.commit()
     return number
+
+
+def held(row: Row) -> Executable:
+    """Return the statement that holds a row."""
+    table = table_of(resource_of(row.type).table)
+    return select(table.c.pk).where(table.c.pk == row.pk).with_for_update()
 
 
 def race[Result](

@@ -14,7 +14,7 @@ from tests.support.api import ANONYMOUS, MATCHER, PIPELINE, call, draft, get, po
 from tests.support.databases import WRITER, Database
 from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, identifier
+from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, group_of, identifier
 from wellspring.models.infrastructure import audit
 from wellspring.observability import fingerprint
 
@@ -54,9 +54,7 @@ def test_a_creation_a_change_and_a_deletion_leave_a_row_each(database: Database,
 
 
 def test_a_group_with_workspaces_is_one_write_of_a_person(database: Database, ours: Tenant) -> None:
-    document: Any = draft("workspace_group", {"name": "Holding"})
-    document["data"]["relationships"] = {"workspaces": {"data": [identifier(ours.workspace)]}}
-    made = post(GROUPS, ours.caller, document).data["id"]
+    made = post(GROUPS, ours.caller, group_of(ours.workspace)).data["id"]
     assert noted(database) == [(f"person:{ours.owner.id}", "create", "workspace_group", UUID(made))]
 
 
@@ -68,13 +66,12 @@ def workspaces(database: Database) -> list[int | None]:
 def test_each_row_says_of_which_workspace_the_write_was(database: Database, world: World, ours: Tenant) -> None:
     made = post(COMPANIES, PIPELINE, ours.draft()).data["id"]
     assert call("DELETE", f"{COMPANIES}/{made}", PIPELINE).status == 204
-    chosen = post(ours.providers, ours.caller, draft("workspace_provider", provider=world.provider("stripe"))).data[
-        "id"
-    ]
+    choice = draft("workspace_provider", provider=world.provider("stripe"))
+    chosen = post(ours.providers, ours.caller, choice).data["id"]
     assert call("DELETE", f"{CHOICES}/{chosen}", ours.caller).status == 204
     assert workspaces(database) == [ours.workspace.pk] * 4
     # A group is of no workspace.
-    assert post(GROUPS, ours.caller, draft("workspace_group", {"name": "Holding"})).status == 201
+    assert post(GROUPS, ours.caller, group_of()).status == 201
     assert workspaces(database)[4:] == [None]
 
 

@@ -10,7 +10,7 @@ from tests.support.api import PIPELINE, READER, Caller, Reply, call, draft, get,
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, COMPANIES, ENROLMENTS, GROUPS, count, race, route_of
+from tests.writing.conftest import BY_GROUP, CHOICES, COMPANIES, ENROLMENTS, GROUPS, count, enrol, held, race, route_of
 from wellspring.models import table_of
 from wellspring.resources import ledgers
 
@@ -61,6 +61,12 @@ class Subject:
         return self.world.provenance(
             self.ours.records[self.row.type.removesuffix("_workspace_connector")], self.ours.connector
         )
+
+    def again(self) -> Reply:
+        """Make the enrolment or the choice again."""
+        if self.collection == ENROLMENTS:
+            return enrol(self.group, self.ours.workspace, self.caller)
+        return post(self.ours.providers, self.caller, draft("workspace_provider", provider=self.provider))
 
     def delete(self, caller: Caller | None = None, query: str = "", **headers: str) -> Reply:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -129,67 +135,35 @@ def live(world: World, table: str) -> list[Any]:
 class TestTwoAtOnce:
     @each_way
     def test_delete_it_once(self, fresh_database: FreshDatabase, subject: Subject) -> None:
-        replies = race(fresh_database, hold(subject), subject.delete, subject.delete)
+        replies = race(fresh_database, held(subject.row), subject.delete, subject.delete)
         assert sorted(reply.status for reply in replies) == [204, 404]
         assert count(fresh_database, subject.table) == 1
 
 
-def hold(subject: Subject) -> Any:
-    """Return the statement that holds the row."""
-    table = table_of(subject.table)
-    return select(table.c.pk).where(table.c.pk == subject.row.pk).with_for_update()
-
-
-class TestAnId:
-    def test_of_another_type_is_404(self, world: World, ours: Tenant) -> None:
-        row = world.provenance(ours.records["company"], ours.connector)
-        assert call("DELETE", f"{route_of('people')}/{row.id}", PIPELINE).status == 404
-        assert get(f"{COMPANIES}/{row.id}", READER).status == 200
-
-    def test_may_be_in_capitals(self, world: World, ours: Tenant) -> None:
-        row = world.provenance(ours.records["company"], ours.connector)
-        assert call("DELETE", f"{COMPANIES}/{str(row.id).upper()}", PIPELINE).status == 204
-
-
 class TestWhatIsMadeAgain:
-    @pytest.mark.parametrize("way", ["choice", "choice by the workspace"])
-    def test_after_its_removal_a_choice_is_a_new_row(self, database: Database, subject: Subject) -> None:
+    @pytest.mark.parametrize("way", WAYS)
+    def test_after_its_removal_is_a_new_row(self, database: Database, subject: Subject) -> None:
         assert subject.delete().status == 204
-        (old,) = get(f"{CHOICES}?filter[deleted]=only", subject.caller).data
-        # Removing unselects; that it was matched stays true.
-        assert (old["attributes"]["is_selected"], old["attributes"]["is_matched"]) == (False, True)
-        again = post(subject.ours.providers, subject.caller, draft("workspace_provider", provider=subject.provider))
-        assert (again.status, again.data["attributes"]["is_selected"]) == (201, True)
-        assert again.data["id"] != old["id"]
+        only = f"{subject.collection}?filter[deleted]=only"
+        (old,) = get(only, subject.caller).data
+        again = subject.again()
+        assert (again.status, again.data["id"] != old["id"]) == (201, True)
+        if subject.collection == CHOICES:
+            # Removing unselects; that it was matched stays true.
+            assert (old["attributes"]["is_selected"], old["attributes"]["is_matched"]) == (False, True)
+            assert again.data["attributes"]["is_selected"] is True
+            assert get(subject.ours.providers, subject.caller).ids == [UUID(again.data["id"])]
         assert set(subject.listed("include")) == {subject.row.id, UUID(again.data["id"])}
         assert subject.listed("only") == [subject.row.id]
-        assert get(f"{CHOICES}?filter[deleted]=only", subject.caller).data[0]["attributes"] == old["attributes"]
-        assert get(subject.ours.providers, subject.caller).ids == [UUID(again.data["id"])]
-
-    @pytest.mark.parametrize("way", ["enrolment", "enrolment by the group"])
-    def test_after_its_withdrawal_an_enrolment_is_a_new_row(self, database: Database, subject: Subject) -> None:
-        assert subject.delete().status == 204
-        (old,) = get(f"{ENROLMENTS}?filter[deleted]=only", subject.caller).data
-        document = draft("workspace_group_workspace", workspace_group=subject.group, workspace=subject.ours.workspace)
-        again = post(ENROLMENTS, subject.caller, document)
-        assert again.status == 201
-        assert again.data["id"] != old["id"]
-        assert set(subject.listed("include")) == {subject.row.id, UUID(again.data["id"])}
-        assert subject.listed("only") == [subject.row.id]
-        assert get(f"{ENROLMENTS}?filter[deleted]=only", subject.caller).data[0]["attributes"] == old["attributes"]
+        assert get(only, subject.caller).data[0]["attributes"] == old["attributes"]
 
     @pytest.mark.parametrize("way", ["choice by the workspace", "enrolment by the group"])
     def test_can_be_deleted_again_by_its_path(self, subject: Subject) -> None:
         """The path leads to the live row, however many rows of the same pair are history."""
-        url = subject.path.rpartition("/")[0]
-        if subject.collection == ENROLMENTS:
-            document = draft("workspace_group_workspace", workspace=subject.ours.workspace)
-        else:
-            document = draft("workspace_provider", provider=subject.provider)
         for _ in range(3):
             assert subject.delete().status == 204
             assert subject.delete().status == 404
-            assert post(url, subject.caller, document).status == 201
+            assert subject.again().status == 201
         assert (len(subject.listed("exclude")), len(subject.listed("only"))) == (1, 3)
 
 
@@ -211,9 +185,5 @@ class TestAWithdrawal:
         world.group_member(keeper, subject.group, "admin")
         assert subject.delete(person(keeper)).status == 204
         # The last way to the workspace is closed, so that they cannot enrol it again.
-        again = post(
-            f"{GROUPS}/{subject.group.id}/workspaces",
-            person(keeper),
-            draft("workspace_group_workspace", workspace=subject.ours.workspace),
-        )
+        again = enrol(subject.group, subject.ours.workspace, person(keeper), BY_GROUP)
         assert again.error["code"] == "WORKSPACE_NOT_FOUND"

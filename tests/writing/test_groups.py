@@ -1,52 +1,38 @@
 """The group service (contract, sections 3 and 4): making a group with its first enrolments, and enrolling later."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import NOWHERE, Caller, Reply, call, draft, get, person, post
+from tests.support.api import NOWHERE, call, draft, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import ENROLMENTS, GROUPS, MEMBERSHIPS, count, identifier, linked, race, told
+from tests.writing.conftest import (
+    BY_GROUP,
+    BY_ROW,
+    ENROLMENTS,
+    GROUPS,
+    MEMBERSHIPS,
+    count,
+    enrol,
+    group_of,
+    identifier,
+    is_shown_whole,
+    linked,
+    race,
+    told,
+)
 from wellspring.models import table_of
 
 TABLES = ("workspace_groups", "workspace_group_memberships", "workspace_group_workspaces")
 WORKSPACES = "/data/relationships/workspaces/data"
-BY_ROW, BY_GROUP = "by the row", "by the group"
 each_way = pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
-
-
-def group_of(*workspaces: Row, name: str = "Holding") -> Any:
-    """Return the document that asks for a group of these workspaces."""
-    document = draft("workspace_group", {"name": name})
-    if workspaces:
-        linkage = [identifier(workspace) for workspace in workspaces]
-        document["data"]["relationships"] = {"workspaces": {"data": linkage}}
-    return document
-
-
-def enrol(way: str, group: Row, workspace: Row, caller: Caller, query: str = "") -> Reply:
-    """Enrol a workspace through one of the two routes."""
-    if way == BY_GROUP:
-        url = f"{GROUPS}/{group.id}/workspaces{query}"
-        return post(url, caller, draft("workspace_group_workspace", workspace=workspace))
-    document = draft("workspace_group_workspace", workspace_group=group, workspace=workspace)
-    return post(f"{ENROLMENTS}{query}", caller, document)
 
 
 def counts(database: Database) -> list[int]:
     return [count(database, table) for table in TABLES]
-
-
-@pytest.fixture
-def group(world: World, ours: Tenant) -> Row:
-    """A group whose owner is ours."""
-    made = world.group(ours.owner)
-    world.group_member(ours.owner, made, "owner")
-    return made
 
 
 class TestANewGroup:
@@ -54,27 +40,13 @@ class TestANewGroup:
         second = world.workspace()
         world.member(ours.owner, second, "admin")
         made = post(GROUPS, ours.caller, group_of(ours.workspace, second))
-        assert made.status == 201
-        id_ = made.data["id"]
-        at = made.data["attributes"]["created_at"]
-        assert made.document == {
-            "jsonapi": {"version": "1.1"},
-            "links": {"self": f"{GROUPS}/{id_}"},
-            "data": {
-                "type": "workspace_group",
-                "id": id_,
-                "attributes": {"name": "Holding", "created_at": at, "updated_at": at, "deleted_at": None},
-                "relationships": {
-                    "created_by": {"data": identifier(ours.owner)},
-                    "workspaces": {"links": {"related": f"/v1/workspaces?filter%5Bworkspace_group%5D={id_}"}},
-                    "memberships": {"links": {"related": f"{MEMBERSHIPS}?filter%5Bworkspace_group%5D={id_}"}},
-                },
-                "links": {"self": f"{GROUPS}/{id_}"},
-            },
+        linked_by = f"filter%5Bworkspace_group%5D={made.data['id']}"
+        relationships = {
+            "created_by": {"data": identifier(ours.owner)},
+            "workspaces": {"links": {"related": f"/v1/workspaces?{linked_by}"}},
+            "memberships": {"links": {"related": f"{MEMBERSHIPS}?{linked_by}"}},
         }
-        assert made.headers["location"] == f"{GROUPS}/{id_}"
-        read = get(made.headers["location"], ours.caller)
-        assert (read.document, read.headers["etag"]) == (made.document, made.headers["etag"])
+        is_shown_whole(made, ours.caller, relationships, name="Holding")
 
     def test_has_its_maker_as_its_only_and_active_owner(self, ours: Tenant) -> None:
         made = post(f"{GROUPS}?include=memberships,created_by,workspaces", ours.caller, group_of(ours.workspace))
@@ -134,26 +106,17 @@ class TestANewGroup:
 
 
 class TestAllOrNone:
-    def test_one_that_is_absent_leaves_nothing(self, database: Database, ours: Tenant, theirs: Tenant) -> None:
+    def test_one_that_is_not_to_be_had_leaves_nothing(self, database: Database, ours: Tenant, theirs: Tenant) -> None:
         absent = Row("workspace", 0, uuid4())
-        reply = post(GROUPS, ours.caller, group_of(absent, ours.workspace, theirs.workspace))
-        assert reply.status == 404
-        assert told(reply) == [
-            ("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/0/id"),
-            ("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/2/id"),
-        ]
-        assert counts(database) == [0, 0, 0]
-
-    def test_one_whose_id_is_none_of_ours_leaves_nothing(self, database: Database, ours: Tenant) -> None:
-        document = group_of(ours.workspace, ours.workspace)
-        document["data"]["relationships"]["workspaces"]["data"][1]["id"] = "nonsense"
-        assert told(post(GROUPS, ours.caller, document)) == [("404", "WORKSPACE_NOT_FOUND", f"{WORKSPACES}/1/id")]
-        assert counts(database) == [0, 0, 0]
-
-    def test_one_of_another_type_leaves_nothing(self, database: Database, ours: Tenant) -> None:
-        document = group_of(ours.workspace, ours.owner)
-        reply = post(GROUPS, ours.caller, document)
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", f"{WORKSPACES}/1/type")]
+        no_id = group_of(ours.workspace, ours.workspace)
+        no_id["data"]["relationships"]["workspaces"]["data"][1]["id"] = "nonsense"
+        for document, code, places in (
+            (group_of(absent, ours.workspace, theirs.workspace), "404 WORKSPACE_NOT_FOUND", ["0/id", "2/id"]),
+            (no_id, "404 WORKSPACE_NOT_FOUND", ["1/id"]),
+            (group_of(ours.workspace, ours.owner), "422 SCHEMA_VALIDATION_ERROR", ["1/type"]),
+        ):
+            reply = post(GROUPS, ours.caller, document)
+            assert told(reply) == [(*code.split(), f"{WORKSPACES}/{place}") for place in places]
         assert counts(database) == [0, 0, 0]
 
     def test_one_seen_through_a_group_alone_is_403(
@@ -190,28 +153,13 @@ class TestEnrolling:
         admin = world.people(world.workspace())
         world.group_member(admin, group, "admin")
         world.member(admin, ours.workspace, "admin")
-        reply = enrol(way, group, ours.workspace, person(admin))
-        assert reply.status == 201
-        id_, at = reply.data["id"], reply.data["attributes"]["created_at"]
-        assert reply.document == {
-            "jsonapi": {"version": "1.1"},
-            "links": {"self": f"{ENROLMENTS}/{id_}"},
-            "data": {
-                "type": "workspace_group_workspace",
-                "id": id_,
-                "attributes": {"created_at": at, "updated_at": at, "deleted_at": None},
-                "relationships": {
-                    # Who sees an enrolment sees its workspace, and perhaps neither its group nor who made it.
-                    "workspace_group": {"data": identifier(group)},
-                    "workspace": linked(ours.workspace),
-                    "created_by": {"data": identifier(admin)},
-                },
-                "links": {"self": f"{ENROLMENTS}/{id_}"},
-            },
+        # Who sees an enrolment sees its workspace, and perhaps neither its group nor who made it.
+        relationships = {
+            "workspace_group": {"data": identifier(group)},
+            "workspace": linked(ours.workspace),
+            "created_by": {"data": identifier(admin)},
         }
-        assert reply.headers["location"] == f"{ENROLMENTS}/{id_}"
-        read = get(reply.headers["location"], ours.caller)
-        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
+        is_shown_whole(enrol(group, ours.workspace, person(admin), way), ours.caller, relationships)
 
     def test_opens_the_workspace_to_the_group(self, world: World, ours: Tenant, group: Row, way: str) -> None:
         colleague = world.people(world.workspace())
@@ -219,13 +167,13 @@ class TestEnrolling:
         row = world.provenance(ours.records["company"], ours.connector)
         url = f"/v1/company-workspace-connectors/{row.id}"
         assert get(url, person(colleague)).status == 404
-        enrol(way, group, ours.workspace, ours.caller)
+        enrol(group, ours.workspace, ours.caller, way)
         assert get(url, person(colleague)).status == 200
 
     def test_again_is_409(self, database: Database, ours: Tenant, group: Row, way: str) -> None:
-        enrol(way, group, ours.workspace, ours.caller)
+        enrol(group, ours.workspace, ours.caller, way)
         for again in (BY_ROW, BY_GROUP):
-            reply = enrol(again, group, ours.workspace, ours.caller)
+            reply = enrol(group, ours.workspace, ours.caller, again)
             assert reply.status == 409
             assert reply.error["code"] == "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
             assert reply.error["title"] == "Workspace group workspace already exists"
@@ -242,8 +190,8 @@ class TestEnrolling:
         replies = race(
             fresh_database,
             hold,
-            lambda: enrol(way, group, ours.workspace, ours.caller),
-            lambda: enrol(other_way, group, ours.workspace, ours.caller),
+            lambda: enrol(group, ours.workspace, ours.caller, way),
+            lambda: enrol(group, ours.workspace, ours.caller, other_way),
         )
         assert sorted(reply.status for reply in replies) == [201, 409]
         (lost,) = (reply for reply in replies if reply.status == 409)
@@ -265,14 +213,11 @@ class TestEnrolling:
 class TestThePath:
     """`POST /v1/workspace-groups/{id}/workspaces`: the path has settled the group."""
 
-    def send(self, group: object, caller: Caller, document: Any) -> Reply:
-        return post(f"{GROUPS}/{group}/workspaces", caller, document)
-
     def test_may_be_repeated_in_the_body(self, ours: Tenant, group: Row) -> None:
         document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
         linkage = document["data"]["relationships"]["workspace_group"]["data"]
         linkage["id"] = linkage["id"].upper()
-        assert self.send(group.id, ours.caller, document).status == 201
+        assert post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document).status == 201
 
     def test_contradicted_by_the_body_is_409(self, world: World, database: Database, ours: Tenant, group: Row) -> None:
         """Whether there is such another group or not: the two say different things."""
@@ -280,30 +225,32 @@ class TestThePath:
         world.group_member(ours.owner, other, "owner")
         for another in (other, Row("workspace_group", 0, uuid4())):
             document = draft("workspace_group_workspace", workspace_group=another, workspace=ours.workspace)
-            reply = self.send(group.id, ours.caller, document)
+            reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document)
             assert told(reply) == [("409", "CONFLICT", "/data/relationships/workspace_group/data/id")]
         assert count(database, "workspace_group_workspaces") == 0
 
     def test_repeated_with_another_type_does_not_validate(self, ours: Tenant, group: Row) -> None:
         document = draft("workspace_group_workspace", workspace_group=ours.workspace, workspace=ours.workspace)
-        reply = self.send(group.id, ours.caller, document)
+        reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document)
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data/relationships/workspace_group/data/type")]
 
     @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00", "%C3%A9"])
     def test_that_leads_nowhere_is_404_and_nothing_else(self, ours: Tenant, id_: str) -> None:
         replies = [
-            self.send(id_, ours.caller, draft("workspace_group_workspace", workspace=ours.workspace)),
-            self.send(id_, ours.caller, draft("workspace_group_workspace", {"nonsense": 1})),
+            post(
+                f"{GROUPS}/{id_}/workspaces", ours.caller, draft("workspace_group_workspace", workspace=ours.workspace)
+            ),
+            post(f"{GROUPS}/{id_}/workspaces", ours.caller, draft("workspace_group_workspace", {"nonsense": 1})),
         ]
         assert [told(reply) for reply in replies] == [[("404", "WORKSPACE_GROUP_NOT_FOUND", None)]] * 2
 
     def test_needs_the_workspace_in_the_body(self, ours: Tenant, group: Row) -> None:
-        reply = self.send(group.id, ours.caller, {"data": {"type": "workspace_group_workspace"}})
+        reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, {"data": {"type": "workspace_group_workspace"}})
         assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
 
 
 def test_whoever_made_an_enrolment_may_be_gone(world: World, database: Database, ours: Tenant, group: Row) -> None:
-    enrol(BY_ROW, group, ours.workspace, ours.caller)
+    enrol(group, ours.workspace, ours.caller)
     keeper = world.people(world.workspace())
     world.group_member(keeper, group, "owner")
     world.tombstone(ours.owner)

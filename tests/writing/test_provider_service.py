@@ -4,13 +4,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
-from tests.support.api import MATCHER, Caller, Reply, call, draft, get, person, post
+from tests.support.api import MATCHER, Caller, Reply, call, draft, get, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, count, linked, race, told, without_id
+from tests.writing.conftest import CHOICES, count, held, is_shown_whole, linked, race, told
 from wellspring.models import table_of
 
 MATCHED, SELECTED = "/data/attributes/is_matched", "/data/attributes/is_selected"
@@ -37,13 +37,6 @@ def stripe(world: World) -> Row:
     return world.provider("stripe")
 
 
-@pytest.fixture
-def guest(world: World, ours: Tenant) -> Caller:
-    somebody = world.people(world.workspace())
-    world.member(somebody, ours.workspace, "guest")
-    return person(somebody)
-
-
 class TestTheList:
     def test_includes_what_is_asked_for_instead(self, world: World, ours: Tenant, stripe: Row) -> None:
         world.choose(ours.workspace, stripe)
@@ -60,46 +53,9 @@ class TestTheList:
 class TestAFirstChoice:
     def test_is_a_new_row(self, ours: Tenant, stripe: Row, way: str) -> None:
         reply = choose(way, ours.workspace, stripe, ours.caller)
-        assert reply.status == 201
-        id_, at = reply.data["id"], reply.data["attributes"]["created_at"]
-        assert reply.document == {
-            "jsonapi": {"version": "1.1"},
-            "links": {"self": f"{CHOICES}/{id_}"},
-            "data": {
-                "type": "workspace_provider",
-                "id": id_,
-                "attributes": {
-                    "is_selected": True,
-                    "is_matched": True,
-                    "created_at": at,
-                    "updated_at": at,
-                    "deleted_at": None,
-                },
-                "relationships": {"workspace": linked(ours.workspace), "provider": linked(stripe)},
-                "links": {"self": f"{CHOICES}/{id_}"},
-            },
-        }
-        assert reply.headers["location"] == f"{CHOICES}/{id_}"
-        read = get(reply.headers["location"], ours.caller)
-        assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
-        assert get(ours.providers, ours.caller).ids == [UUID(id_)]
-
-    @pytest.mark.parametrize("said", [{"is_matched": False}, {"is_selected": True, "is_matched": False}])
-    def test_that_is_selected_cannot_be_unmatched(
-        self, database: Database, ours: Tenant, stripe: Row, way: str, said: dict[str, Any]
-    ) -> None:
-        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
-        assert told(reply) == [("409", "CONFLICT", MATCHED)]
-        assert count(database, "workspace_providers") == 0
-
-    def test_of_no_provider_is_404(self, world: World, database: Database, ours: Tenant, way: str) -> None:
-        gone = world.provider("gone")
-        world.tombstone(gone)
-        replies = [choose(way, ours.workspace, row, ours.caller) for row in (gone, Row("provider", 0, uuid4()))]
-        pointer = "/data/relationships/provider/data/id"
-        assert told(replies[0]) == [("404", "PROVIDER_NOT_FOUND", pointer)]
-        assert without_id(replies[0]) == without_id(replies[1])
-        assert count(database, "workspace_providers") == 0
+        relationships = {"workspace": linked(ours.workspace), "provider": linked(stripe)}
+        is_shown_whole(reply, ours.caller, relationships, is_selected=True, is_matched=True)
+        assert get(ours.providers, ours.caller).ids == [UUID(reply.data["id"])]
 
 
 @each_way
@@ -112,33 +68,6 @@ class TestASecondChoice:
             assert "location" not in second.headers
             assert (second.document, second.headers["etag"]) == (first.document, first.headers["etag"])
         assert count(database, "workspace_providers") == 1
-
-    @pytest.mark.parametrize(
-        ("was", "said", "becomes"),
-        [
-            ((False, False), {}, (True, True)),
-            ((False, True), {}, (True, True)),
-            ((True, True), {}, (True, True)),
-            ((True, True), {"is_selected": False}, (False, True)),
-            ((True, True), {"is_selected": False, "is_matched": False}, (False, False)),
-            ((False, True), {"is_selected": False}, (False, True)),
-            ((False, True), {"is_selected": False, "is_matched": False}, (False, False)),
-        ],
-    )
-    def test_makes_it_what_is_said(
-        self,
-        world: World,
-        ours: Tenant,
-        stripe: Row,
-        way: str,
-        was: tuple[bool, bool],
-        said: dict[str, Any],
-        becomes: tuple[bool, bool],
-    ) -> None:
-        row = world.choose(ours.workspace, stripe, is_selected=was[0], is_matched=was[1])
-        reply = choose(way, ours.workspace, stripe, ours.caller, **said)
-        assert (reply.status, UUID(reply.data["id"]), flags(reply)) == (200, row.id, becomes)
-        assert get(f"{CHOICES}/{row.id}", ours.caller).document == reply.document
 
     def test_of_one_that_was_never_updated_shows_when_it_was_made(
         self, world: World, ours: Tenant, stripe: Row, way: str
@@ -199,15 +128,6 @@ class TestThePath:
 
 
 class TestARemoval:
-    def test_is_by_the_providers_id(self, world: World, ours: Tenant, stripe: Row) -> None:
-        world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
-        other = world.choose(ours.workspace, world.provider("qonto"))
-        assert call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller).status == 204
-        assert get(ours.providers, ours.caller).ids == [other.id]
-        (gone,) = get(f"{CHOICES}?filter[deleted]=only", ours.caller).data
-        assert (gone["attributes"]["is_selected"], gone["attributes"]["is_matched"]) == (False, True)
-        assert gone["attributes"]["deleted_at"] is not None
-
     def test_is_not_by_the_rows_id(self, world: World, ours: Tenant, stripe: Row) -> None:
         row = world.choose(ours.workspace, stripe)
         reply = call("DELETE", f"{ours.providers}/{row.id}", ours.caller)
@@ -220,25 +140,53 @@ class TestARemoval:
         assert get(theirs.providers, theirs.caller).ids == [kept.id]
 
 
+# Who says what of a provider that was selected and matched so, or not chosen; and what it becomes, or a conflict.
+OWNER, CONFLICT = "owner", None
+SAID: list[tuple[str, tuple[bool, bool] | None, dict[str, Any], tuple[bool, bool] | None]] = [
+    (OWNER, None, {"is_matched": False}, CONFLICT),
+    (OWNER, None, {"is_selected": True, "is_matched": False}, CONFLICT),
+    (OWNER, (False, False), {}, (True, True)),
+    (OWNER, (False, True), {}, (True, True)),
+    (OWNER, (True, True), {}, (True, True)),
+    (OWNER, (True, True), {"is_selected": False}, (False, True)),
+    (OWNER, (True, True), {"is_selected": False, "is_matched": False}, (False, False)),
+    (OWNER, (False, True), {"is_selected": False}, (False, True)),
+    (OWNER, (False, True), {"is_selected": False, "is_matched": False}, (False, False)),
+    # The matcher marks, and selects nothing.
+    ("matcher", None, {}, (False, True)),
+    ("matcher", (False, True), {"is_matched": True}, (False, True)),
+    ("matcher", (True, True), {}, (True, True)),
+    ("matcher", (True, True), {"is_matched": False}, CONFLICT),
+    ("matcher", (False, True), {"is_matched": False}, (False, False)),
+]
+
+
+@each_way
+@pytest.mark.parametrize(("who", "was", "said", "becomes"), SAID)
+def test_a_choice_is_what_is_said(
+    world: World,
+    database: Database,
+    ours: Tenant,
+    stripe: Row,
+    way: str,
+    who: str,
+    was: tuple[bool, bool] | None,
+    said: dict[str, Any],
+    becomes: tuple[bool, bool] | None,
+) -> None:
+    row = world.choose(ours.workspace, stripe, is_selected=was[0], is_matched=was[1]) if was else None
+    reply = choose(way, ours.workspace, stripe, ours.caller if who == OWNER else MATCHER, **said)
+    if becomes is None:
+        assert told(reply) == [("409", "CONFLICT", MATCHED)]
+        assert count(database, "workspace_providers") == (row is not None)
+        return
+    assert (reply.status, flags(reply)) == (200 if row else 201, becomes)
+    assert row is None or reply.data["id"] == str(row.id)
+    assert get(f"{CHOICES}/{reply.data['id']}", ours.caller).document == reply.document
+
+
 @each_way
 class TestTheMatcher:
-    def test_marks_and_selects_nothing(self, ours: Tenant, stripe: Row, way: str) -> None:
-        first = choose(way, ours.workspace, stripe, MATCHER)
-        assert (first.status, flags(first)) == (201, (False, True))
-        second = choose(way, ours.workspace, stripe, MATCHER, is_matched=True)
-        assert (second.status, second.document) == (200, first.document)
-
-    def test_leaves_what_people_selected(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
-        world.choose(ours.workspace, stripe, is_selected=True, is_matched=True)
-        reply = choose(way, ours.workspace, stripe, MATCHER)
-        assert (reply.status, flags(reply)) == (200, (True, True))
-        assert told(choose(way, ours.workspace, stripe, MATCHER, is_matched=False)) == [("409", "CONFLICT", MATCHED)]
-
-    def test_takes_a_match_back(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
-        world.choose(ours.workspace, stripe, is_matched=True)
-        reply = choose(way, ours.workspace, stripe, MATCHER, is_matched=False)
-        assert (reply.status, flags(reply)) == (200, (False, False))
-
     def test_does_not_say_what_is_selected(
         self, world: World, database: Database, ours: Tenant, stripe: Row, way: str
     ) -> None:
@@ -252,32 +200,19 @@ class TestTheMatcher:
 
 
 class TestTwoAtOnce:
-    @staticmethod
-    def hold(ours: Tenant, stripe: Row) -> Any:
-        """Return the insertion that both must wait for; it is never committed."""
-        return insert(table_of("workspace_providers")).values(workspace_pk=ours.workspace.pk, provider_pk=stripe.pk)
-
-    def test_select_one_row(self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row) -> None:
+    @pytest.mark.parametrize("matches", [False, True])
+    def test_are_one_row_with_what_both_say(
+        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row, *, matches: bool
+    ) -> None:
         replies = race(
             fresh_database,
-            self.hold(ours, stripe),
+            insert(table_of("workspace_providers")).values(workspace_pk=ours.workspace.pk, provider_pk=stripe.pk),
             lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
-            lambda: choose(BY_ROW, ours.workspace, stripe, ours.caller),
+            lambda: choose(BY_ROW, ours.workspace, stripe, MATCHER if matches else ours.caller),
         )
         assert sorted(reply.status for reply in replies) == [200, 201]
         assert len({reply.data["id"] for reply in replies}) == 1
         assert count(fresh_database, "workspace_providers") == 1
-
-    def test_a_selection_and_a_match_are_one_row_with_both(
-        self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
-    ) -> None:
-        replies = race(
-            fresh_database,
-            self.hold(ours, stripe),
-            lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
-            lambda: choose(BY_ROW, ours.workspace, stripe, MATCHER),
-        )
-        assert sorted(reply.status for reply in replies) == [200, 201]
         (row,) = get(ours.providers, ours.caller).data
         assert (row["attributes"]["is_selected"], row["attributes"]["is_matched"]) == (True, True)
 
@@ -285,10 +220,9 @@ class TestTwoAtOnce:
         self, world: World, fresh_database: FreshDatabase, ours: Tenant, stripe: Row
     ) -> None:
         row = world.choose(ours.workspace, stripe)
-        table = table_of("workspace_providers")
         removed, chosen = race(
             fresh_database,
-            select(table.c.pk).where(table.c.pk == row.pk).with_for_update(),
+            held(row),
             lambda: call("DELETE", f"{ours.providers}/{stripe.id}", ours.caller),
             lambda: choose(BY_WORKSPACE, ours.workspace, stripe, ours.caller),
         )

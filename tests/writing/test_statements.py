@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -10,17 +9,10 @@ from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, get, of_eve
 from tests.support.databases import Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, identifier, route_of
+from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, group_of, route_of
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.000Z"
-
-
-@pytest.fixture
-def group(world: World, ours: Tenant) -> Row:
-    made = world.group(ours.owner)
-    world.group_member(ours.owner, made, "owner")
-    return made
 
 
 def sent(statements: Statements, request: Callable[[], Reply], status: int) -> int:
@@ -30,12 +22,6 @@ def sent(statements: Statements, request: Callable[[], Reply], status: int) -> i
     noted = sum("wellspring.audit" in statement for statement in statements)
     assert noted <= (status < 300)
     return len(statements) - noted
-
-
-def group_of(workspaces: list[Row]) -> Any:
-    document = draft("workspace_group", {"name": "Holding"})
-    document["data"]["relationships"] = {"workspaces": {"data": [identifier(workspace) for workspace in workspaces]}}
-    return document
 
 
 @of_every_ledger
@@ -107,20 +93,19 @@ class TestAGroup:
         for _ in range(workspaces - 1):
             enrolled.append(world.workspace())
             world.member(ours.owner, enrolled[-1], "owner")
-        document = group_of(enrolled)
+        document = group_of(*enrolled)
         assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 5
         included = f"{GROUPS}?include=workspaces,memberships,created_by"
         assert sent(statements, lambda: post(included, ours.caller, document), 201) == 10
 
     def test_is_made_with_none(self, ours: Tenant, statements: Statements) -> None:
-        document = draft("workspace_group", {"name": "Holding"})
-        assert sent(statements, lambda: post(GROUPS, ours.caller, document), 201) == 3
+        assert sent(statements, lambda: post(GROUPS, ours.caller, group_of()), 201) == 3
 
     @pytest.mark.parametrize("workspaces", [1, 50])
     def test_is_refused_after_one_look(
         self, world: World, ours: Tenant, statements: Statements, workspaces: int
     ) -> None:
-        document = group_of([world.workspace() for _ in range(workspaces)])
+        document = group_of(*(world.workspace() for _ in range(workspaces)))
         assert sent(statements, lambda: post(GROUPS, ours.caller, document), 404) == 1
 
 
@@ -165,7 +150,7 @@ class TestAKey:
         provider = world.provider("stripe")
         url, caller, document, alone = {
             "company": (route_of("company"), PIPELINE, ours.draft(), 2),
-            "group": (GROUPS, ours.caller, group_of([ours.workspace]), 5),
+            "group": (GROUPS, ours.caller, group_of(ours.workspace), 5),
             "choice": (ours.providers, ours.caller, draft("workspace_provider", provider=provider), 2),
         }[what]
         headers = {"idempotency-key": "once"}

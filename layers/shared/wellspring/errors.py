@@ -50,9 +50,7 @@ class WellspringError(Exception):
         meta: what a program may want to know of it.
     """
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    code = "INTERNAL_ERROR"
-    title = "Internal error"
+    status, code, title = HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal error"
     transient = False
 
     def __init__(
@@ -86,23 +84,19 @@ class WellspringError(Exception):
 class BadRequest(WellspringError):
     """The request is not one that this API understands."""
 
-    status = HTTPStatus.BAD_REQUEST
-    code = "BAD_REQUEST"
-    title = "Bad request"
+    status, code, title = HTTPStatus.BAD_REQUEST, "BAD_REQUEST", "Bad request"
 
 
 class InvalidJson(BadRequest):
     """The request's body is not JSON."""
 
-    code = "INVALID_JSON"
-    title = "Invalid JSON"
+    code, title = "INVALID_JSON", "Invalid JSON"
 
 
 class InvalidQueryParameter(BadRequest):
     """A query parameter is unknown, or its value is not of its form."""
 
-    code = "INVALID_QUERY_PARAMETER"
-    title = "Invalid query parameter"
+    code, title = "INVALID_QUERY_PARAMETER", "Invalid query parameter"
 
 
 class QueryTooExpensive(BadRequest):
@@ -112,38 +106,31 @@ class QueryTooExpensive(BadRequest):
 class InvalidCursor(BadRequest):
     """A page cursor was not made by this service, or was made for another sort."""
 
-    code = "INVALID_CURSOR"
-    title = "Invalid cursor"
+    code, title = "INVALID_CURSOR", "Invalid cursor"
 
 
 class Unauthorized(WellspringError):
     """There are no usable claims."""
 
-    status = HTTPStatus.UNAUTHORIZED
-    code = "UNAUTHORIZED"
-    title = "Unauthorized"
+    status, code, title = HTTPStatus.UNAUTHORIZED, "UNAUTHORIZED", "Unauthorized"
 
 
 class Forbidden(WellspringError):
     """The caller may never do this."""
 
-    status = HTTPStatus.FORBIDDEN
-    code = "FORBIDDEN"
-    title = "Forbidden"
+    status, code, title = HTTPStatus.FORBIDDEN, "FORBIDDEN", "Forbidden"
 
 
 class ImmutableAttribute(Forbidden):
     """A field that is said once, at the creation, is said again."""
 
-    code = "IMMUTABLE_ATTRIBUTE"
-    title = "Immutable attribute"
+    code, title = "IMMUTABLE_ATTRIBUTE", "Immutable attribute"
 
 
 class SystemAttribute(Forbidden):
     """A field that only the system sets is said by a client."""
 
-    code = "SYSTEM_ATTRIBUTE"
-    title = "System attribute"
+    code, title = "SYSTEM_ATTRIBUTE", "System attribute"
 
 
 class NotFound(WellspringError):
@@ -153,9 +140,7 @@ class NotFound(WellspringError):
         resource_type: the JSON:API type looked for, if it was a resource.
     """
 
-    status = HTTPStatus.NOT_FOUND
-    code = "NOT_FOUND"
-    title = "Not found"
+    status, code, title = HTTPStatus.NOT_FOUND, "NOT_FOUND", "Not found"
 
     def __init__(self, detail: str, *, resource_type: str | None = None, pointer: str | None = None) -> None:
         super().__init__(detail, pointer=pointer)
@@ -171,9 +156,7 @@ class MethodNotAllowed(WellspringError):
         allowed: those methods.
     """
 
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-    code = "METHOD_NOT_ALLOWED"
-    title = "Method not allowed"
+    status, code, title = HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed"
 
     def __init__(self, detail: str, *, allowed: Sequence[str]) -> None:
         super().__init__(detail)
@@ -188,31 +171,25 @@ class MethodNotAllowed(WellspringError):
 class NotAcceptable(WellspringError):
     """The client accepts nothing that this API answers with."""
 
-    status = HTTPStatus.NOT_ACCEPTABLE
-    code = "NOT_ACCEPTABLE"
-    title = "Not acceptable"
+    status, code, title = HTTPStatus.NOT_ACCEPTABLE, "NOT_ACCEPTABLE", "Not acceptable"
 
 
 class Conflict(WellspringError):
     """The request contradicts what is, or itself."""
 
-    status = HTTPStatus.CONFLICT
-    code = "CONFLICT"
-    title = "Conflict"
+    status, code, title = HTTPStatus.CONFLICT, "CONFLICT", "Conflict"
 
 
 class TenantMismatch(Conflict):
     """Two parents of one row live in different workspaces."""
 
-    code = "TENANT_MISMATCH"
-    title = "Tenant mismatch"
+    code, title = "TENANT_MISMATCH", "Tenant mismatch"
 
 
 class Overtaken(Conflict):
     """What was parked may not be applied any more: it would bring back what has been ended since."""
 
-    code = "OVERTAKEN"
-    title = "Overtaken"
+    code, title = "OVERTAKEN", "Overtaken"
 
 
 class AlreadyExists(Conflict):
@@ -222,8 +199,8 @@ class AlreadyExists(Conflict):
         resource_type: its JSON:API type.
     """
 
-    def __init__(self, detail: str, *, resource_type: str, pointer: str | None = None) -> None:
-        super().__init__(detail, pointer=pointer)
+    def __init__(self, detail: str, *, resource_type: str) -> None:
+        super().__init__(detail)
         self.code = f"{resource_type.upper()}_ALREADY_EXISTS"
         self.title = f"{resource_type.replace('_', ' ').capitalize()} already exists"
 
@@ -231,41 +208,31 @@ class AlreadyExists(Conflict):
 class PreconditionFailed(WellspringError):
     """The resource is not in the state that the client knows."""
 
-    status = HTTPStatus.PRECONDITION_FAILED
-    code = "PRECONDITION_FAILED"
-    title = "Precondition failed"
+    status, code, title = HTTPStatus.PRECONDITION_FAILED, "PRECONDITION_FAILED", "Precondition failed"
 
 
 class PayloadTooLarge(WellspringError):
     """The request's body is larger than any document of this API."""
 
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    code = "PAYLOAD_TOO_LARGE"
-    title = "Payload too large"
+    status, code, title = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Payload too large"
 
 
 class UnsupportedMediaType(WellspringError):
     """The request's body is not in JSON:API's media type, or uses an extension that is not supported."""
 
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    code = "UNSUPPORTED_MEDIA_TYPE"
-    title = "Unsupported media type"
+    status, code, title = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"
 
 
 class SchemaValidationError(WellspringError):
     """A document or message is well formed, but a value in it is not of its form."""
 
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    code = "SCHEMA_VALIDATION_ERROR"
-    title = "Schema validation error"
+    status, code, title = HTTPStatus.UNPROCESSABLE_ENTITY, "SCHEMA_VALIDATION_ERROR", "Schema validation error"
 
 
 class ServiceUnavailable(WellspringError):
     """The database is away or busy; nothing was changed, and the same request may succeed later."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    code = "SERVICE_UNAVAILABLE"
-    title = "Service unavailable"
+    status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Service unavailable"
     transient = True
 
     @property

@@ -24,14 +24,24 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wellspring import strict_json
-from wellspring.messages import PRINTABLE, Id, Instant, Name, Words
-from wellspring.resources import CONNECTOR, DIRECTIONS, OWN_WORKSPACE, PROVIDER, Attribute, Resource, ledgers, records
+from wellspring.messages import ID, PRINTABLE, Id, Instant, Name, Words, readable
+from wellspring.resources import (
+    CONNECTOR,
+    DIRECTIONS,
+    OWN_WORKSPACE,
+    PROVIDER,
+    WORKSPACE_CONNECTOR,
+    WORKSPACE_MEMBERSHIP,
+    Attribute,
+    Resource,
+    ledgers,
+    records,
+)
 from wellspring.services.feed import FeedEvent, Malformed, Told
+from wellspring.work import PROBLEMS_TOLD
 
 MOST_EVENTS = 1000
 HIGHEST_SEQUENCE = 9223372036854775807
-# How many problems of one event are told.
-PROBLEMS_TOLD = 5
 
 # An index has it, and an entry of an index has at most 2,704 bytes (Postgres's documentation, "B-Tree", limits).
 type Category = Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)]
@@ -120,36 +130,21 @@ class _Event(BaseModel):
     time: Instant | None = None
 
 
-class WorkspaceConnectorUpserted(_Event):
-    """A workspace's connection is as `data` says."""
-
-    type: Literal["wellspring.workspace_connector.upserted"]
-    data: WorkspaceConnectorData
-
-
-class WorkspaceMembershipUpserted(_Event):
-    """A membership is as `data` says."""
-
-    type: Literal["wellspring.workspace_membership.upserted"]
-    data: WorkspaceMembershipData
-
-
-def _upserted(resource: Resource, meaning: str = "", said: str = "") -> type[_Event]:
-    """Return the event that tells of a resource whose members are its attributes.
+def _upserted(
+    resource: Resource, meaning: str = "", said: str = "A record is as `data` says.", *, data: Any = None
+) -> type[_Event]:
+    """Return the event that tells of a resource.
 
     Args:
-        resource: a record, or of the catalogue.
+        resource: what is told of.
         meaning: what it is; of a record that is told from its declaration.
         said: what the event says.
+        data: its members, where they are not the resource's attributes.
     """
     type_: Any = Literal[f"wellspring.{resource.type}.upserted"]
-    data: Any = _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
+    members: Any = data or _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
     made: type[_Event] = create_model(
-        f"{_title(resource)}Upserted",
-        __base__=_Event,
-        __doc__=said or "A record is as `data` says.",
-        type=(type_, ...),
-        data=(data, ...),
+        f"{_title(resource)}Upserted", __base__=_Event, __doc__=said, type=(type_, ...), data=(members, ...)
     )
     return made
 
@@ -187,8 +182,8 @@ _MODELS: tuple[type[_Event], ...] = (
     _upserted(
         CONNECTOR, "A connector of the catalogue, which workspaces connect to.", "A connector is as `data` says."
     ),
-    WorkspaceConnectorUpserted,
-    WorkspaceMembershipUpserted,
+    _upserted(WORKSPACE_CONNECTOR, said="A workspace's connection is as `data` says.", data=WorkspaceConnectorData),
+    _upserted(WORKSPACE_MEMBERSHIP, said="A membership is as `data` says.", data=WorkspaceMembershipData),
     _upserted(PROVIDER, "A provider of the global catalogue.", "A provider is as `data` says."),
     Deleted,
     PeopleErased,
@@ -198,7 +193,6 @@ _MODELS: tuple[type[_Event], ...] = (
 _any: Any = reduce(or_, _MODELS)
 _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type")])
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
-_id: TypeAdapter[str] = TypeAdapter(Id)
 
 # What each type of event is about, and what it does.
 _MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
@@ -259,10 +253,10 @@ def _malformed(content: object, error: ValidationError) -> Malformed:
     return Malformed(
         text=json.dumps(content),
         problems=tuple({"code": problem["type"], "pointer": _pointer(problem["loc"])} for problem in problems),
-        source=_readable(_text, members.get("source")),
-        event_id=_readable(_text, members.get("id")),
-        event_type=_readable(_text, members.get("type")),
-        subject=_readable(_id, members.get("subject")),
+        source=readable(_text, members.get("source")),
+        event_id=readable(_text, members.get("id")),
+        event_type=readable(_text, members.get("type")),
+        subject=readable(ID, members.get("subject")),
     )
 
 
@@ -274,13 +268,6 @@ def _pointer(location: Sequence[int | str]) -> str:
     """Return a JSON Pointer; the first step is the model's own name for the event's type, unless there is none."""
     steps = [str(step) for step in location if not str(step).startswith("wellspring.")]
     return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in steps)
-
-
-def _readable(adapter: TypeAdapter[str], value: object) -> str | None:
-    try:
-        return adapter.validate_python(value)
-    except ValidationError:
-        return None
 
 
 def schema() -> dict[str, Any]:

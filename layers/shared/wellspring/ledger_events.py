@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from wellspring.resources import HEALTH, MESSAGE_REASONS, MESSAGE_TYPES, WORKSPACE_CONNECTOR, Attribute
+from wellspring.resources import (
+    HEALTH,
+    MESSAGE_REASONS,
+    MESSAGE_TYPES,
+    WORKSPACE_CONNECTOR,
+    Attribute,
+    count,
+    counts,
+    objects,
+    text,
+    uuid,
+)
 
 # Of CloudEvents; EventBridge's own `Source` is the same without the slash.
 SOURCE = "/wellspring"
@@ -45,11 +56,11 @@ class LedgerEvent:
 
 
 def _id(of: str, description: str, *, required: bool = True) -> Attribute:
-    return Attribute(f"{of}_id", "uuid", required=required, description=description)
+    return uuid(f"{of}_id", description, required=required)
 
 
 def _link(description: str, *, required: bool = True) -> Attribute:
-    return Attribute("link", "text", required=required, description=description)
+    return text("link", description, required=required)
 
 
 WORKSPACE = _id("workspace", "The workspace that it concerns.")
@@ -60,27 +71,24 @@ WORKSPACE_OR_NONE = _id(
 _CONNECTOR = _id("workspace_connector", "The connector.")
 _MESSAGE = _id("sync_message", "The message, by the id that the API has for it.")
 _RUN = _id("sync_run", "The run.")
-_REASON = Attribute(
+_REASON = text(
     "reason",
-    "text",
+    "Why; one of another tenant's record reads `unknown_record`.",
+    "unknown_record",
     required=True,
     # To whom an event goes nobody knows here: that a record is another tenant's is nobody else's to know.
     choices=tuple(code for code in MESSAGE_REASONS if code != "tenant_mismatch"),
-    example="unknown_record",
-    description="Why; one of another tenant's record reads `unknown_record`.",
 )
-_COUNTS = Attribute(
+_COUNTS = counts(
     "counts",
-    "counts",
-    required=True,
-    description="How many rows of each record type were `linked` (made or brought back) and `ended`; of a message also "
+    "How many rows of each record type were `linked` (made or brought back) and `ended`; of a message also "
     "how many records it `named` and `made`.",
 )
 _HEALTH_REASONS = WORKSPACE_CONNECTOR.attribute("health_reasons")
 
 
 def _health(name: str, example: str, description: str) -> Attribute:
-    return Attribute(name, "text", required=True, choices=HEALTH, example=example, description=description)
+    return text(name, description, example, required=True, choices=HEALTH)
 
 
 RUN_COMPLETED = LedgerEvent(
@@ -92,7 +100,7 @@ RUN_COMPLETED = LedgerEvent(
     (
         _CONNECTOR,
         _RUN,
-        Attribute("messages_applied", "count", required=True, description="How many messages it had, beside its end."),
+        count("messages_applied", "How many messages it had, beside its end."),
         _COUNTS,
         _link("The run."),
     ),
@@ -116,12 +124,11 @@ MESSAGE_PARKED = LedgerEvent(
     (
         _id("workspace_connector", "Its connector; null where it has none, or none that is here.", required=False),
         _MESSAGE,
-        Attribute(
+        text(
             "message_type",
-            "text",
+            "What it asks for; null where that could not be read.",
+            "records.synced",
             choices=MESSAGE_TYPES,
-            example="records.synced",
-            description="What it asks for; null where that could not be read.",
         ),
         _REASON,
         _link("The message, with all its problems."),
@@ -139,12 +146,10 @@ HEALTH_CHANGED = LedgerEvent(
         _CONNECTOR,
         _health("from", "ok", "Its health before."),
         _health("to", "late", "Its health now: the code of the first of `reasons`, or `ok`."),
-        Attribute(
+        objects(
             "reasons",
-            "objects",
-            required=True,
+            "All that holds now, the worst first; empty where it is `ok`.",
             members=_HEALTH_REASONS.members if _HEALTH_REASONS else (),
-            description="All that holds now, the worst first; empty where it is `ok`.",
         ),
         _link("The connector; null where it is gone, and no list has it.", required=False),
     ),
@@ -159,60 +164,57 @@ PROVENANCE_CHANGED = LedgerEvent(
     (
         _CONNECTOR,
         _id("sync_message", "The message that did it; null for a write over HTTP and a sweep.", required=False),
-        Attribute("row_id", "uuid", description="The row that was written over HTTP; null for a message and a sweep."),
+        uuid("row_id", "The row that was written over HTTP; null for a message and a sweep."),
         _COUNTS,
         _link("The message, or the row while it is live; null for a sweep.", required=False),
     ),
 )
 
 
-def _of_choice(what: str, meaning: str, comes: str, *, is_over: bool = False) -> LedgerEvent:
-    link = _link("The choice; null, for it is over.", required=False) if is_over else _link("The choice.")
-    return LedgerEvent(
-        f"wellspring.workspace_provider.{what}",
-        meaning,
-        comes,
-        "workspace",
-        "workspace_provider",
-        (_id("workspace_provider", "The choice."), _id("provider", "The provider."), link),
-    )
+def _of_row(
+    type_: str, partition: Partition, members: tuple[Attribute, ...], meaning: str, comes: str, *, is_over: bool = False
+) -> LedgerEvent:
+    """Declare what happens to a choice or an enrolment; the first of its members is its id."""
+    row = members[0].description.removesuffix(".")
+    link = _link(f"{row}; null, for it is over.", required=False) if is_over else _link(f"{row}.")
+    return LedgerEvent(type_, meaning, comes, partition, type_.split(".")[1], (*members, link))
 
 
-PROVIDER_SELECTED = _of_choice(
-    "selected",
+_CHOICE = (_id("workspace_provider", "The choice."), _id("provider", "The provider."))
+PROVIDER_SELECTED = _of_row(
+    "wellspring.workspace_provider.selected",
+    "workspace",
+    _CHOICE,
     "A provider was selected for a workspace.",
     "When `is_selected` becomes true, over HTTP. When it becomes false again nothing comes.",
 )
-PROVIDER_MATCHED = _of_choice(
-    "matched",
+PROVIDER_MATCHED = _of_row(
+    "wellspring.workspace_provider.matched",
+    "workspace",
+    _CHOICE,
     "A provider was matched to a workspace, and not selected.",
     "When `is_matched` becomes true by a `providers.matched` or by the matching service; one for each provider.",
 )
-PROVIDER_REMOVED = _of_choice(
-    "removed",
+PROVIDER_REMOVED = _of_row(
+    "wellspring.workspace_provider.removed",
+    "workspace",
+    _CHOICE,
     "A workspace's choice of a provider ended.",
     "When it is removed over HTTP, or ends with its provider.",
     is_over=True,
 )
-
-
-def _of_enrolment(what: str, meaning: str, comes: str, *, is_over: bool = False) -> LedgerEvent:
-    link = _link("The enrolment; null, for it is over.", required=False) if is_over else _link("The enrolment.")
-    return LedgerEvent(
-        f"wellspring.workspace_group_workspace.{what}",
-        meaning,
-        comes,
-        "workspace_group",
-        "workspace_group_workspace",
-        (_id("workspace_group_workspace", "The enrolment."), _id("workspace_group", "The group."), link),
-    )
-
-
-ENROLLED = _of_enrolment(
-    "enrolled", "A workspace was enrolled in a group: the group's members see it.", "For each workspace that is."
+_ENROLMENT = (_id("workspace_group_workspace", "The enrolment."), _id("workspace_group", "The group."))
+ENROLLED = _of_row(
+    "wellspring.workspace_group_workspace.enrolled",
+    "workspace_group",
+    _ENROLMENT,
+    "A workspace was enrolled in a group: the group's members see it.",
+    "For each workspace that is.",
 )
-WITHDRAWN = _of_enrolment(
-    "withdrawn",
+WITHDRAWN = _of_row(
+    "wellspring.workspace_group_workspace.withdrawn",
+    "workspace_group",
+    _ENROLMENT,
     "A workspace was withdrawn from a group.",
     "For each workspace that is, also where its group is deleted.",
     is_over=True,

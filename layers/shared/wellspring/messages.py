@@ -33,6 +33,7 @@ from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
 from wellspring.times import in_utc, is_ahead
 from wellspring.work import (
+    PROBLEMS_TOLD,
     TYPES,
     Claim,
     Completed,
@@ -50,8 +51,6 @@ from wellspring.work import (
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
 MOST_OF_RUN = 5000
-# How many problems of one body are told: enough to find the cause, too few to fill a log.
-PROBLEMS_TOLD = 5
 
 # Kept as text, which is how Postgres gets it: thirty thousand UUID objects would cost as much as their validation.
 type Id = Annotated[
@@ -365,7 +364,7 @@ type Message = (
 )
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
-_id: TypeAdapter[str] = TypeAdapter(Id)
+ID: TypeAdapter[str] = TypeAdapter(Id)
 _run: TypeAdapter[str] = TypeAdapter(Run)
 
 
@@ -396,36 +395,28 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: 
         digest: of what was sent, where `body` is what is left of that; None where it is all of it.
     """
     digest = digest or sha256(body.encode(errors="surrogatepass")).hexdigest()
+    work, id_, fault, claim = None, None, "", Claim()
     try:
         message = parse(body)
+        work, id_ = message.work(group), message.id
     except MalformedMessage as error:
-        return ReceivedMessage(
-            work=None,
-            message_id=_readable(_id, error.members, "id"),
-            group=group,
-            body=body,
-            digest=digest,
-            sent=sent,
-            receives=receives,
-            validation_error=error.detail,
-            claim=_claim(error.members, group),
-        )
+        id_, fault, claim = readable(ID, error.members.get("id")), error.detail, _claim(error.members, group)
     return ReceivedMessage(
-        work=message.work(group),
-        message_id=message.id,
+        work=work,
+        message_id=id_,
         group=group,
         body=body,
         digest=digest,
         sent=sent,
         receives=receives,
+        validation_error=fault,
+        claim=claim,
     )
 
 
 def _told(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [
-        f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['type']}" for problem in problems[:PROBLEMS_TOLD]
-    ]
+    told = [f"{'.'.join(map(str, one['loc'])) or 'body'}: {one['type']}" for one in problems[:PROBLEMS_TOLD]]
     if len(problems) > PROBLEMS_TOLD:
         told.append(f"and {len(problems) - PROBLEMS_TOLD} more")
     return "; ".join(told)
@@ -438,23 +429,24 @@ def _claim(members: Mapping[str, Any], group: str) -> Claim:
     body that names another one is nobody's. Where it names none that can be read, the group stands for it.
     """
     type_ = members.get("type") if members.get("type") in TYPES.values() else None
-    connector, workspace = (_readable(_id, members, name) for name in ("workspace_connector_id", "workspace_id"))
+    connector, workspace = (readable(ID, members.get(name)) for name in ("workspace_connector_id", "workspace_id"))
     is_of_workspace = type_ == "providers.matched" or (type_ is None and connector is None and workspace is not None)
-    of_group = _readable(_id, {"group": group}, "group") == group
+    of_group = readable(ID, group) == group
     named = (workspace if is_of_workspace else connector) or group
     owner = named if of_group and named == group else None
     return Claim(
         type=type_,
         # A revert names a run, and belongs to none.
-        run=_readable(_run, members, "run") if type_ != "sync.reverted" else None,
+        run=readable(_run, members.get("run")) if type_ != "sync.reverted" else None,
         workspace_connector_id=None if is_of_workspace else owner,
         workspace_id=owner if is_of_workspace else None,
     )
 
 
-def _readable(adapter: TypeAdapter[str], members: Mapping[str, Any], name: str) -> str | None:
+def readable(form: TypeAdapter[str], value: object) -> str | None:
+    """Return a value of what is malformed, where the value itself is of its form."""
     try:
-        return adapter.validate_python(members.get(name))
+        return form.validate_python(value)
     except ValidationError:
         return None
 

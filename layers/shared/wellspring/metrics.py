@@ -11,27 +11,13 @@ NAMESPACE = "Wellspring"
 
 # Every metric there is (docs/messages.md), and its unit.
 UNITS: Mapping[str, MetricUnit] = {
-    "Messages": MetricUnit.Count,
-    "Records": MetricUnit.Count,
-    "Tombstones": MetricUnit.Count,
-    "DuplicatesSkipped": MetricUnit.Count,
-    "Parked": MetricUnit.Count,
-    "TransientFailures": MetricUnit.Count,
-    "Released": MetricUnit.Count,
-    "ParkedTooLong": MetricUnit.Count,
-    "OldestMessageAge": MetricUnit.Seconds,
+    **dict.fromkeys(("Messages", "Records", "Tombstones", "DuplicatesSkipped"), MetricUnit.Count),
+    **dict.fromkeys(("Parked", "TransientFailures", "Released", "ParkedTooLong"), MetricUnit.Count),
+    **dict.fromkeys(("FeedEvents", "FeedApplied", "FeedWaiting", "FeedParked"), MetricUnit.Count),
+    **dict.fromkeys(("FeedWorkspaceChanged", "FeedReturned"), MetricUnit.Count),
+    **dict.fromkeys(("EventsPublished", "EventsRefused", "EventsDropped"), MetricUnit.Count),
+    **dict.fromkeys(("OldestMessageAge", "FeedOldestEventAge", "OldestUnpublishedEventAge"), MetricUnit.Seconds),
     "RecordsPerSecond": MetricUnit.CountPerSecond,
-    "FeedEvents": MetricUnit.Count,
-    "FeedApplied": MetricUnit.Count,
-    "FeedWaiting": MetricUnit.Count,
-    "FeedParked": MetricUnit.Count,
-    "FeedWorkspaceChanged": MetricUnit.Count,
-    "FeedReturned": MetricUnit.Count,
-    "FeedOldestEventAge": MetricUnit.Seconds,
-    "EventsPublished": MetricUnit.Count,
-    "EventsRefused": MetricUnit.Count,
-    "EventsDropped": MetricUnit.Count,
-    "OldestUnpublishedEventAge": MetricUnit.Seconds,
 }
 
 

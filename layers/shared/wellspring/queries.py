@@ -68,21 +68,18 @@ class Filter:
         operator: how to compare; `among`: whether one of its values is one of these; `named`, `starts` and `contains`:
             a name with a name, with its beginning or with a part of it, the latter two in any case.
         value: what to compare with.
+        parameter: the query parameter that says it; empty where the path does.
     """
 
     name: str
     operator: Operator
     value: FilterValue
+    parameter: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The order of a list; always made total by the order in which rows were made.
-
-    Attributes:
-        name: the attribute, or the column of folded names.
-        descending: newest first.
-    """
+    """The order of a list, by an attribute or the folded names; made total by the order in which rows were made."""
 
     name: str = "created_at"
     descending: bool = True
@@ -99,12 +96,10 @@ class Sort:
 
 
 class Position[Id: (UUID, str) = UUID](NamedTuple):
-    """A place in a sorted list: just beside the row it names.
+    """A place in a sorted list: just beside the row it names, with that row's value of the sorted attribute.
 
-    Attributes:
-        at: that row's value of the sorted attribute.
-        id: that row's public id; a text to be signed as it comes.
-        pk: that row's pk, which decides among those of the same `at`; 0 in a list that looks it up by the id.
+    The id is a text where it is to be signed as it comes. The pk decides among rows of the same `at`; it is 0 in a list
+    that looks it up by the id.
     """
 
     at: datetime | str
@@ -117,7 +112,7 @@ class View:
     """What of a resource the caller wants to see.
 
     Attributes:
-        include: relationship paths to include; None where the caller did not say, which is not the same as none.
+        include: relationship paths; None where the caller did not say, which is not the same as none.
         fields: for each type named, the only fields of it to show.
     """
 
@@ -126,21 +121,33 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class ListQuery:
+class AnswerQuery:
+    """A request for a page of what is neither sorted nor filtered by its client.
+
+    Attributes:
+        size: rows on a page, 1 to `MAX_PAGE_SIZE`.
+        cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
+        backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
+        view: what of each to show.
+    """
+
+    size: int = DEFAULT_PAGE_SIZE
+    cursor: str | None = None
+    backward: bool = False
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery(AnswerQuery):
     """A list request.
 
     Attributes:
-        resource: what is listed.
         filters: all of them must hold.
         workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
         deleted: whether tombstoned rows are left out, shown too, or shown alone.
         sort: the order.
-        size: rows on a page, 1 to `MAX_PAGE_SIZE`.
-        cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
-        backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
         total: whether to count the whole list.
         choices: whether to tell which values there are to filter by.
-        view: what of each row to show.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.
         enrolled_in: what they are enrolled in (`Resource.enrolled_in`); None for anything.
     """
@@ -150,12 +157,8 @@ class ListQuery:
     workspaces: tuple[UUID, ...] = ()
     deleted: Deleted = "exclude"
     sort: Sort = field(default_factory=Sort)
-    size: int = DEFAULT_PAGE_SIZE
-    cursor: str | None = None
-    backward: bool = False
     total: bool = False
     choices: bool = False
-    view: View = field(default_factory=View)
     sole_source: UUID | None = None
     enrolled_in: UUID | None = None
 
@@ -170,25 +173,11 @@ class ListQuery:
         return any(found.operator == "contains" for found in self.filters)
 
 
-def parameter_of(resource: Resource, condition: Filter) -> str:
-    """Return the query parameter that a condition came from."""
-    attribute = resource.attribute(condition.name)
-    name = condition.name
-    if attribute is not None and attribute.found:
-        name = "name" if attribute.found == "name" else attribute.filter or attribute.name
-    suffix = f"[{condition.operator}]" if condition.operator not in {"eq", "in", "among", "named"} else ""
-    return f"filter[{name}]{suffix}"
-
-
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A resource that a document or a path points to.
+    """A resource that a document points to, at `pointer`, or a path: by a relationship's name and its target's type.
 
-    Attributes:
-        name: the relationship.
-        target: its JSON:API type.
-        id: its public id; None for text that is no id of ours, and so of nothing.
-        pointer: where in the document it stands; None where it is the path's.
+    Its `id` is None for text that is no id of ours, and so of nothing.
     """
 
     name: str
@@ -199,13 +188,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a document wants a resource to be.
+    """What a document wants a resource to be: its attributes, related resources, and what is wrong with it so far.
 
-    Attributes:
-        attributes: the values it says.
-        references: the related resources it says.
-        problems: what is wrong with it so far. They are kept until the related resources have been looked up, so
-            that one answer names all there is.
+    Problems are kept until the related resources have been looked up, so that one answer names all there is.
     """
 
     attributes: Mapping[str, str | bool | datetime | None] = field(default_factory=dict)
@@ -214,31 +199,8 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerQuery:
-    """A request for a page of what is neither sorted nor filtered by its client.
-
-    Attributes:
-        size: rows on a page.
-        cursor: as in `ListQuery`.
-        backward: as in `ListQuery`.
-        view: what of each to show.
-    """
-
-    size: int = DEFAULT_PAGE_SIZE
-    cursor: str | None = None
-    backward: bool = False
-    view: View = field(default_factory=View)
-
-
-@dataclass(frozen=True, slots=True)
 class Source:
-    """A place in a list of a record's sources.
-
-    Attributes:
-        at: when the source last named the record.
-        connector: the public id of the workspace connector.
-        direction: what it did with the record.
-    """
+    """A place in a list of a record's sources: when a workspace connector last named the record, and for what."""
 
     at: datetime
     connector: UUID
@@ -247,12 +209,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A place in a list of activity.
-
-    Attributes:
-        connector: the public id of the workspace connector.
-        date: the day of UTC; None where all days are added up.
-    """
+    """A place in a list of activity: a workspace connector, and a day of UTC; None where all days are added up."""
 
     connector: UUID
     date: date | None
@@ -262,12 +219,7 @@ class Day:
 class ActivityQuery(AnswerQuery):
     """A request for the activity of connectors.
 
-    Attributes:
-        connectors: whose; empty where a workspace is named.
-        workspace: of whose connectors; None where connectors are named.
-        first: the first day.
-        last: the last day.
-        is_summed: whether all days of a connector are added up.
+    It names connectors, or a workspace for all of its own. `is_summed` adds up all days of each.
     """
 
     connectors: tuple[UUID, ...]
@@ -279,15 +231,7 @@ class ActivityQuery(AnswerQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery(AnswerQuery):
-    """A request for who did what.
-
-    Attributes:
-        workspace: of which workspace; None for any.
-        caller: which person; None for anybody.
-        service: which service; None for any.
-        resource: what it was done to; None for anything.
-        times: ranges of when, each an operator and a time.
-    """
+    """A request for who did what; None is any of them."""
 
     workspace: UUID | None = None
     caller: UUID | None = None

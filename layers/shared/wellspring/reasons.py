@@ -31,10 +31,8 @@ class Reason:
 MESSAGES = (
     Reason(
         "malformed",
-        (
-            "not JSON, or a member is missing or not of its form: `problems` says which and how, never its value. "
-            "Where the body names no connector, it is the group's. It is never released"
-        ),
+        "not JSON, or a member is missing or not of its form: `problems` says which and how, never its value. "
+        "Where the body names no connector, it is the group's. It is never released",
         "It is not a message.",
         "Mend the producer and send it with a new id.",
     ),
@@ -74,10 +72,8 @@ MESSAGES = (
     ),
     Reason(
         "overtaken",
-        (
-            "it would undo what came after it. A `sync.reverted` was left half-done, for what came after it ended "
-            "rows; the next full sync brings the rest back"
-        ),
+        "it would undo what came after it. A `sync.reverted` was left half-done, for what came after it ended "
+        "rows; the next full sync brings the rest back",
         "What came after it would be undone by applying it.",
         "Send anew with a new id, or dismiss.",
     ),
@@ -93,12 +89,7 @@ MESSAGES = (
         "Its MessageGroupId is not its connector's id.",
         "Set MessageGroupId to the connector's id, and send it with a new id.",
     ),
-    Reason(
-        "reverted_run",
-        "its run was reverted before it came",
-        "Its run was undone.",
-        "Start a new run.",
-    ),
+    Reason("reverted_run", "its run was reverted before it came", "Its run was undone.", "Start a new run."),
     Reason(
         "completed_run",
         "its run was complete, or about to be, before it came",
@@ -148,10 +139,8 @@ EVENTS = (
     ),
     Reason(
         "workspace_changed",
-        (
-            "a resource would move to another tenant; where only a sync made it, an operator can [give its id "
-            "up](operations.md#feedworkspacechangedalarm)"
-        ),
+        "a resource would move to another tenant; where only a sync made it, an operator can [give its id "
+        "up](operations.md#feedworkspacechangedalarm)",
         "It would move a resource to another workspace.",
         "Give the new resource an id of its own; or give the old one's up, and release this.",
         mended=True,

@@ -6,30 +6,16 @@ Pure data. A record type that connectors sync is a `record(...)` and a `provenan
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from wellspring import reasons
 
-type Kind = Literal[
-    "text",
-    "texts",
-    "instant",
-    "date",
-    "direction",
-    "boolean",
-    "uuid",
-    "number",
-    "version",
-    "count",
-    "optional_count",
-    "object",
-    "objects",
-    "problems",
-    "counts",
-    "by_direction",
-    "totals",
+type Scalar = Literal[
+    "text", "instant", "date", "direction", "boolean", "uuid", "number", "version", "count", "optional_count"
 ]
+type Kind = Scalar | Literal["texts", "object", "objects", "problems", "counts", "by_direction", "totals"]
 type Computed = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal[
@@ -46,6 +32,7 @@ ANY_RECORD = ""
 # The column of a name without its case, by which names are sorted and found (docs/adr/0038).
 FOLDED = "folded_name"
 EVERY_OPERATION: tuple[Operation, ...] = ("list", "create", "retrieve", "update", "delete")
+READ: tuple[Operation, ...] = ("list", "retrieve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +41,19 @@ class Attribute:
 
     Attributes:
         name: as in the document.
+        description: what it says, in one sentence of the API's description.
+        example: what a text is in examples and in the demo.
         kind: how its value is written and filtered; `count` a number, `counts` numbers by record type and
             direction, `totals` by record type.
+        required: whether it is never null; a creation must say it.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
-        required: whether it is never null; a creation must say it.
-        example: what a text is in examples and in the demo.
         found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
-            exactly, by its beginning or by a part of it, whatever the attribute is called. Empty for a text that
-            nothing finds.
+            exactly, by its beginning or by a part of it, whatever the attribute is called. Empty where nothing does.
         filter: what the filter is called where it is not called as the attribute.
         column: the column behind it where that is not called as the attribute.
         choices: the only values of a text; empty for any.
         members: what its object, or each of its objects, may have.
-        description: what it says, in one sentence of the API's description.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
             filters by it without naming a parent.
@@ -79,21 +65,31 @@ class Attribute:
     """
 
     name: str
-    kind: Kind
-    written: Written = "never"
-    required: bool = False
+    description: str = ""
     example: str = ""
+    _: KW_ONLY
+    kind: Kind
+    required: bool = False
+    written: Written = "never"
     found: Found = ""
     filter: str = ""
     column: str = ""
     choices: tuple[str, ...] = ()
     members: tuple["Attribute", ...] = ()
-    description: str = ""
     whole: str = ""
     is_everywhere: bool = False
     is_told: bool = False
     service_only: bool = False
     computed: Computed = ""
+
+
+text, uuid = partial(Attribute, kind="text"), partial(Attribute, kind="uuid")
+instant, direction = partial(Attribute, kind="instant"), partial(Attribute, kind="direction")
+boolean = partial(Attribute, kind="boolean")
+# Never null, where not said otherwise.
+count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
+texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
+objects = partial(Attribute, kind="objects", required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +208,7 @@ class Resource:
     @property
     def parents(self) -> tuple[Relationship, ...]:
         """The relationships with a foreign key."""
-        return tuple(relationship for relationship in self.to_one if not relationship.is_trace)
+        return tuple(said for said in self.to_one if not said.is_trace)
 
     @property
     def traces(self) -> tuple[Relationship, ...]:
@@ -289,29 +285,21 @@ class Resource:
         return self.plural or f"{self.name}s"
 
 
-CREATED, UPDATED, DELETED = (
-    Attribute(name, "instant", description=description)
-    for name, description in (
-        ("created_at", "When the row was made in this ledger."),
-        ("updated_at", "When the row last changed; until its first change, when it was made."),
-        ("deleted_at", "When the row was tombstoned; null while it is live."),
-    )
-)
+CREATED = instant("created_at", "When the row was made in this ledger.")
+UPDATED = instant("updated_at", "When the row last changed; until its first change, when it was made.")
+DELETED = instant("deleted_at", "When the row was tombstoned; null while it is live.")
 TIMES = (CREATED, UPDATED, DELETED)
 # An erasure must come from it.
-OWNER = Attribute(
+OWNER = text(
     "source",
-    "text",
-    example="/well/companies",
-    service_only=True,
-    description="Which system of the platform tells of it, and may delete or erase it; null where only a sync told of "
+    "Which system of the platform tells of it, and may delete or erase it; null where only a sync told of "
     "it. Only for services that ask for one by its id.",
+    "/well/companies",
+    service_only=True,
 )
+DIRECTION = direction("direction", "Whether the connector brought the record in or carried it out.", required=True)
 WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
-
-
-READ: tuple[Operation, ...] = ("list", "retrieve")
 # Its rows stand together in indexes, by whose order a page of a few workspaces is read.
 OF_WORKSPACE = Relationship("workspace", "workspace", drives="always")
 # What a record's newest rows tell (`RECORD_SOURCE`); it has a path of its own below the record's.
@@ -323,6 +311,11 @@ SOURCES = Relationship(
     description="The connectors that named it last, at most 10 of a record and 500 in an answer; all are at the link.",
 )
 _OF_SOURCES = ("sources", "sources.workspace_connector", "sources.workspace_connector.connector")
+
+
+def _sets(*filters: str) -> tuple[frozenset[str], ...]:
+    """Return sets of filters, each said with blanks between."""
+    return tuple(frozenset(names.split()) for names in filters)
 
 
 def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
@@ -361,23 +354,7 @@ def provenance(of: Resource, *deeper: str) -> Resource:
         type=f"{record}_workspace_connector",
         table=f"{record}_workspace_connectors",
         route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
-        attributes=(
-            Attribute(
-                "direction",
-                "direction",
-                written="create",
-                required=True,
-                description="Whether the connector brought the record in or carried it out.",
-            ),
-            CREATED,
-            UPDATED,
-            Attribute(
-                "deleted_at",
-                "instant",
-                written="update",
-                description="When the row was tombstoned; null while it is live.",
-            ),
-        ),
+        attributes=(replace(DIRECTION, written="create"), CREATED, UPDATED, replace(DELETED, written="update")),
         relationships=(
             # One record has few rows, so a filter on it wins over one on the connector.
             Relationship(record, record, drives="named", written="create"),
@@ -403,40 +380,33 @@ def provenance(of: Resource, *deeper: str) -> Resource:
 ACCOUNT = record(
     "account",
     "accounts",
-    Attribute(
+    text(
         "account_name",
-        "text",
+        "The name of the account, as its bank or owner has it.",
+        "Current EUR",
         required=True,
-        example="Current EUR",
         found="name",
-        description="The name of the account, as its bank or owner has it.",
     ),
-    Attribute(
-        "currency",
-        "text",
-        example="EUR",
-        description="The currency that the account is kept in, usually as a code of ISO 4217.",
-    ),
+    text("currency", "The currency that the account is kept in, usually as a code of ISO 4217.", "EUR"),
     plural="bank accounts",
     route="/v1/accounts",
 )
 COMPANY = record(
     "company",
     "companies",
-    Attribute("name", "text", required=True, example="Alder Trading", found="name", description="What people call it."),
+    text("name", "What people call it.", "Alder Trading", required=True, found="name"),
     plural="companies",
     route="/v1/companies",
 )
 PEOPLE = record(
     "people",
     "peoples",
-    Attribute(
+    text(
         "full_name",
-        "text",
+        "The whole name of the person, as their source has it.",
+        "Claire Verdier",
         required=True,
-        example="Claire Verdier",
         found="name",
-        description="The whole name of the person, as their source has it.",
     ),
     plural="people",
     route="/v1/people",
@@ -469,18 +439,12 @@ WORKSPACE_PROVIDER = Resource(
     table="workspace_providers",
     route="/v1/workspace-providers",
     attributes=(
-        Attribute(
+        boolean(
             "is_selected",
-            "boolean",
+            "Whether somebody of the workspace chose the provider; then it is matched, too.",
             written="always",
-            description="Whether somebody of the workspace chose the provider; then it is matched, too.",
         ),
-        Attribute(
-            "is_matched",
-            "boolean",
-            written="always",
-            description="Whether the provider was found to fit the workspace.",
-        ),
+        boolean("is_matched", "Whether the provider was found to fit the workspace.", written="always"),
         *TIMES,
     ),
     relationships=(
@@ -497,12 +461,7 @@ WORKSPACE_GROUP = Resource(
     type="workspace_group",
     table="workspace_groups",
     route="/v1/workspace-groups",
-    attributes=(
-        Attribute(
-            "name", "text", written="always", required=True, example="Verdier Group", description="What people call it."
-        ),
-        *TIMES,
-    ),
+    attributes=(text("name", "What people call it.", "Verdier Group", required=True, written="always"), *TIMES),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -523,28 +482,17 @@ WORKSPACE_GROUP = Resource(
 
 # From the most to the least.
 ROLES = ("owner", "admin", "member", "guest")
+ROLE = text(
+    "role", "How much the person may do: an owner the most, a guest only reads.", "owner", required=True, choices=ROLES
+)
+MEMBERSHIP_STATUS = text(
+    "status", "Whether the membership counts: only an `active` one opens anything.", "active", required=True
+)
 WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
     table="workspace_memberships",
     route="/v1/workspace-memberships",
-    attributes=(
-        Attribute(
-            "role",
-            "text",
-            required=True,
-            example="owner",
-            choices=ROLES,
-            description="How much the person may do: an owner the most, a guest only reads.",
-        ),
-        Attribute(
-            "status",
-            "text",
-            required=True,
-            example="active",
-            description="Whether the membership counts: only an `active` one opens anything.",
-        ),
-        *TIMES,
-    ),
+    attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
     relationships=(
         # They may belong to a workspace that the caller does not see.
         Relationship("people", "people", drives="one_by_service", guards=False),
@@ -561,103 +509,62 @@ WORKSPACE_CONNECTOR = Resource(
     table="workspace_connectors",
     route="/v1/workspace-connectors",
     attributes=(
-        Attribute(
+        text(
             "status",
-            "text",
+            "The state of the connection as the platform tells it, such as `active`.",
+            "active",
             required=True,
-            example="active",
             found="equal",
-            description="The state of the connection as the platform tells it, such as `active`.",
         ),
-        Attribute(
+        instant(
             "consent_expires_at",
-            "instant",
-            description="When the consent that it works by ends, as a bank's does; null where it does not end, or "
+            "When the consent that it works by ends, as a bank's does; null where it does not end, or "
             "where the platform did not tell.",
         ),
         *TIMES,
         OWNER,
-        Attribute(
+        text(
             "health",
-            "text",
+            "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
+            "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
+            "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
+            "due have not come, none becomes late.",
+            "ok",
             required=True,
-            example="ok",
             found="equal",
             choices=HEALTH,
             is_everywhere=True,
             computed="shown",
-            description="Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
-            "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
-            "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
-            "due have not come, none becomes late.",
         ),
-        Attribute(
+        objects(
             "health_reasons",
-            "objects",
-            required=True,
+            "All that holds of these, the first of which is its health; empty where it is `ok`.",
             computed="shown",
-            description="All that holds of these, the first of which is its health; empty where it is `ok`.",
             members=(
-                Attribute(
-                    "code",
-                    "text",
-                    required=True,
-                    example="late",
-                    description="What holds, as a word for programs.",
-                ),
-                Attribute(
-                    "at",
-                    "instant",
-                    required=True,
-                    description="Since when; of a consent, when it ends or ended.",
-                ),
+                text("code", "What holds, as a word for programs.", "late", required=True),
+                instant("at", "Since when; of a consent, when it ends or ended.", required=True),
             ),
         ),
-        Attribute(
+        instant(
             "expected_by",
-            "instant",
-            computed="shown",
-            description="When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
+            "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
             "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
+            computed="shown",
         ),
-        Attribute(
+        instant(
             "complete_through",
-            "instant",
+            "The `occurred_at` of its last complete run; null where there was none.",
             computed="shown",
-            description="The `occurred_at` of its last complete run; null where there was none.",
         ),
-        Attribute(
+        instant(
             "last_synced_at",
-            "instant",
+            "The latest `occurred_at` of a sync that was applied; null where there was none.",
             computed="sorted",
-            description="The latest `occurred_at` of a sync that was applied; null where there was none.",
         ),
-        Attribute(
-            "last_changed_at",
-            "instant",
-            computed="shown",
-            description="When a sync last made or ended a row; null where none did.",
-        ),
-        Attribute(
-            "last_failed_at",
-            "instant",
-            computed="shown",
-            description="When a message was last parked; null where none was.",
-        ),
-        Attribute(
-            "parked_messages",
-            "count",
-            required=True,
-            computed="shown",
-            description="How many of its messages are parked now.",
-        ),
-        Attribute(
-            "live_rows",
-            "count",
-            required=True,
-            computed="shown",
-            description="How many of its provenance rows are not tombstoned.",
-        ),
+        instant("last_changed_at", "When a sync last made or ended a row; null where none did.", computed="shown"),
+        instant("last_failed_at", "When a message was last parked; null where none was.", computed="shown"),
+        count("parked_messages", "How many of its messages are parked now.", computed="shown"),
+        count("live_rows", "How many of its provenance rows are not tombstoned.", computed="shown"),
     ),
     relationships=(
         OF_WORKSPACE,
@@ -678,13 +585,7 @@ OWN_WORKSPACE = Resource(
     type="workspace",
     table="workspaces",
     route="/v1/workspaces",
-    attributes=(
-        Attribute(
-            "name", "text", required=True, example="Verdier Foods", found="name", description="What people call it."
-        ),
-        *TIMES,
-        OWNER,
-    ),
+    attributes=(text("name", "What people call it.", "Verdier Foods", required=True, found="name"), *TIMES, OWNER),
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
@@ -695,20 +596,9 @@ CONNECTOR = Resource(
     table="connectors",
     route="/v1/connectors",
     attributes=(
-        Attribute(
-            "name",
-            "text",
-            required=True,
-            example="Payments",
-            found="name",
-            description="The name of the tool, or of what it is used for.",
-        ),
-        Attribute("provider", "text", example="stripe", description="The slug of whose tool it is."),
-        Attribute(
-            "direction",
-            "direction",
-            description="Whether the tool brings records in or carries them out; null where it does both.",
-        ),
+        text("name", "The name of the tool, or of what it is used for.", "Payments", required=True, found="name"),
+        text("provider", "The slug of whose tool it is.", "stripe"),
+        direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
         *TIMES,
         OWNER,
     ),
@@ -720,49 +610,25 @@ PROVIDER = Resource(
     table="providers",
     route="/v1/providers",
     attributes=(
-        Attribute(
-            "name", "text", required=True, example="Stripe", found="name", description="What people call the provider."
-        ),
-        Attribute(
+        text("name", "What people call the provider.", "Stripe", required=True, found="name"),
+        text(
             "slug",
-            "text",
+            "A short name for URLs and programs, which no other provider has.",
+            "stripe",
             required=True,
-            example="stripe",
             found="equal",
-            description="A short name for URLs and programs, which no other provider has.",
         ),
-        Attribute(
-            "category",
-            "text",
-            example="payments",
-            found="equal",
-            is_told=True,
-            description="Its part of the catalogue.",
-        ),
-        Attribute(
-            "url",
-            "text",
-            example="https://dashboard.stripe.com",
-            description="Where its customers sign in or read about it.",
-        ),
-        Attribute(
-            "logo_url",
-            "text",
-            example="https://dashboard.stripe.com/logo.svg",
-            description="Where a picture of its mark is.",
-        ),
-        Attribute(
+        text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
+        text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
+        text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
+        texts(
             "countries",
-            "texts",
-            required=True,
+            "Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
             found="among",
             filter="country",
             is_told=True,
-            description="Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
         ),
-        Attribute(
-            "skill_status", "text", example="ready", description="How far the platform is with connecting to it."
-        ),
+        text("skill_status", "How far the platform is with connecting to it.", "ready"),
         *TIMES,
         OWNER,
     ),
@@ -787,83 +653,55 @@ SYNC_MESSAGE = Resource(
     table="sync_messages",
     route="/v1/sync-messages",
     attributes=(
-        Attribute(
-            "message_id",
-            "uuid",
-            found="equal",
-            description="The id that its producer gave it; null where none could be read.",
-        ),
-        Attribute(
+        uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
+        text(
             "message_type",
-            "text",
+            "What it asks for; null where that could not be read.",
+            "records.synced",
             choices=MESSAGE_TYPES,
-            example="records.synced",
-            description="What it asks for; null where that could not be read.",
         ),
-        Attribute(
+        text(
             "direction",
-            "text",
+            "Whether its records were brought in or carried out; null for both, or where it has none.",
+            "input",
             choices=DIRECTIONS,
-            example="input",
-            description="Whether its records were brought in or carried out; null for both, or where it has none.",
         ),
-        Attribute(
+        text(
             "mode",
-            "text",
-            choices=("append", "relink", "snapshot"),
-            example="append",
-            description="Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
+            "Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
             "run named all there is (`snapshot`).",
+            "append",
+            choices=("append", "relink", "snapshot"),
         ),
-        Attribute(
-            "run",
-            "text",
-            found="equal",
-            example="2026-05-10-nightly",
-            description="The producer's name for the sync that it is a part of.",
-        ),
-        Attribute("occurred_at", "instant", description="When it happened, by the clock of its producer."),
-        Attribute("received_at", "instant", required=True, description="When it came here for the first time."),
-        Attribute(
-            "processed_at", "instant", description="When it was applied, parked or dismissed; the latest of them."
-        ),
-        Attribute(
-            "outcome",
-            "text",
-            required=True,
-            found="equal",
-            choices=MESSAGE_OUTCOMES,
-            example="parked",
-            description="What became of it.",
-        ),
-        Attribute(
+        text("run", "The producer's name for the sync that it is a part of.", "2026-05-10-nightly", found="equal"),
+        instant("occurred_at", "When it happened, by the clock of its producer."),
+        instant("received_at", "When it came here for the first time.", required=True),
+        instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
+        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=MESSAGE_OUTCOMES),
+        text(
             "reason",
-            "text",
+            "Why it is parked, as docs/messages.md explains; null where it is not.",
+            "unknown_record",
             found="equal",
             choices=MESSAGE_REASONS,
-            example="unknown_record",
-            description="Why it is parked, as docs/messages.md explains; null where it is not.",
         ),
         Attribute(
             "problems",
-            "problems",
+            "What is wrong with it, each thing by itself: 5 in lists, all with one message.",
+            kind="problems",
             required=True,
             whole="all_problems",
-            description="What is wrong with it, each thing by itself: 5 in lists, all with one message.",
         ),
-        Attribute(
+        counts(
             "counts",
-            "counts",
-            required=True,
-            description="How many records of each type it named, made, linked and ended; and providers, matched. "
+            "How many records of each type it named, made, linked and ended; and providers, matched. "
             "Of a revert `linked` are those that came back.",
         ),
-        Attribute(
+        text(
             "body",
-            "text",
-            example='{"type":"records.synced"}',
+            "The message as it was sent, while that is kept; only for services that ask for one by its id.",
+            '{"type":"records.synced"}',
             service_only=True,
-            description="The message as it was sent, while that is kept; only for services that ask for one by its id.",
         ),
     ),
     relationships=(
@@ -886,96 +724,53 @@ SYNC_MESSAGE = Resource(
 )
 
 RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expired")
-_READ_SINCE = "When reading the source began, by the clock of its producer."
 SYNC_RUN = Resource(
     type="sync_run",
     table="sync_runs",
     route="/v1/sync-runs",
     attributes=(
-        Attribute(
-            "run",
-            "text",
-            required=True,
-            example="2026-05-10-nightly",
-            description="The producer's name for it, which its connector uses once.",
-        ),
-        Attribute(
+        text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
+        text(
             "state",
-            "text",
+            "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
+            "message, or would end too much.",
+            "complete",
             required=True,
             found="equal",
             is_everywhere=True,
             choices=RUN_STATES,
-            example="complete",
-            description="Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
-            "message, or would end too much.",
         ),
         Attribute(
             "messages_expected",
-            "optional_count",
-            description="How many messages its `run.completed` names; null until that has come.",
+            "How many messages its `run.completed` names; null until that has come.",
+            kind="optional_count",
         ),
-        Attribute(
-            "messages_applied",
-            "count",
-            required=True,
-            description="How many of them have had their effect; its end is not counted.",
-        ),
-        Attribute(
-            "messages_parked",
-            "count",
-            required=True,
-            description="How many of them wait for something, or for somebody; its end is not counted.",
-        ),
+        count("messages_applied", "How many of them have had their effect; its end is not counted."),
+        count("messages_parked", "How many of them wait for something, or for somebody; its end is not counted."),
         Attribute(
             "snapshot",
-            "object",
-            description="What it says is all there is, and what of ours was not among it; null where it says nothing "
+            "What it says is all there is, and what of ours was not among it; null where it says nothing "
             "of that, or not yet.",
+            kind="object",
             members=(
-                Attribute(
-                    "direction",
-                    "direction",
-                    required=True,
-                    description="Of which rows: those that were brought in, or carried out.",
-                ),
-                Attribute("types", "texts", required=True, example="company", description="Of which types of records."),
-                Attribute("read_since", "instant", required=True, description=_READ_SINCE),
-                Attribute(
+                direction("direction", "Of which rows: those that were brought in, or carried out.", required=True),
+                texts("types", "Of which types of records.", "company"),
+                instant("read_since", "When reading the source began, by the clock of its producer.", required=True),
+                objects(
                     "endings",
-                    "objects",
-                    required=True,
-                    description="What it ends, or would end where it is parked; empty until all its messages are "
-                    "applied.",
+                    "What it ends, or would end where it is parked; empty until all its messages are applied.",
                     members=(
-                        Attribute(
-                            "type", "text", required=True, example="company", description="The type of the records."
-                        ),
-                        Attribute(
-                            "records",
-                            "count",
-                            required=True,
-                            description="How many records it did not name, and are to end.",
-                        ),
-                        Attribute(
-                            "live",
-                            "count",
-                            required=True,
-                            description="Of how many that were live on the connector then.",
-                        ),
+                        text("type", "The type of the records.", "company", required=True),
+                        count("records", "How many records it did not name, and are to end."),
+                        count("live", "Of how many that were live on the connector then."),
                     ),
                 ),
             ),
         ),
-        Attribute(
-            "counts",
-            "counts",
-            required=True,
-            description="How many records of each type its messages named, made, linked and ended.",
-        ),
-        Attribute("occurred_at", "instant", description="When it was over, by the clock of its producer."),
-        Attribute("started_at", "instant", required=True, description="When its first message came."),
-        Attribute("completed_at", "instant", description="When it was complete here; null until then."),
+        counts("counts", "How many records of each type its messages named, made, linked and ended."),
+        instant("occurred_at", "When it was over, by the clock of its producer."),
+        instant("started_at", "When its first message came.", required=True),
+        instant("completed_at", "When it was complete here; null until then."),
     ),
     relationships=(
         Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
@@ -991,25 +786,7 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     type="workspace_group_membership",
     table="workspace_group_memberships",
     route="/v1/workspace-group-memberships",
-    attributes=(
-        Attribute(
-            "role",
-            "text",
-            written="always",
-            required=True,
-            example="owner",
-            choices=ROLES,
-            description="How much the person may do: an owner the most, a guest only reads.",
-        ),
-        Attribute(
-            "status",
-            "text",
-            required=True,
-            example="active",
-            description="Whether the membership counts: only an `active` one opens anything.",
-        ),
-        *TIMES,
-    ),
+    attributes=(replace(ROLE, written="always"), MEMBERSHIP_STATUS, *TIMES),
     relationships=(
         # They may belong to a workspace that the caller does not see.
         Relationship("people", "people", drives="one_by_service", written="create", guards=False),
@@ -1040,75 +817,42 @@ READABLE_PARENTS = (
 
 FEED_REASONS = tuple(reason.code for reason in reasons.EVENTS)
 FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
-_SOURCE = Attribute(
-    "source",
-    "text",
-    example="/well/companies",
-    found="equal",
-    description="Which system sent it, as CloudEvents names it.",
-)
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
     type="feed_event",
     table="pending_events",
     route="/v1/feed-events",
     attributes=(
-        _SOURCE,
-        Attribute("event_id", "text", example="42-7", description="The id that its source gave the event."),
-        Attribute(
-            "event_type",
-            "text",
-            example="wellspring.company.upserted",
-            description="What happened to which kind of resource.",
-        ),
-        Attribute(
-            "subject",
-            "uuid",
-            example="01990000-0003-7000-8000-a00000000001",
-            found="equal",
-            description="The id of the resource that it tells of.",
+        text("source", "Which system sent it, as CloudEvents names it.", "/well/companies", found="equal"),
+        text("event_id", "The id that its source gave the event.", "42-7"),
+        text("event_type", "What happened to which kind of resource.", "wellspring.company.upserted"),
+        uuid(
+            "subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"
         ),
         Attribute(
             "sequence",
-            "version",
-            example="1042",
+            "The version of the resource at its source: the higher one wins.",
+            "1042",
+            kind="version",
             column="version",
-            description="The version of the resource at its source: the higher one wins.",
         ),
-        Attribute("received_at", "instant", required=True, description="When it came here for the first time."),
-        Attribute(
-            "outcome",
-            "text",
-            required=True,
-            example="parked",
-            found="equal",
-            choices=FEED_OUTCOMES,
-            description="What became of it.",
-        ),
-        Attribute(
+        instant("received_at", "When it came here for the first time.", required=True),
+        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=FEED_OUTCOMES),
+        text(
             "reason",
-            "text",
-            example="other_source",
+            "Why it is parked, as docs/feed.md explains; null where it is not.",
+            "other_source",
             found="equal",
             choices=FEED_REASONS,
-            description="Why it is parked, as docs/feed.md explains; null where it is not.",
         ),
-        Attribute(
+        objects(
             "problems",
-            "objects",
-            required=True,
-            description="What is wrong with it, or what it waits for, each thing by itself.",
+            "What is wrong with it, or what it waits for, each thing by itself.",
             members=(
-                Attribute(
-                    "code",
-                    "text",
-                    required=True,
-                    example="other_source",
-                    description="What is wrong, as a word for programs.",
-                ),
-                Attribute("pointer", "text", description="Where in the event it is wrong, as a JSON Pointer."),
-                Attribute("type", "text", description="What kind of resource is missing."),
-                Attribute("id", "text", description="Which resource is missing."),
+                text("code", "What is wrong, as a word for programs.", "other_source", required=True),
+                text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
+                text("type", "What kind of resource is missing."),
+                text("id", "Which resource is missing."),
             ),
         ),
     ),
@@ -1117,9 +861,7 @@ FEED_EVENT = Resource(
     operations=READ,
     summaries={"list": "List the feed's events that wait or are parked"},
     times=("received_at",),
-    together=tuple(
-        frozenset(names) for names in (("outcome",), ("outcome", "reason"), ("outcome", "source"), ("subject",))
-    ),
+    together=_sets("outcome", "outcome reason", "outcome source", "subject"),
 )
 # The id of what there is one of.
 SINGLE = "all"
@@ -1129,145 +871,58 @@ FEED_STATUS = Resource(
     table="feed_sources",
     route="/v1/feed-status",
     attributes=(
-        Attribute(
-            "waiting",
-            "number",
-            required=True,
-            example="3",
-            description="How many events wait for a parent that is not there yet.",
-        ),
-        Attribute(
-            "parked",
-            "number",
-            required=True,
-            example="1",
-            description="How many events cannot be applied until somebody acts.",
-        ),
-        Attribute(
-            "lag_seconds",
-            "number",
-            required=True,
-            example="12",
-            description="For how many seconds the oldest event that waits has waited.",
-        ),
-        Attribute(
+        number("waiting", "How many events wait for a parent that is not there yet.", "3"),
+        number("parked", "How many events cannot be applied until somebody acts.", "1"),
+        number("lag_seconds", "For how many seconds the oldest event that waits has waited.", "12"),
+        objects(
             "loads",
-            "objects",
-            required=True,
-            description="The latest files that were loaded, and how far each is.",
+            "The latest files that were loaded, and how far each is.",
             members=(
-                Attribute(
-                    "name",
-                    "text",
-                    required=True,
-                    example="companies.jsonl.gz",
-                    description="The name of the file in the bucket.",
-                ),
-                Attribute(
+                text("name", "The name of the file in the bucket.", "companies.jsonl.gz", required=True),
+                text(
                     "outcome",
-                    "text",
+                    "How the loading ended, or that it goes on.",
+                    "done",
                     required=True,
-                    example="done",
                     choices=("in_progress", "done", "failed"),
-                    description="How the loading ended, or that it goes on.",
                 ),
-                Attribute(
-                    "lines",
-                    "number",
-                    required=True,
-                    example="100000",
-                    description="How many lines have been read so far.",
-                ),
-                Attribute("started_at", "instant", required=True, description="When the loading began."),
-                Attribute("finished_at", "instant", description="When the loading ended; null while it goes on."),
+                number("lines", "How many lines have been read so far.", "100000"),
+                instant("started_at", "When the loading began.", required=True),
+                instant("finished_at", "When the loading ended; null while it goes on."),
             ),
         ),
-        Attribute(
+        objects(
             "erasures",
-            "objects",
-            required=True,
-            description="The workspaces that were erased last, and what went of each.",
+            "The workspaces that were erased last, and what went of each.",
             members=(
-                Attribute("workspace", "uuid", required=True, description="The id of the workspace."),
-                Attribute(
-                    "source", "text", required=True, example="/well/workspaces", description="Which system erased it."
-                ),
-                Attribute("erased_at", "instant", required=True, description="When nobody saw it any more."),
-                Attribute("done_at", "instant", description="When nothing was left to erase; null while it goes on."),
-                Attribute(
+                uuid("workspace", "The id of the workspace.", required=True),
+                text("source", "Which system erased it.", "/well/workspaces", required=True),
+                instant("erased_at", "When nobody saw it any more.", required=True),
+                instant("done_at", "When nothing was left to erase; null while it goes on."),
+                objects(
                     "gone",
-                    "objects",
-                    required=True,
-                    description="How much went, by what it was.",
+                    "How much went, by what it was.",
                     members=(
-                        Attribute("type", "text", required=True, example="company", description="What it was."),
-                        Attribute(
-                            "number",
-                            "number",
-                            required=True,
-                            example="40",
-                            description="How many of these lost their texts, or were dropped.",
-                        ),
+                        text("type", "What it was.", "company", required=True),
+                        number("number", "How many of these lost their texts, or were dropped.", "40"),
                     ),
                 ),
             ),
         ),
-        Attribute(
+        objects(
             "sources",
-            "objects",
-            required=True,
-            description="How far the feed is with each source and type.",
+            "How far the feed is with each source and type.",
             members=(
-                Attribute(
-                    "source",
-                    "text",
-                    required=True,
-                    example="/well/companies",
-                    description="Which system sends these, as CloudEvents names it.",
-                ),
-                Attribute(
-                    "type", "text", required=True, example="company", description="What kind of resource it sends."
-                ),
-                Attribute(
-                    "events", "number", required=True, example="1200", description="How many events came in all."
-                ),
-                Attribute(
-                    "applied", "number", required=True, example="1100", description="How many of them had an effect."
-                ),
-                Attribute(
-                    "live",
-                    "number",
-                    required=True,
-                    example="1000",
-                    description="How many resources of this kind are there now and belong to it.",
-                ),
-                Attribute(
-                    "waiting",
-                    "number",
-                    required=True,
-                    example="3",
-                    description="How many of its events wait for a parent.",
-                ),
-                Attribute(
-                    "parked",
-                    "number",
-                    required=True,
-                    example="1",
-                    description="How many of its events cannot be applied until somebody acts.",
-                ),
-                Attribute(
-                    "last_sequence",
-                    "version",
-                    required=True,
-                    example="1042",
-                    description="The highest version that came.",
-                ),
-                Attribute(
-                    "last_event_at",
-                    "instant",
-                    description="The latest `time` that its events say; null where none says one.",
-                ),
-                Attribute("last_received_at", "instant", required=True, description="When its latest event came here."),
+                text("source", "Which system sends these, as CloudEvents names it.", "/well/companies", required=True),
+                text("type", "What kind of resource it sends.", "company", required=True),
+                number("events", "How many events came in all.", "1200"),
+                number("applied", "How many of them had an effect.", "1100"),
+                number("live", "How many resources of this kind are there now and belong to it.", "1000"),
+                number("waiting", "How many of its events wait for a parent.", "3"),
+                number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
+                Attribute("last_sequence", "The highest version that came.", "1042", kind="version", required=True),
+                instant("last_event_at", "The latest `time` that its events say; null where none says one."),
+                instant("last_received_at", "When its latest event came here.", required=True),
             ),
         ),
     ),
@@ -1281,87 +936,52 @@ FLEET = Resource(
     table="fleet",
     route="/v1/fleet",
     attributes=(
-        Attribute(
-            "as_of", "instant", description="When it was counted, as it is each minute; null before the first time."
-        ),
-        Attribute(
+        instant("as_of", "When it was counted, as it is each minute; null before the first time."),
+        boolean(
             "is_silent",
-            "boolean",
-            required=True,
-            description="Whether most of all connectors that were due have not come: no customer's fault, nor a "
+            "Whether most of all connectors that were due have not come: no customer's fault, nor a "
             "tool's. None becomes late meanwhile.",
+            required=True,
         ),
-        Attribute("silent_since", "instant", description="Since when; null where they are not silent."),
-        Attribute(
+        instant("silent_since", "Since when; null where they are not silent."),
+        objects(
             "connectors",
-            "objects",
-            required=True,
-            description="How many connectors of all workspaces are how well, the worst first.",
+            "How many connectors of all workspaces are how well, the worst first.",
             members=(
-                Attribute(
-                    "health",
-                    "text",
-                    required=True,
-                    example="late",
-                    choices=HEALTH,
-                    description="As the connectors say it, and are filtered by.",
-                ),
-                Attribute(
-                    "number",
-                    "number",
-                    required=True,
-                    example="12",
-                    description="How many there are so, of all that lists show.",
-                ),
+                text("health", "As the connectors say it, and are filtered by.", "late", required=True, choices=HEALTH),
+                number("number", "How many there are so, of all that lists show.", "12"),
             ),
         ),
-        Attribute(
+        objects(
             "tools",
-            "objects",
-            required=True,
-            description="The same by tool: first those with most connectors that fail, are late or lack a consent.",
+            "The same by tool: first those with most connectors that fail, are late or lack a consent.",
             members=(
-                Attribute(
+                uuid(
                     "connector",
-                    "uuid",
+                    "The id of the connector of the catalogue.",
+                    "01990000-0005-7000-8000-000000000002",
                     required=True,
-                    example="01990000-0005-7000-8000-000000000002",
-                    description="The id of the connector of the catalogue.",
                 ),
-                Attribute("name", "text", required=True, example="Mail", description="What it is called."),
-                Attribute("number", "number", required=True, example="12", description="How many connect to it."),
-                *(
-                    Attribute(
-                        health, "number", required=True, example="1", description=f"How many of them are `{health}`."
-                    )
-                    for health in HEALTH
-                ),
+                text("name", "What it is called.", "Mail", required=True),
+                number("number", "How many connect to it.", "12"),
+                *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
             ),
         ),
-        Attribute(
+        objects(
             "parked",
-            "objects",
-            required=True,
-            description="The messages that are parked in all workspaces, and of none, by reason, most first.",
+            "The messages that are parked in all workspaces, and of none, by reason, most first.",
             members=(
-                Attribute(
+                text(
                     "reason",
-                    "text",
+                    "Why they could not be applied, as the messages say it, and are filtered by.",
+                    "unknown_record",
                     required=True,
-                    example="unknown_record",
-                    description="Why they could not be applied, as the messages say it, and are filtered by.",
                 ),
-                Attribute("number", "number", required=True, example="3", description="How many messages."),
-                Attribute("oldest_at", "instant", required=True, description="When the oldest of them came."),
+                number("number", "How many messages.", "3"),
+                instant("oldest_at", "When the oldest of them came.", required=True),
             ),
         ),
-        Attribute(
-            "runs_incomplete",
-            "number",
-            required=True,
-            example="1",
-            description="How many runs say that they are over while messages of theirs are missing.",
-        ),
+        number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
     ),
     tenancy="services",
     policy="fleet",
@@ -1374,12 +994,10 @@ CONNECTOR_ACTIVITY = Resource(
     table="",
     route="/v1/connector-activity",
     attributes=(
-        Attribute("date", "date", description="The day, of UTC; null where all days are added up."),
+        Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
+        Attribute("linked", "How many rows were made that day, by record type and direction.", kind="by_direction"),
         Attribute(
-            "linked", "by_direction", description="How many rows were made that day, by record type and direction."
-        ),
-        Attribute(
-            "ended", "by_direction", description="How many rows were tombstoned that day, by record type and direction."
+            "ended", "How many rows were tombstoned that day, by record type and direction.", kind="by_direction"
         ),
     ),
     relationships=(OF_CONNECTOR,),
@@ -1389,25 +1007,17 @@ RECORD_SOURCE = Resource(
     type="record_source",
     table="",
     attributes=(
-        Attribute(
-            "direction",
-            "direction",
-            required=True,
-            description="Whether the connector brought the record in or carried it out.",
+        DIRECTION,
+        instant("first_at", "When the connector first named the record."),
+        instant("last_at", "When the connector last named the record."),
+        instant(
+            "last_occurred_at", "The latest `occurred_at` of the messages that named it; null where none says one."
         ),
-        Attribute("first_at", "instant", description="When the connector first named the record."),
-        Attribute("last_at", "instant", description="When the connector last named the record."),
-        Attribute(
-            "last_occurred_at",
-            "instant",
-            description="The latest `occurred_at` of the messages that named it; null where none says one.",
-        ),
-        Attribute("rows", "count", description="How often it was named: all rows, the tombstoned ones among them."),
-        Attribute("live", "count", description="How many of these rows are not tombstoned."),
-        Attribute(
+        count("rows", "How often it was named: all rows, the tombstoned ones among them.", required=False),
+        count("live", "How many of these rows are not tombstoned.", required=False),
+        boolean(
             "rows_is_capped",
-            "boolean",
-            description="Whether there are older rows than are counted: those of a record's list of sources are its "
+            "Whether there are older rows than are counted: those of a record's list of sources are its "
             "newest 10,000, those of all records of a page together as many.",
         ),
     ),
@@ -1418,16 +1028,14 @@ CONNECTOR_IMPACT = Resource(
     type="connector_impact",
     table="",
     attributes=(
-        Attribute(
-            "live_rows", "by_direction", description="How many rows would be tombstoned, by record type and direction."
-        ),
+        Attribute("live_rows", "How many rows would be tombstoned, by record type and direction.", kind="by_direction"),
         Attribute(
             "sole_source",
-            "totals",
-            description="How many of the records that were looked at no other connector brings in, by type.",
+            "How many of the records that were looked at no other connector brings in, by type.",
+            kind="totals",
         ),
-        Attribute("examined", "count", description="How many of its newest live rows were looked at."),
-        Attribute("is_capped", "boolean", description="Whether there are more rows than were looked at."),
+        count("examined", "How many of its newest live rows were looked at.", required=False),
+        boolean("is_capped", "Whether there are more rows than were looked at."),
     ),
     relationships=(OF_CONNECTOR,),
 )
@@ -1438,35 +1046,20 @@ AUDIT_ENTRY = Resource(
     table="",
     route="/v1/audit-entries",
     attributes=(
-        Attribute("at", "instant", required=True, description="When it was done."),
-        Attribute(
-            "operation",
-            "text",
-            required=True,
-            choices=AUDITED,
-            example="create",
-            description="What was done; also what operators read.",
-        ),
+        instant("at", "When it was done.", required=True),
+        text("operation", "What was done; also what operators read.", "create", required=True, choices=AUDITED),
         Attribute(
             "resource",
-            "object",
+            "What it was done to.",
+            kind="object",
             required=True,
-            description="What it was done to.",
             members=(
-                Attribute(
-                    "type",
-                    "text",
-                    required=True,
-                    example="workspace_provider",
-                    description="Which kind of thing it is, as documents call it.",
-                ),
-                Attribute("id", "uuid", description="Which one it is; null where an operator read a list."),
+                text("type", "Which kind of thing it is, as documents call it.", "workspace_provider", required=True),
+                uuid("id", "Which one it is; null where an operator read a list."),
             ),
         ),
-        Attribute(
-            "service", "text", example="sync-pipeline", description="The service that did it; null where a person did."
-        ),
-        Attribute("note", "text", example="Told the producer.", description="Why it was dismissed; else null."),
+        text("service", "The service that did it; null where a person did.", "sync-pipeline"),
+        text("note", "Why it was dismissed; else null.", "Told the producer."),
     ),
     relationships=(
         Relationship(
@@ -1487,33 +1080,13 @@ AUDIT_ENTRY = Resource(
     includes=("caller", "workspace"),
     policy="audit",
     plural="audit entries",
-    together=tuple(
-        frozenset(names)
-        for names in (
-            ("workspace",),
-            ("workspace", "caller"),
-            ("workspace", "service"),
-            ("workspace", "resource"),
-            ("caller",),
-            ("service",),
-            ("resource",),
-        )
-    ),
+    together=_sets("workspace", "workspace caller", "workspace service", "workspace resource")
+    + _sets("caller", "service", "resource"),
 )
 ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT, AUDIT_ENTRY)
 
-_RESOURCES: dict[str, Resource] = {}
-
-
-_ANSWERS = {answer.type: answer for answer in ANSWERS}
-
-
-def register(*resources: Resource) -> None:
-    """Make types known; of each there is one declaration, the latest."""
-    _RESOURCES.update((resource.type, resource) for resource in resources)
-
-
-register(
+# What has a table.
+_RESOURCES = (
     ACCOUNT_WORKSPACE_CONNECTOR,
     COMPANY_WORKSPACE_CONNECTOR,
     PEOPLE_WORKSPACE_CONNECTOR,
@@ -1528,11 +1101,12 @@ register(
     FEED_STATUS,
     FLEET,
 )
+_BY_TYPE = {resource.type: resource for resource in (*_RESOURCES, *ANSWERS)}
 
 
 def resource_of(type_: str) -> Resource:
     """Return the declaration of a JSON:API type. Raises `KeyError`."""
-    return _RESOURCES.get(type_) or _ANSWERS[type_]
+    return _BY_TYPE[type_]
 
 
 def on_path(resource: Resource, path: str) -> Iterator[tuple[Resource, Relationship]]:
@@ -1547,7 +1121,7 @@ def on_path(resource: Resource, path: str) -> Iterator[tuple[Resource, Relations
 
 def resources() -> tuple[Resource, ...]:
     """Return every declaration of what has a table."""
-    return tuple(_RESOURCES.values())
+    return _RESOURCES
 
 
 def ledgers() -> dict[str, Resource]:

@@ -31,10 +31,8 @@ type Open = Literal["health", "openapi", "docs", "console", "asset"]
 type Agents = Literal["mcp", "metadata"]
 type Operation = resources.Operation | Service | Open | Agents
 
-METHODS: Mapping[resources.Operation, str] = {
-    "list": "GET",
-    "create": "POST",
-    "retrieve": "GET",
+_METHODS: Mapping[Operation, str] = {
+    **dict.fromkeys(("create", "release", "dismiss", "release_many", "mcp"), "POST"),
     "update": "PATCH",
     "delete": "DELETE",
 }
@@ -47,18 +45,14 @@ class Route:
     """One method of one path.
 
     Attributes:
-        method: the HTTP method.
-        path: the path, with `{names}` for what varies.
+        path: with `{names}` for what varies.
         function: the handler's module beneath `functions/`.
-        operation: what it does.
-        resource: what it does it to; None for what is no JSON:API.
+        resource: what the operation is done to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
         of: the resource that the path's `{id}` names, where it is not the one that is answered.
-        summary: what it does, in a few words.
         open_to_all: whether it needs no token.
     """
 
-    method: str
     path: str
     function: str
     operation: Operation
@@ -68,6 +62,11 @@ class Route:
     open_to_all: bool = False
     of: Resource | None = None
 
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return _METHODS.get(self.operation, "GET")
+
 
 def _declared(resource: Resource) -> Iterator[Route]:
     """Yield the routes of the operations that a resource offers."""
@@ -75,7 +74,6 @@ def _declared(resource: Resource) -> Iterator[Route]:
     for operation in resource.operations:
         what = resource.names if operation == "list" else a_name
         yield Route(
-            METHODS[operation],
             f"{resource.route}/{{id}}" if operation in OF_ONE else resource.route,
             f"{resource.type}.{operation}",
             operation,
@@ -90,7 +88,6 @@ _IN_WORKSPACE = {"workspace_id": "workspace"}
 
 SERVICES = (
     Route(
-        "GET",
         _PROVIDERS,
         "workspace.list_providers",
         "list",
@@ -99,7 +96,6 @@ SERVICES = (
         _IN_WORKSPACE,
     ),
     Route(
-        "POST",
         _PROVIDERS,
         "workspace.select_provider",
         "create",
@@ -108,7 +104,6 @@ SERVICES = (
         _IN_WORKSPACE,
     ),
     Route(
-        "DELETE",
         f"{_PROVIDERS}/{{provider_id}}",
         "workspace.remove_provider",
         "delete",
@@ -117,7 +112,6 @@ SERVICES = (
         {**_IN_WORKSPACE, "provider_id": "provider"},
     ),
     Route(
-        "POST",
         f"{_GROUP}/workspaces",
         "workspace_group.enrol",
         "create",
@@ -126,7 +120,6 @@ SERVICES = (
         {"id": "workspace_group"},
     ),
     Route(
-        "DELETE",
         f"{_GROUP}/workspaces/{{workspace_id}}",
         "workspace_group.withdraw",
         "delete",
@@ -141,10 +134,9 @@ def _kept(resource: Resource, what: str, of: str) -> tuple[Route, ...]:
     """Return the routes that release and dismiss what is parked; `of` says what many of them have in common."""
     one = f"{resource.route}/{{id}}"
     return (
-        Route("POST", f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}"),
-        Route("POST", f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}"),
+        Route(f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}"),
+        Route(f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}"),
         Route(
-            "POST",
             f"{resource.route}/release",
             f"{resource.type}.release_many",
             "release_many",
@@ -157,28 +149,26 @@ def _kept(resource: Resource, what: str, of: str) -> tuple[Route, ...]:
 MESSAGES = _kept(SYNC_MESSAGE, "message", "connector")
 FEED = (
     *_kept(FEED_EVENT, "event", "source"),
-    Route("GET", FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
+    Route(FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
 )
 
 
-ALL_WORKSPACES = (Route("GET", FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),)
+ALL_WORKSPACES = (Route(FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),)
 
 
 def _answers() -> Iterator[Route]:
     """Yield the routes of what is answered from sums and from several rows."""
     yield Route(
-        "GET",
         CONNECTOR_ACTIVITY.route,
         "connector_activity.list",
         "answers",
         CONNECTOR_ACTIVITY,
         "How much connectors linked and ended",
     )
-    yield Route("GET", AUDIT_ENTRY.route, "audit_entry.list", "answers", AUDIT_ENTRY, "Who did what")
+    yield Route(AUDIT_ENTRY.route, "audit_entry.list", "answers", AUDIT_ENTRY, "Who did what")
     for record in resources.records():
         if record.is_readable:
             yield Route(
-                "GET",
                 f"{record.route}/{{id}}/sources",
                 f"{record.type}.sources",
                 "answers",
@@ -187,7 +177,6 @@ def _answers() -> Iterator[Route]:
                 of=record,
             )
     yield Route(
-        "GET",
         f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact",
         "workspace_connector.impact",
         "answer",
@@ -198,18 +187,17 @@ def _answers() -> Iterator[Route]:
 
 
 OPEN = (
-    Route("GET", "/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
-    Route("GET", "/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
-    Route("GET", "/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
-    Route("GET", "/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
-    Route("GET", "/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
+    Route("/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
+    Route("/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
+    Route("/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
+    Route("/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
+    Route("/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
 )
 # For agents (contract, section 11): the protocol's endpoint, and where its tokens come from (RFC 9728).
 MCP_PATH = "/mcp"
 AGENTS = (
-    Route("POST", MCP_PATH, "agents.mcp", "mcp", None, "The ledger's answers, for agents"),
+    Route(MCP_PATH, "agents.mcp", "mcp", None, "The ledger's answers, for agents"),
     Route(
-        "GET",
         f"/.well-known/oauth-protected-resource{MCP_PATH}",
         "agents.metadata",
         "metadata",

@@ -17,10 +17,7 @@ class Settings:
     """Where the database is and how to log in.
 
     Attributes:
-        db_host: the proxy's or server's host name.
         db_user: `wellspring_reader` or `wellspring_writer`; the migration's is the owner.
-        db_port: TCP port.
-        db_name: the database's name.
         db_auth: `iam` signs a token for each connection; `secret` reads the password for each from `db_secret_arn` (the
             migration); `password` takes `db_password` (a laptop, tests).
         db_password: only with `password`.
@@ -101,51 +98,28 @@ def event_bus() -> str:
 MOST_PERCENT = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruningSettings:
-    """What the function that prunes keeps.
-
-    Attributes:
-        history_days: for how many days the rows of sync messages are kept.
-        audit_days: for how many days the rows of who wrote what are kept.
-    """
-
-    history_days: int = 90
-    audit_days: int = 365
+def history_days() -> int:
+    """Return for how many days the rows of sync messages are kept. Raises `SettingsError`."""
+    return _number("HISTORY_DAYS", 90)
 
 
-def pruning_settings() -> PruningSettings:
-    """Return how long this process keeps what it prunes. Raises `SettingsError`."""
-    said: dict[str, int] = {}
-    for name in ("history_days", "audit_days"):
-        raw = os.environ.get(name.upper(), "")
-        if raw and not (raw.isascii() and raw.isdigit()):
-            raise SettingsError(f"{name.upper()} must be a whole number")
-        if raw:
-            said[name] = int(raw)
-    return PruningSettings(**said)
+def audit_days() -> int:
+    """Return for how many days the rows of who wrote what are kept. Raises `SettingsError`."""
+    return _number("AUDIT_DAYS", 365)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipelineSettings:
-    """What the functions that apply sync messages may do by themselves.
-
-    Attributes:
-        snapshot_end_limit: the part of a type's live records on a connector, in percent, that a snapshot may end
-            without being asked for by hand.
-    """
-
-    snapshot_end_limit: int = 15
+def snapshot_end_limit() -> int:
+    """Return how much of a type's live records a snapshot may end unasked, in percent. Raises `SettingsError`."""
+    return _number("SNAPSHOT_END_LIMIT", 15, MOST_PERCENT)
 
 
-def pipeline_settings() -> PipelineSettings:
-    """Return what this process may do by itself. Raises `SettingsError`."""
-    raw = os.environ.get("SNAPSHOT_END_LIMIT", "")
+def _number(variable: str, default: int, most: int | None = None) -> int:
+    raw = os.environ.get(variable, "")
     if not raw:
-        return PipelineSettings()
-    if not (raw.isascii() and raw.isdigit()) or int(raw) > MOST_PERCENT:
-        raise SettingsError(f"SNAPSHOT_END_LIMIT must be a whole number up to {MOST_PERCENT}")
-    return PipelineSettings(snapshot_end_limit=int(raw))
+        return default
+    if not (raw.isascii() and raw.isdigit()) or (most is not None and int(raw) > most):
+        raise SettingsError(f"{variable} must be a whole number" + (f" up to {most}" if most is not None else ""))
+    return int(raw)
 
 
 # In the place of a value: the token's own `sub`.

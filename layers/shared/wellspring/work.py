@@ -15,14 +15,7 @@ type Records = Mapping[RecordType, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a malformed message says of itself all the same; it names at most one of connector and workspace.
-
-    Attributes:
-        type: what it would have been.
-        run: the producer's name for the sync that it is part of.
-        workspace_connector_id: the connector that it is of.
-        workspace_id: the workspace that it is of.
-    """
+    """What a malformed message says of itself all the same; it names at most one of connector and workspace."""
 
     type: str | None = None
     run: str | None = None
@@ -38,7 +31,6 @@ class ReceivedMessage:
         work: what it asks for; None where it is malformed.
         message_id: the producer's id, where it could be read.
         group: its FIFO group.
-        body: what was sent.
         digest: SHA-256 of the body as it was sent first, in hexadecimal.
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
         receives: how many times it has been delivered by now.
@@ -141,6 +133,7 @@ class _Work:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OfRecords(_Work):
     workspace_connector_id: str
+    # Distinct ids by type; no type without an id.
     records: Records
 
     @property
@@ -154,10 +147,7 @@ class Synced(_OfRecords):
     """What one `records.synced` message asks for.
 
     Attributes:
-        workspace_connector_id: the connector that brought the records in or carried them out.
-        direction: which of the two.
         relink: whether live rows of the same (record, connector, direction) are tombstoned first.
-        records: distinct ids by type; no type without an id.
         attributes: what records are made of that were never there, by type and id.
     """
 
@@ -172,25 +162,14 @@ class Synced(_OfRecords):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidated(_OfRecords):
-    """What one `records.invalidated` message asks for.
-
-    Attributes:
-        workspace_connector_id: the connector whose rows of the records end.
-        direction: of which rows; None for both.
-        records: distinct ids by type; no type without an id.
-    """
+    """What one `records.invalidated` message asks for: a direction of None is both."""
 
     direction: Direction | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched(_Work):
-    """What one `providers.matched` message asks for.
-
-    Attributes:
-        workspace_id: the workspace that the providers suit.
-        provider_ids: distinct ids.
-    """
+    """What one `providers.matched` message asks for, by distinct ids."""
 
     workspace_id: str
     provider_ids: Sequence[str]
@@ -203,11 +182,7 @@ class Matched(_Work):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disconnected(_Work):
-    """What one `connector.disconnected` message asks for.
-
-    Attributes:
-        workspace_connector_id: the connector all of whose rows end.
-    """
+    """What one `connector.disconnected` message asks for."""
 
     workspace_connector_id: str
 
@@ -217,8 +192,7 @@ class Reverted(_Work):
     """What one `sync.reverted` message asks for; it belongs to no run itself.
 
     Attributes:
-        workspace_connector_id: the connector whose messages are undone.
-        message_ids: which of them, each once; empty where it is a run.
+        message_ids: which messages are undone, each once; empty where it is a run.
         of_run: all of this run, now and later; None where it is some messages.
     """
 
@@ -229,12 +203,9 @@ class Reverted(_Work):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """That a run named all there is: what it did not name is gone at its source.
+    """That a run named all records of these distinct types: what it did not name is gone at its source.
 
-    Attributes:
-        direction: of which rows.
-        types: of which records, each once.
-        read_since: when reading the source began, by the clock of its producer.
+    `read_since` is when reading the source began, by the clock of its producer.
     """
 
     direction: Direction
@@ -244,13 +215,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed(_Work):
-    """What one `run.completed` message asks for.
-
-    Attributes:
-        workspace_connector_id: the connector whose run it is.
-        message_ids: all other messages of the run, each once.
-        snapshot: what the run says is all there is; None where it says nothing of that.
-    """
+    """What one `run.completed` message asks for: it names all other messages of its run, each once."""
 
     workspace_connector_id: str
     run: str
@@ -274,13 +239,7 @@ TYPES: Mapping[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a message can never succeed.
-
-    Attributes:
-        code: what is wrong: a reason to park a message (`wellspring.reasons`).
-        type: the JSON:API type of the thing at fault.
-        id: its public id.
-    """
+    """Why a message can never succeed: a reason (`wellspring.reasons`), and type and public id of what is at fault."""
 
     code: str
     type: str
@@ -298,8 +257,7 @@ class Outcome:
         ended: how many rows it ended.
         matched: how many choices of providers it made or changed.
         made: how many records it made.
-        problems: the first few of a parked message's.
-        problem_count: how many there are.
+        problems: all of a parked message's.
         reason: why it is parked, or was returned.
         evidence: what the log may say beside the reason.
         is_awaited: whether a `run.completed` waits for messages of its run.
@@ -311,7 +269,6 @@ class Outcome:
     matched: int = 0
     made: int = 0
     problems: tuple[Problem, ...] = ()
-    problem_count: int = 0
     reason: str = ""
     evidence: Mapping[str, object] = field(default_factory=dict)
     is_awaited: bool = False

@@ -12,23 +12,14 @@ from wellspring.settings import THE_SUBJECT, CallerSettings
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who sees the workspaces of their memberships.
-
-    Attributes:
-        id: their public id (`peoples.id`).
-    """
+    """Somebody who sees the workspaces of their memberships; `id` is their public one (`peoples.id`)."""
 
     id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A program of the platform.
-
-    Attributes:
-        client_id: what its token calls it.
-        scopes: what it was granted.
-    """
+    """A program of the platform, as its token calls it, and what it was granted."""
 
     client_id: str
     scopes: frozenset[str]
@@ -38,11 +29,7 @@ class Service:
 class Operator:
     """A person who looks after all workspaces, while they read: they see what a service with `system:read` sees.
 
-    Who writes is never one (`writing`), whatever their token says.
-
-    Attributes:
-        id: their public id.
-        scopes: what it is like to have been granted.
+    Who writes is never one (`writing`), whatever their token says. `scopes` are what it is like to have been granted.
     """
 
     id: UUID
@@ -61,14 +48,7 @@ def principal_of(claims: Mapping[str, object] | None, meaning: CallerSettings) -
     """Return who is calling (contract, section 3).
 
     Whether a program calls is looked at first: it must prove it, by its subject or by a claim, and then it is no
-    person, a uuid as its subject notwithstanding. Everybody else is a person, named by a uuid, or nobody.
-
-    Args:
-        claims: of the token that API Gateway has verified.
-        meaning: which of them say what, with this deployment's identity provider.
-
-    Raises:
-        Unauthorized: there are no claims, or they name neither a service nor a person.
+    person, a uuid as its subject notwithstanding. Everybody else is a person, named by a uuid. Raises `Unauthorized`.
     """
     if claims:
         subject = claims.get("sub")

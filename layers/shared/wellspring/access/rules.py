@@ -1,7 +1,7 @@
 """Access rules over claims and roles: the whole table (contract, section 3).
 
 `permit` decides from the claims alone, before any row is looked for; the `require_...` functions decide from the roles
-that the caller holds in what they see.
+that the caller holds in what they see. Each raises `Forbidden` for everybody else.
 """
 
 from collections.abc import Collection
@@ -17,19 +17,15 @@ READ = "system:read"
 WRITE_PROVENANCE = "sync:write"
 MATCH_PROVIDERS = "providers:match"
 
-GROUP_KEEPERS = frozenset({"owner", "admin"})
-WORKSPACE_KEEPERS = frozenset({"owner", "admin"})
+# Of a group, and of a workspace.
+KEEPERS = frozenset({"owner", "admin"})
 # Who is more than whom, among the members of a group.
 RANKS = {role: rank for rank, role in enumerate(reversed(ROLES))}
 SELECTORS = frozenset({"owner", "admin", "member"})
 
 
 def permit(principal: Principal, policy: Policy, action: Action) -> None:
-    """Let through who may do this to some row.
-
-    Raises:
-        Forbidden: the caller may do it to none.
-    """
+    """Let through who may do this to some row."""
     if policy in {"feed", "fleet"}:
         _permit_platform(principal, policy, action)
     elif action == "read":
@@ -62,25 +58,13 @@ def may_read(principal: Principal) -> bool:
 
 
 def permit_include(principal: Principal, include: Collection[str] | None) -> None:
-    """Let a write's answer include what its caller may read (contract, section 4).
-
-    Args:
-        principal: the caller, permitted to write.
-        include: the relationship paths to include.
-
-    Raises:
-        Forbidden: a service that may write, and read nothing.
-    """
+    """Let a write's answer include paths for who may read them (contract, section 4)."""
     if include and not may_read(principal):
         raise Forbidden(f"Including other resources needs the scope {READ}.", parameter="include")
 
 
 def require_reading(principal: Principal) -> None:
-    """Let through whoever changes nothing: the answer is a reading of what is there.
-
-    Raises:
-        Forbidden: a service that may write, and read nothing.
-    """
+    """Let through whoever changes nothing, and may read: the answer is a reading of what is there."""
     if not may_read(principal):
         raise Forbidden(f"This changes nothing, and reading what is there needs the scope {READ}.")
 
@@ -90,30 +74,16 @@ def _require_scope(program: Service | Operator, scope: str) -> None:
         raise Forbidden(f"This needs the scope {scope}.")
 
 
+# ---- roles: the active ones of the caller, in a workspace direct ones alone ---------------------------------
 def require_group_keeper(roles: Collection[str]) -> None:
-    """Let through an owner or admin of the group.
-
-    Args:
-        roles: the caller's active roles in the group.
-
-    Raises:
-        Forbidden: they are neither.
-    """
-    if not GROUP_KEEPERS & set(roles):
+    """Let through an owner or admin of the group."""
+    if not KEEPERS & set(roles):
         raise Forbidden("This needs the role of an owner or admin of the group.")
 
 
 def require_own_workspace(roles: Collection[str], pointer: str | None) -> None:
-    """Let through a direct owner or admin of the workspace, which an enrolment opens to the group.
-
-    Args:
-        roles: the caller's active direct roles in the workspace.
-        pointer: where the document names the workspace.
-
-    Raises:
-        Forbidden: they are neither; seeing it through a group does not do.
-    """
-    if not WORKSPACE_KEEPERS & set(roles):
+    """Let through an owner or admin of the workspace, which `pointer` names; seeing it through a group does not do."""
+    if not KEEPERS & set(roles):
         detail = (
             "Enrolling a workspace opens it to the group, and needs the role of an owner or admin of the workspace."
         )
@@ -121,78 +91,37 @@ def require_own_workspace(roles: Collection[str], pointer: str | None) -> None:
 
 
 def require_withdrawer(in_group: Collection[str], in_workspace: Collection[str]) -> None:
-    """Let through who may withdraw a workspace from a group: an owner or admin of either.
-
-    Args:
-        in_group: the caller's active roles in the group.
-        in_workspace: their active direct roles in the workspace.
-
-    Raises:
-        Forbidden: they are neither.
-    """
-    if not (GROUP_KEEPERS & set(in_group) or WORKSPACE_KEEPERS & set(in_workspace)):
+    """Let through who may withdraw a workspace from a group: an owner or admin of either."""
+    if not KEEPERS & {*in_group, *in_workspace}:
         raise Forbidden("This needs the role of an owner or admin of the group, or of the workspace.")
 
 
 def require_workspace_keeper(principal: Principal, roles: Collection[str]) -> None:
-    """Let through who may read what others did: a direct owner or admin of the workspace, or a service.
-
-    Args:
-        principal: the caller, permitted to read.
-        roles: their active direct roles in the workspace that they name; none where they name none, or do not see it.
-
-    Raises:
-        Forbidden: a person without such a role.
-    """
-    if isinstance(principal, Person) and not WORKSPACE_KEEPERS & set(roles):
+    """Let through who may read what others did: an owner or admin of the workspace that they name, or a service."""
+    if isinstance(principal, Person) and not KEEPERS & set(roles):
         detail = "This needs the role of an owner or admin of the workspace: name one of yours by filter[workspace]."
         raise Forbidden(detail, parameter="filter[workspace]")
 
 
 def require_group_owner(roles: Collection[str]) -> None:
-    """Let through an owner of the group.
-
-    Raises:
-        Forbidden: they are none.
-    """
+    """Let through an owner of the group."""
     if "owner" not in roles:
         raise Forbidden("This needs the role of an owner of the group.")
 
 
 def require_no_more(roles: Collection[str], role: str, pointer: str | None = None) -> None:
-    """Let through who is at least what another member is, or would be.
-
-    Args:
-        roles: the caller's active roles in the group.
-        role: the other's, as it is or is to be.
-        pointer: where the document says it.
-
-    Raises:
-        Forbidden: the other is or would be more than the caller.
-    """
+    """Let through who is at least what another member of the group is, or would be by what `pointer` leads to."""
     if max((RANKS[held] for held in roles), default=-1) < RANKS[role]:
         raise Forbidden(f"Nobody decides about somebody who is more than they are: {role}.", pointer=pointer)
 
 
 def require_selector(principal: Principal, roles: Collection[str]) -> None:
-    """Let through who may choose a workspace's providers: a direct owner, admin or member, or the matching service.
-
-    Args:
-        principal: the caller, already permitted to write some workspace's providers.
-        roles: their active direct roles in the workspace.
-
-    Raises:
-        Forbidden: a person without such a role.
-    """
+    """Let through who may choose a workspace's providers: an owner, admin or member, or the matching service."""
     if isinstance(principal, Person) and not SELECTORS & set(roles):
         raise Forbidden("Choosing providers needs the role of an owner, admin or member of the workspace.")
 
 
 def require_selecting(principal: Principal, pointer: str) -> None:
-    """Let through who may say whether a provider is selected.
-
-    Raises:
-        Forbidden: the matching service, which says only what is matched.
-    """
+    """Let through who may say whether a provider is selected: not the matching service."""
     if isinstance(principal, Service):
         raise Forbidden("A service says only whether a provider is matched.", pointer=pointer)

@@ -160,12 +160,12 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
         with suppress(pg8000.InterfaceError):
             super().close()
 
-    def part(self, statement: WireStatement, *, describe: bool = True, stream: Any = None) -> Part:
+    def part(self, statement: WireStatement, *, describe: bool = True) -> Part:
         """Return the messages that run a statement; where it is not described, no rows of it come back."""
         encoding, text = self._client_encoding, statement.text
         parse = _parse(numbered(text) if statement.values else text, encoding)
         bind = _bind(make_params(self.py_types, statement.values), encoding) if statement.values else _BIND_NOTHING
-        return Part(parse + bind + (_DESCRIBE if describe else b"") + _EXECUTE, Context(text, stream=stream))
+        return Part(parse + bind + (_DESCRIBE if describe else b"") + _EXECUTE, Context(text))
 
     def exchange(self, parts: Sequence[Part], sync: bytes = _SYNC) -> None:
         """Send statements before one Sync, and take in the answers up to ReadyForQuery.
@@ -236,13 +236,13 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
 class PipelinedCursor(legacy.Cursor):  # type: ignore[misc]  # pg8000 ships no types
     """A cursor of a `PipelinedConnection`."""
 
-    def execute(self, operation: str, args: Sequence[object] = (), stream: Any = None) -> "PipelinedCursor":
+    def execute(self, operation: str, args: Sequence[object] = ()) -> "PipelinedCursor":
         """Run a statement with `%s` for its values, or a text without values that may hold several statements.
 
         Raises as `PipelinedConnection.exchange` does: what a refusal means `sqlstate` alone says.
         """
         if self._c is None:
             raise pg8000.InterfaceError("Cursor closed")
-        self._context = self._c.session.run(WireStatement(operation, tuple(args)), stream)
+        self._context = self._c.session.run(WireStatement(operation, tuple(args)))
         self._row_iter = iter(self._context.rows or ())
         return self

@@ -87,19 +87,16 @@ class Session:
         """
         self._ahead.append(WireStatement(text, values))
 
-    def run(self, statement: WireStatement, stream: Any = None) -> Any:
-        """Run one statement, or take its answer where it was sent with others; return pg8000's `Context` of it.
-
-        `stream` is what COPY reads or writes.
-        """
+    def run(self, statement: WireStatement) -> Any:
+        """Run one statement, or take its answer where it was sent with others; return pg8000's `Context` of it."""
         if self._answers:
             return self._answer(statement)
-        if stream is None and (statement.may_be_several or (self._connection.autocommit and not statement.values)):
+        if statement.may_be_several or (self._connection.autocommit and not statement.values):
             # Alone in its flush: the server would go on to it after a failure of what came before.
             self._exchange(self._due())
             return self._connection.query(statement.text)
         self._learn()
-        part = self._connection.part(self._planned(statement), stream=stream)
+        part = self._connection.part(self._planned(statement))
         self._flush([part])
         return part.context
 

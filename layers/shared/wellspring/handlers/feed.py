@@ -2,89 +2,62 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from wellspring import feed_events, metrics
 from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
-from wellspring.handlers import after_batch
-from wellspring.handlers.deadline import deadline_of
-from wellspring.observability import describe, logger
+from wellspring.handlers import after_batch, queue
+from wellspring.handlers.queue import Delivery
+from wellspring.handlers.schedule import LambdaHandler, scheduled
+from wellspring.observability import logger
 from wellspring.services import feed
 from wellspring.services.feed import FeedEvent, Told, Verdict
-
-type Event = Mapping[str, Any]
-type LambdaHandler = Callable[[Event, object], dict[str, list[dict[str, str]]]]
-type SettleHandler = Callable[[Event, object], dict[str, object]]
 
 # At this receive an event that nobody foresaw the failure of is parked, and its neighbours are done.
 LAST_TRY = 4
 MILLISECONDS = 1000
 
 
-def feed_consumer() -> LambdaHandler:
+def feed_consumer() -> queue.LambdaHandler:
     """Return the Lambda handler of the feed's queue.
 
     A body goes back when one of its events does: what the database refuses for the moment, or what there is no time
     for. The others have had their effect by then, and a second delivery has none. Source: contract, section 6.
     """
-
-    def handler(event: Event, context: object) -> dict[str, list[dict[str, str]]]:
-        began = time.monotonic()
-        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
-        records: Sequence[Event] = event["Records"]
-        deadline = deadline_of(context)
-        try:
-            told, bodies = _told(records)
-            tries = [int(record["attributes"].get("ApproximateReceiveCount", 1)) for record in records]
-            verdicts = feed.apply(told, deadline, is_last_try=min(tries, default=0) >= LAST_TRY)
-            _report(records, told, verdicts, time.monotonic() - began)
-            failed = {body for body, verdict in zip(bodies, verdicts, strict=True) if verdict.status == "returned"}
-            _settle_for(told, verdicts, deadline)
-        except Exception as error:  # noqa: BLE001  (the edge: whatever it is, no event may be lost)
-            logger.error("unexpected exception, batch returned", extra={"bodies": len(records)} | describe(error))
-            failed = set(range(len(records)))
-        return {"batchItemFailures": [{"itemIdentifier": records[body]["messageId"]} for body in sorted(failed)]}
-
-    return handler
+    return queue.consumer(_consume)
 
 
-def feed_settler() -> SettleHandler:
-    """Return the Lambda handler that applies, on a schedule, what waited for something that has come, and erases.
-
-    What it has no time for is left to the next run. A failure is raised, so that it counts as the function's.
-    """
-
-    def handler(_event: Event, context: object) -> dict[str, object]:
-        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
-        try:
-            deadline = deadline_of(context)
-            # At most half of the time: neither waits for the other.
-            erased = feed.erase(Deadline(deadline.seconds / 2))
-            settled = feed.settle(deadline)
-        except WellspringError as error:
-            logger.error("settling failed", extra={"code": error.code} | error.evidence)
-            # Its cause holds SQL, which Lambda would log.
-            raise error from None
-        said: dict[str, object] = {
-            "applied": settled.applied,
-            "expired": settled.expired,
-            "erased": erased,
-            "is_all": settled.is_all,
-        }
-        logger.info("settled", extra=said)
-        return said
-
-    return handler
+def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
+    began = time.monotonic()
+    told, bodies = _told(deliveries)
+    is_last_try = min((delivery.tries for delivery in deliveries), default=0) >= LAST_TRY
+    verdicts = feed.apply(told, deadline, is_last_try=is_last_try)
+    _report(deliveries, told, verdicts, time.monotonic() - began)
+    returned = {body for body, verdict in zip(bodies, verdicts, strict=True) if verdict.status == "returned"}
+    _settle_for(told, verdicts, deadline)
+    return [body not in returned for body in range(len(deliveries))]
 
 
-def _told(records: Sequence[Event]) -> tuple[list[Told], list[int]]:
+def feed_settler() -> LambdaHandler:
+    """Return the Lambda handler that applies, on a schedule, what waited for something that has come, and erases."""
+    return scheduled(_settle, "settling", "settled")
+
+
+def _settle(deadline: Deadline) -> dict[str, object]:
+    # At most half of the time: neither waits for the other.
+    erased = feed.erase(Deadline(deadline.seconds / 2))
+    settled = feed.settle(deadline)
+    return asdict(settled) | {"erased": erased}
+
+
+def _told(deliveries: Sequence[Delivery]) -> tuple[list[Told], list[int]]:
     """Return all events of all bodies, and the number of the body that each came in."""
     told: list[Told] = []
     bodies: list[int] = []
-    for number, record in enumerate(records):
-        events = feed_events.parse(record["body"])
+    for number, delivery in enumerate(deliveries):
+        events = feed_events.parse(delivery.body)
         told += events
         bodies += [number] * len(events)
     return told, bodies
@@ -109,13 +82,13 @@ def _settle_for(told: Sequence[Told], verdicts: Sequence[Verdict], deadline: Dea
     after_batch.settle_for_feed(there, deadline, has_ended=has_ended)
 
 
-def _report(records: Sequence[Event], told: Sequence[Told], verdicts: Sequence[Verdict], seconds: float) -> None:
+def _report(deliveries: Sequence[Delivery], told: Sequence[Told], verdicts: Sequence[Verdict], seconds: float) -> None:
     """Write one line for each event that is parked or returned, one for the batch, and the metrics; never a body."""
     totals = Counter(verdict.status for verdict in verdicts)
     for event, verdict in zip(told, verdicts, strict=True):
         if verdict.status in {"parked", "returned"}:
             _log(event, verdict)
-    said = {"bodies": len(records), "events": len(told)} | dict(totals)
+    said = {"bodies": len(deliveries), "events": len(told)} | dict(totals)
     logger.info("batch done", extra=said | {"milliseconds": round(seconds * MILLISECONDS)})
     values: dict[str, float] = {
         "FeedEvents": len(told),
@@ -125,9 +98,9 @@ def _report(records: Sequence[Event], told: Sequence[Told], verdicts: Sequence[V
         "FeedWorkspaceChanged": sum(verdict.reason == "workspace_changed" for verdict in verdicts),
         "FeedReturned": totals["returned"],
     }
-    sent = [int(record["attributes"].get("SentTimestamp", 0)) for record in records]
-    if any(sent):
-        values["FeedOldestEventAge"] = max(0.0, time.time() - min(filter(None, sent)) / MILLISECONDS)
+    sent = [delivery.sent for delivery in deliveries if delivery.sent]
+    if sent:
+        values["FeedOldestEventAge"] = max(0.0, time.time() - min(sent) / MILLISECONDS)
     metrics.emit(values)
 
 

@@ -5,8 +5,8 @@ from wellspring.handlers.answers import status_of
 from wellspring.handlers.http import LambdaHandler
 from wellspring.jsonapi.body import MetaMember
 from wellspring.resources import FEED_STATUS
+from wellspring.services.feed import status
 from wellspring.services.feed.parked import ParkedEvents, oldest_of
-from wellspring.services.feed.status import status
 
 SOURCE = MetaMember("source", "text", longest=2000)
 

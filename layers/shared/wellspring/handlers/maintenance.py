@@ -1,36 +1,18 @@
-"""Handlers of schedules, for which nobody waits."""
+"""Handler that prunes. Apart from the other schedules, which need other services."""
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
-from wellspring.errors import WellspringError
-from wellspring.handlers.deadline import deadline_of
-from wellspring.observability import logger
+from wellspring.database.retry import Deadline
+from wellspring.handlers.schedule import LambdaHandler, scheduled
 from wellspring.services import pruning
-from wellspring.settings import pruning_settings
-
-type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
+from wellspring.settings import audit_days, history_days
 
 
 def pruner() -> LambdaHandler:
-    """Return the Lambda handler that deletes what the service's own tables need not remember any more.
+    """Return the Lambda handler that deletes what the service's own tables need not remember any more."""
+    return scheduled(_prune, "pruning", "pruned")
 
-    What it has no time for is left to the next run. A failure is raised, so that it counts as the function's.
-    """
 
-    def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
-        logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
-        try:
-            kept = pruning_settings()
-            history, audited = timedelta(days=kept.history_days), timedelta(days=kept.audit_days)
-            forgotten = pruning.prune(deadline_of(context), history, audited)
-        except WellspringError as error:
-            logger.error("pruning failed", extra={"code": error.code} | error.evidence)
-            # Its cause holds SQL, which Lambda would log.
-            raise error from None
-        said = {"deleted": dict(forgotten.rows), "is_all": forgotten.is_all}
-        logger.info("pruned", extra=said)
-        return said
-
-    return handler
+def _prune(deadline: Deadline) -> dict[str, object]:
+    forgotten = pruning.prune(deadline, timedelta(days=history_days()), timedelta(days=audit_days()))
+    return {"deleted": dict(forgotten.rows), "is_all": forgotten.is_all}

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -76,20 +76,17 @@ class _Reading:
 def openapi_document() -> LambdaHandler:
     """Return the handler of `GET /v1/openapi.json`."""
     body = OPENAPI.read_text(encoding="utf-8")
-    return _kept(gzip.compress(body.encode(), mtime=0), {}, media_type="application/json", plain=body)
+    return http_handler(_kept(gzip.compress(body.encode(), mtime=0), {}, "application/json", plain=body))
 
 
 def docs_page() -> LambdaHandler:
     """Return the handler of `GET /docs`."""
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
-    headers = {
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "referrer-policy": "no-referrer",
-    }
+    headers = {"content-security-policy": CONTENT_SECURITY_POLICY, "referrer-policy": "no-referrer"}
     packed = page()
     plain = gzip.decompress(packed).decode()
-    return _kept(packed, headers, media_type="text/html; charset=utf-8", plain=plain)
+    return http_handler(_kept(packed, headers, "text/html; charset=utf-8", plain=plain))
 
 
 def console_page() -> LambdaHandler:
@@ -104,7 +101,7 @@ def console_page() -> LambdaHandler:
         "cross-origin-opener-policy": "same-origin",
     }
     packed = gzip.compress(html.encode(), mtime=0)
-    return _kept(packed, headers, media_type="text/html; charset=utf-8", plain=html, kept="no-cache")
+    return http_handler(_kept(packed, headers, "text/html; charset=utf-8", plain=html, kept="no-cache"))
 
 
 def console_asset() -> LambdaHandler:
@@ -112,7 +109,7 @@ def console_asset() -> LambdaHandler:
     from wellspring_console.assets import by_served_name  # noqa: PLC0415  (only the console's functions carry it)
 
     operations = {
-        name: _Kept(asset.packed, {}, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER).answer
+        name: _kept(asset.packed, {}, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER)
         for name, asset in by_served_name().items()
     }
 
@@ -126,14 +123,11 @@ def console_asset() -> LambdaHandler:
 
 
 def _kept(
-    content: bytes, headers: Mapping[str, str], *, media_type: str, plain: str, kept: str = KEPT
-) -> LambdaHandler:
-    """Return the handler of what changes with a release only; the arguments are those of `_Kept`."""
-    return http_handler(_Kept(content, headers, media_type, plain=plain, kept=kept).answer)
+    content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str, kept: str = KEPT
+) -> Callable[[Request], Response]:
+    """Return the operation that answers with what changes with a release only, packed once for everybody.
 
-
-class _Kept:
-    """What changes with a release only, packed once for everybody.
+    It answers in the coding that the client takes, or 304. Raises `NotAcceptable`.
 
     Args:
         content: packed with gzip.
@@ -142,24 +136,24 @@ class _Kept:
         plain: the same for who does not ask for gzip.
         kept: how long caches may keep it.
     """
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    shared = {**headers, "vary": "accept-encoding", "cache-control": kept}
+    coded = {**shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
+    body = base64.b64encode(content).decode()
+    responses = {
+        "gzip": Response(body, media_type=media_type, headers=coded, is_base64=True),
+        "identity": Response(plain, media_type=media_type, headers={**shared, "etag": f'"{tag}"'}),
+    }
 
-    def __init__(self, content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str, kept: str) -> None:
-        tag = hashlib.sha256(content).hexdigest()[:32]
-        self._shared = {**headers, "vary": "accept-encoding", "cache-control": kept}
-        coded = {**self._shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
-        body = base64.b64encode(content).decode()
-        self._packed = Response(body, media_type=media_type, headers=coded, is_base64=True)
-        self._plain = Response(plain, media_type=media_type, headers={**self._shared, "etag": f'"{tag}"'})
-
-    def answer(self, request: Request) -> Response:
-        """Return the answer in the coding that the client takes, or 304. Raises `NotAcceptable`."""
-        coding = _coding_of(request.header("accept-encoding"))
-        if coding is None:
+    def operation(request: Request) -> Response:
+        response = responses.get(_coding_of(request.header("accept-encoding")) or "")
+        if response is None:
             raise NotAcceptable("It is sent as it is, or coded with gzip.", header="Accept-Encoding")
-        response = self._packed if coding == "gzip" else self._plain
         if none_match(request.header("if-none-match"), response.headers["etag"]):
             return response
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers={**self._shared, "etag": response.headers["etag"]})
+        return Response(status=HTTPStatus.NOT_MODIFIED, headers={**shared, "etag": response.headers["etag"]})
+
+    return operation
 
 
 def _coding_of(accepted: str | None) -> str | None:

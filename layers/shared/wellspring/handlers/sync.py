@@ -24,12 +24,7 @@ def sync_consumer() -> LambdaHandler:
 def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
     began = time.monotonic()
     arrivals = [
-        messages.arrival(
-            delivery.body,
-            group=delivery.group,
-            sent=delivery.sent,
-            receives=int(delivery.receives) if delivery.receives.isdecimal() else 1,
-        )
+        messages.arrival(delivery.body, group=delivery.group, sent=delivery.sent, receives=delivery.tries)
         for delivery in deliveries
     ]
     outcomes = applying.apply(arrivals, deadline)

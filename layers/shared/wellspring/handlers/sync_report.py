@@ -14,19 +14,9 @@ MILLISECONDS = 1000
 
 
 def report(
-    deliveries: Sequence[Delivery],
-    arrivals: Sequence[ReceivedMessage],
-    outcomes: Sequence[Outcome],
-    seconds: float,
+    deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
 ) -> None:
-    """Write one line for each message, one for the batch, and the metrics.
-
-    Args:
-        deliveries: the batch.
-        arrivals: what each asks for, or why it is no message.
-        outcomes: what became of each.
-        seconds: how long it took.
-    """
+    """Write one line for each message, by what it asks for and what became of it; one for the batch; the metrics."""
     totals: Counter[str] = Counter(messages=len(deliveries), records=0, inserted=0, tombstoned=0, matched=0)
     applied = 0
     for delivery, arrival, outcome in zip(deliveries, arrivals, outcomes, strict=True):
@@ -66,7 +56,7 @@ def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts:
     if outcome.problems:
         said |= {
             "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
-            "problem_count": outcome.problem_count,
+            "problem_count": len(outcome.problems),
         }
     if outcome.status == "parked":
         logger.error("message parked, it cannot succeed by itself", extra=said)

@@ -47,13 +47,10 @@ def parse_create(
     problems: Sequence[WellspringError] = (),
     within: Mapping[str, str] | None = None,
 ) -> Draft:
-    """Return what a document wants to be created.
+    """Return what a document wants to be created in the collection of a type.
 
-    Args:
-        resource: the type of the collection.
-        body: the request's body.
-        problems: what is wrong with the rest of the request.
-        within: relationships that the path has settled, with the ids as they stand there.
+    `problems` are those of the rest of the request; `within` relationships that the path has settled, with the ids as
+    they stand there.
 
     Raises:
         BadRequest: there is no resource object in it to look at any further.
@@ -62,45 +59,27 @@ def parse_create(
     reader = _Reader(resource, "create", problems)
     data = reader.resource_object(body)
     if "id" in data:
-        reader.refuse(Forbidden("The server makes the ids.", pointer="/data/id"))
-    reader.fields(data, within or {})
-    return reader.draft()
+        reader.refuse(Forbidden, "The server makes the ids.", "/data/id")
+    return reader.draft(data, within or {})
 
 
 def parse_update(resource: Resource, body: bytes, id_: str, *, problems: Sequence[WellspringError] = ()) -> Draft:
-    """Return what a document wants to be changed.
-
-    Args:
-        resource: the type of the collection.
-        body: the request's body.
-        id_: the id in the path, as it stands there.
-        problems: what is wrong with the rest of the request.
-
-    Raises:
-        BadRequest: there is no resource object in it to look at any further.
-        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
-    """
+    """Return what a document wants to be changed, as `parse_create`; `id_` is that of the path, as it stands there."""
     reader = _Reader(resource, "update", problems)
     data = reader.resource_object(body)
     named = data.get("id")
     if not isinstance(named, str):
-        reader.refuse(BadRequest("The resource object has no id.", pointer="/data" if named is None else "/data/id"))
+        reader.refuse(BadRequest, "The resource object has no id.", "/data" if named is None else "/data/id")
     elif named.lower() != id_.lower():
-        reader.refuse(Conflict("The id is not the one of the path.", pointer="/data/id"))
-    reader.fields(data, {})
-    return reader.draft()
+        reader.refuse(Conflict, "The id is not the one of the path.", "/data/id")
+    return reader.draft(data, {})
 
 
 @dataclass(frozen=True, slots=True)
 class MetaMember:
     """A member of a request's `meta`, by which an operation is told what no resource object can say.
 
-    Attributes:
-        name: as in the document.
-        kind: what its value is.
-        required: whether it must be there.
-        longest: how many characters a text may have.
-        choices: the only values of a text; empty for any.
+    A text has so many characters at the most, or is one of its choices, if it has any.
     """
 
     name: str
@@ -109,20 +88,14 @@ class MetaMember:
     longest: int = MAX_TEXT
     choices: tuple[str, ...] = ()
 
-    @property
-    def form(self) -> str:
-        """What its value must be, in words."""
+    def check(self, value: Any) -> str:
+        """Return what its value must be, in words; empty where it is that."""
         if self.kind == "boolean":
-            return "true or false"
+            return "" if isinstance(value, bool) else "true or false"
         if self.choices:
-            return f"one of: {', '.join(self.choices)}"
-        return f"a text of 1 to {self.longest} characters, not all blank"
-
-    def takes(self, value: Any) -> bool:
-        """Say whether its value may be this."""
-        if self.kind == "boolean":
-            return isinstance(value, bool)
-        return value in self.choices if self.choices else _is_shown_text(value, self.longest)
+            return "" if value in self.choices else f"one of: {', '.join(self.choices)}"
+        is_good = _is_shown_text(value, self.longest)
+        return "" if is_good else f"a text of 1 to {self.longest} characters, not all blank"
 
 
 def parse_meta(
@@ -130,10 +103,7 @@ def parse_meta(
 ) -> Mapping[str, str | bool]:
     """Return what a document without primary data says in its `meta`; other members are ignored.
 
-    Args:
-        body: the request's body; it may be empty where no member is required.
-        members: what there may be.
-        problems: what is wrong with the rest of the request.
+    The body may be empty where no member is required. `problems` are those of the rest of the request.
 
     Raises:
         BadRequest: it is no document with a `meta` object.
@@ -142,35 +112,22 @@ def parse_meta(
     """
     found = list(problems)
     said: dict[str, str | bool] = {}
+    required = any(member.required for member in members)
     try:
-        meta = _meta(body, required=any(member.required for member in members))
+        meta = _object(body, "meta", required=required) if required or body.strip() else {}
     except WellspringError as error:
         raise_all([*found, error])
         raise
     for member in members:
-        pointer = f"/meta/{member.name}"
         if member.name not in meta:
             if member.required:
                 found.append(SchemaValidationError(f"The member {member.name} is missing.", pointer="/meta"))
-            continue
-        value = meta[member.name]
-        if member.takes(value):
-            said[member.name] = value
+        elif form := member.check(meta[member.name]):
+            found.append(SchemaValidationError(f"The value must be {form}.", pointer=f"/meta/{member.name}"))
         else:
-            found.append(SchemaValidationError(f"The value must be {member.form}.", pointer=pointer))
+            said[member.name] = meta[member.name]
     raise_all(found)
     return said
-
-
-def _meta(body: bytes, *, required: bool) -> Mapping[str, Any]:
-    if not body.strip() and not required:
-        return {}
-    document = _json(body)
-    meta: object = document.get("meta", {}) if isinstance(document, dict) else None
-    if isinstance(meta, dict) and (meta or not required or "meta" in document):
-        return meta
-    there = isinstance(document, dict) and "meta" in document
-    raise BadRequest("The document must have an object as its meta.", pointer="/meta" if there else "")
 
 
 def _is_shown_text(value: Any, longest: int) -> bool:
@@ -184,33 +141,31 @@ class _Reader:
         self.resource = resource
         self.action = action
         self.problems = list(problems)
-        self.attributes: dict[str, Value] = {}
+        self.values: dict[str, Value] = {}
         self.references: list[Reference] = []
 
-    def refuse(self, problem: WellspringError) -> None:
-        self.problems.append(problem)
-
-    def draft(self) -> Draft:
-        return Draft(self.attributes, tuple(self.references), tuple(self.problems))
+    def refuse(self, problem: type[WellspringError], detail: str, pointer: str) -> None:
+        self.problems.append(problem(detail, pointer=pointer))
 
     def resource_object(self, body: bytes) -> Mapping[str, Any]:
         """Return the document's primary data, its type checked. Raises all problems where there is none."""
         try:
-            data = _primary_data(_json(body))
+            data = _object(body, "data")
         except WellspringError as error:
             raise_all([*self.problems, error])
             raise
         type_ = data.get("type")
         if not isinstance(type_, str):
-            pointer = "/data" if type_ is None else "/data/type"
-            self.refuse(BadRequest("The resource object has no type.", pointer=pointer))
+            self.refuse(BadRequest, "The resource object has no type.", "/data" if type_ is None else "/data/type")
         elif type_ != self.resource.type:
-            self.refuse(Conflict(f"The type must be {self.resource.type}.", pointer="/data/type"))
+            self.refuse(Conflict, f"The type must be {self.resource.type}.", "/data/type")
         return data
 
-    def fields(self, data: Mapping[str, Any], within: Mapping[str, str]) -> None:
+    def draft(self, data: Mapping[str, Any], within: Mapping[str, str]) -> Draft:
+        """Return what the resource object says, and all that is wrong with it."""
         self._attributes(self._members(data, "attributes"))
         self._relationships(self._members(data, "relationships"), within)
+        return Draft(self.values, tuple(self.references), tuple(self.problems))
 
     def _members(self, data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
         """Return the object `name` of the resource object: empty where it is absent, None where it cannot be read.
@@ -219,11 +174,11 @@ class _Reader:
         """
         members = data.get(name, {})
         if not isinstance(members, dict):
-            self.refuse(BadRequest(f"The {name} must be an object.", pointer=f"/data/{name}"))
+            self.refuse(BadRequest, f"The {name} must be an object.", f"/data/{name}")
             return None
         fields = {member: value for member, value in members.items() if not member.startswith("@")}
         if len(fields) > MAX_FIELDS:
-            self.refuse(SchemaValidationError(f"There are more than {MAX_FIELDS} {name}.", pointer=f"/data/{name}"))
+            self.refuse(SchemaValidationError, f"There are more than {MAX_FIELDS} {name}.", f"/data/{name}")
             return None
         return fields
 
@@ -232,77 +187,75 @@ class _Reader:
             pointer = f"/data/attributes/{_token(name)}"
             attribute = self.resource.attribute(name)
             if attribute is None:
-                self.refuse(SchemaValidationError("There is no such attribute.", pointer=pointer))
+                self.refuse(SchemaValidationError, "There is no such attribute.", pointer)
             elif attribute.written in {self.action, "always"}:
-                self._attribute(attribute, value, pointer)
+                try:
+                    self.values[name] = _value(attribute, value)
+                except ValueError as error:
+                    self.refuse(SchemaValidationError, f"The value must be {error}.", pointer)
             elif attribute.written == "create":
-                self.refuse(ImmutableAttribute(f"The {name} is never changed.", pointer=pointer))
+                self.refuse(ImmutableAttribute, f"The {name} is never changed.", pointer)
             else:
-                self.refuse(SystemAttribute(f"The system sets {name}.", pointer=pointer))
-        if self.action == "create" and said is not None:
-            for attribute in self.resource.attributes:
-                if attribute.required and attribute.written != "never" and attribute.name not in said:
-                    pointer = "/data/attributes" if said else "/data"
-                    self.refuse(SchemaValidationError(f"The attribute {attribute.name} is missing.", pointer=pointer))
+                self.refuse(SystemAttribute, f"The system sets {name}.", pointer)
+        needed = [each.name for each in self.resource.attributes if each.required and each.written != "never"]
+        self._missing("attribute", needed, said)
 
-    def _attribute(self, attribute: Attribute, value: Any, pointer: str) -> None:
-        try:
-            self.attributes[attribute.name] = _value(attribute, value)
-        except ValueError as error:
-            self.refuse(SchemaValidationError(f"The value must be {error}.", pointer=pointer))
+    def _missing(self, kind: str, needed: Sequence[str], said: Mapping[str, Any] | None) -> None:
+        """Refuse a creation that does not say what it must."""
+        for name in needed if self.action == "create" and said is not None else ():
+            if name not in (said or {}):
+                self.refuse(
+                    SchemaValidationError, f"The {kind} {name} is missing.", f"/data/{kind}s" if said else "/data"
+                )
 
     def _relationships(self, said: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
         for name, value in (said or {}).items():
             pointer = f"/data/relationships/{_token(name)}"
             relationship = self.resource.relationship(name)
             if relationship is None:
-                self.refuse(SchemaValidationError("There is no such relationship.", pointer=pointer))
+                self.refuse(SchemaValidationError, "There is no such relationship.", pointer)
             elif relationship.written == "never":
-                self.refuse(SystemAttribute(f"The system sets {name}.", pointer=pointer))
+                self.refuse(SystemAttribute, f"The system sets {name}.", pointer)
             elif self.action == "update":
-                self.refuse(ImmutableAttribute(f"The {name} is never changed.", pointer=pointer))
+                self.refuse(ImmutableAttribute, f"The {name} is never changed.", pointer)
             else:
                 self._relationship(relationship, value, pointer, within.get(name))
-        if self.action == "update":
-            return
         for relationship in self.resource.relationships:
             name = relationship.name
             if name in within:
                 self.references.append(Reference(name, relationship.target, parse_id(within[name])))
-            elif relationship.required and said is not None and name not in said:
-                pointer = "/data/relationships" if said else "/data"
-                self.refuse(SchemaValidationError(f"The relationship {name} is missing.", pointer=pointer))
+            elif relationship.required:
+                self._missing("relationship", (name,), said)
 
     def _relationship(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
         """Read the linkage of one relationship; `settled` is the id that the path has for it."""
         if not isinstance(value, dict) or "data" not in value:
-            self.refuse(BadRequest("A relationship must be an object with data.", pointer=pointer))
+            self.refuse(BadRequest, "A relationship must be an object with data.", pointer)
             return
         linkage, pointer = value["data"], f"{pointer}/data"
         if not relationship.many:
             if linkage is None:
-                self.refuse(SchemaValidationError("The relationship cannot be empty.", pointer=pointer))
+                self.refuse(SchemaValidationError, "The relationship cannot be empty.", pointer)
             else:
                 self._identifier(relationship, linkage, pointer, settled)
         elif not isinstance(linkage, list):
-            self.refuse(BadRequest("The linkage of a to-many relationship is an array.", pointer=pointer))
+            self.refuse(BadRequest, "The linkage of a to-many relationship is an array.", pointer)
         elif len(linkage) > MAX_LINKAGES:
-            self.refuse(SchemaValidationError(f"There are more than {MAX_LINKAGES} linkages.", pointer=pointer))
+            self.refuse(SchemaValidationError, f"There are more than {MAX_LINKAGES} linkages.", pointer)
         else:
             for number, identifier in enumerate(linkage):
                 self._identifier(relationship, identifier, f"{pointer}/{number}", None)
 
     def _identifier(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
+        target = relationship.target
         if not (isinstance(value, dict) and isinstance(value.get("type"), str) and isinstance(value.get("id"), str)):
-            self.refuse(BadRequest("A resource identifier object has a type and an id, both strings.", pointer=pointer))
-        elif value["type"] != relationship.target:
-            detail = f"The type must be {relationship.target}."
-            self.refuse(SchemaValidationError(detail, pointer=f"{pointer}/type"))
+            self.refuse(BadRequest, "A resource identifier object has a type and an id, both strings.", pointer)
+        elif value["type"] != target:
+            self.refuse(SchemaValidationError, f"The type must be {target}.", f"{pointer}/type")
         elif settled is None:
-            reference = Reference(relationship.name, relationship.target, parse_id(value["id"]), f"{pointer}/id")
-            self.references.append(reference)
+            self.references.append(Reference(relationship.name, target, parse_id(value["id"]), f"{pointer}/id"))
         elif value["id"].lower() != settled.lower():
-            self.refuse(Conflict("The id is not the one of the path.", pointer=f"{pointer}/id"))
+            self.refuse(Conflict, "The id is not the one of the path.", f"{pointer}/id")
 
 
 def _token(name: str) -> str:
@@ -312,52 +265,39 @@ def _token(name: str) -> str:
 
 def _value(attribute: Attribute, value: Any) -> Value:
     """Return the value of an attribute. Raises `ValueError`, which says what it must be."""
-    match attribute.kind:
-        case "direction":
-            if value in DIRECTIONS:
-                return str(value)
-            raise ValueError(" or ".join(DIRECTIONS))
-        case "boolean":
-            if isinstance(value, bool):
-                return value
-            raise ValueError("true or false")
-        case "instant":
-            if value is None:
-                return None
-            instant = parse_instant(value) if isinstance(value, str) else None
-            if instant is None:
-                raise ValueError("a time in ISO 8601 with an offset, or null")
-            return in_utc(instant)
-        case _:
-            return _text_of(attribute, value)
+    choices = DIRECTIONS if attribute.kind == "direction" else attribute.choices
+    if attribute.kind == "instant":
+        instant = parse_instant(value) if isinstance(value, str) else None
+        if value is not None and instant is None:
+            raise ValueError("a time in ISO 8601 with an offset, or null")
+        return None if instant is None else in_utc(instant)
+    if attribute.kind == "boolean":
+        is_good, form = isinstance(value, bool), "true or false"
+    elif choices:
+        is_good, form = value in choices, " or ".join(choices)
+    else:
+        is_good = _is_shown_text(value, MAX_TEXT) and is_printable(value)
+        form = f"a text of 1 to {MAX_TEXT} characters that are not all blank, none of them a control character"
+    if not is_good:
+        raise ValueError(form)
+    said: str | bool = value
+    return said
 
 
-def _text_of(attribute: Attribute, value: Any) -> str:
-    """Return a text: one of the attribute's choices, if it has any. Raises `ValueError`, which says what it must be."""
-    if attribute.choices:
-        if value in attribute.choices:
-            return str(value)
-        raise ValueError(" or ".join(attribute.choices))
-    if _is_shown_text(value, MAX_TEXT) and is_printable(value):
-        return str(value)
-    raise ValueError(f"a text of 1 to {MAX_TEXT} characters that are not all blank, none of them a control character")
-
-
-def _primary_data(document: Any) -> Mapping[str, Any]:
-    data: object = document.get("data") if isinstance(document, dict) else None
-    if isinstance(data, dict):
-        return data
-    there = isinstance(document, dict) and "data" in document
-    raise BadRequest("The document must have a resource object as its data.", pointer="/data" if there else "")
-
-
-def _json(body: bytes) -> Any:
+def _object(body: bytes, member: Literal["data", "meta"], *, required: bool = True) -> Mapping[str, Any]:
+    """Return an object that is a member of the document; empty where it is absent and not required."""
     if not body.strip():
         raise BadRequest("The request has no document.", pointer="")
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge(f"A document has at most {MAX_BODY_BYTES} bytes.")
     try:
-        return strict_json.loads(body)
+        document = strict_json.loads(body)
     except ValueError as error:
         # Its own message may repeat what was sent.
         raise InvalidJson("The body is not a JSON text in UTF-8 with each member of an object named once.") from error
+    is_there = isinstance(document, dict) and member in document
+    found = document[member] if is_there else None if required or not isinstance(document, dict) else {}
+    if isinstance(found, dict):
+        return found
+    what = "a resource object as its data" if member == "data" else "an object as its meta"
+    raise BadRequest(f"The document must have {what}.", pointer=f"/{member}" if is_there else "")

@@ -37,13 +37,8 @@ def resource_object(
     """Return the resource object of one row, with the linkage that was read.
 
     A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is none.
-
-    Args:
-        resource: the row's declaration.
-        row: what was read.
-        fields: the only attributes and relationships to show; None for all.
-        reachable: the types and ids, as text, of what is included and has a URL.
-        primary: whether it is what was asked for, and not included with it.
+    `fields` are the only ones to show, None for all. `reachable` has types and ids, as text, of what is included and
+    has a URL. What is `primary` was asked for, and not included with it.
     """
     return _shaper(resource, fields, primary=primary).shape(row, reachable)
 
@@ -92,14 +87,7 @@ def location(resource: Resource, row: Row) -> str:
 
 
 def single_document(resource: Resource, found: RowWithIncludes, view: View, url: str) -> Object:
-    """Return the document of one row.
-
-    Args:
-        resource: the row's declaration.
-        found: what was read.
-        view: what of it to show.
-        url: the link that leads to this document.
-    """
+    """Return the document of one row; `url` is the link that leads to it."""
     document: Object = {
         "jsonapi": VERSION,
         # What is answered has no URL of its own, but the one that was asked.
@@ -121,13 +109,7 @@ def page_document(
 ) -> Object:
     """Return the document of one page, as the cursor-pagination profile shapes it.
 
-    Args:
-        resource: the declaration of what is listed.
-        page: what was read.
-        view: what of each row to show.
-        path: the request's path.
-        raw_query: its query string, undecoded.
-        names_profile: whether the answer's media type names the profile; only then may the document (a MUST).
+    The query string is undecoded. Only where the answer's media type `names_profile` may the document (a MUST).
     """
     shaper, reachable = _shaper(resource, view.fields.get(resource.type)), _reachable(page.included)
     data = [
@@ -166,15 +148,7 @@ def entity_tag(
     """Return the strong validator of a single resource's document (RFC 9110, section 8.8.3).
 
     Its first part is the row's version, which `If-Match` compares; an answer with a query has a second part, for what
-    else is in it, but for what is computed about resources (contract, section 7).
-
-    Args:
-        resource: the row's declaration.
-        found: what was read.
-        view: what of it is shown.
-        raw_query: the request's query string.
-        document: what is answered.
-        body: the same, as it is answered.
+    else is in it, but for what is computed about resources (contract, section 7). `body` is `document` as answered.
     """
     if not raw_query:
         return f'"{version_of(resource, found.row, document["data"])}"'
@@ -202,11 +176,9 @@ def _without_kept(resource: Resource, row: Row) -> Row:
 
 
 def url_of(path: str, raw_query: str) -> str:
-    """Return the link to a request's own answer.
+    """Return the link to a request's own answer, of its decoded path and its query string as the client wrote it.
 
-    Args:
-        path: decoded.
-        raw_query: as the client wrote it; what RFC 3986 does not allow there, such as brackets, is escaped.
+    What RFC 3986 does not allow there, such as brackets, is escaped.
     """
     link = quote(path, errors="replace")
     return f"{link}?{quote(raw_query, safe=IN_QUERY, errors='replace')}" if raw_query else link
@@ -218,12 +190,7 @@ def _digest(text: str) -> str:
 
 
 def _page_links(page: Page, path: str, raw_query: str, *, names_profile: bool) -> Object:
-    """Return the links of a page.
-
-    "If a document has extensions or profiles applied to it, this link SHOULD be represented by a link object with the
-    `type` target attribute specifying the JSON:API media type with all applicable parameters" (JSON:API 1.1, "Top
-    Level", of `self`).
-    """
+    """Return the links of a page; where a profile is applied, `self` SHOULD say so (JSON:API 1.1, "Top Level")."""
 
     def beside(parameter: str, cursor: str | None) -> str:
         return url_of(path, with_cursor(raw_query, parameter, cursor))
@@ -288,13 +255,7 @@ def _rendered(render: _Render | None, value: Any) -> Any:
 
 
 class _Shaper:
-    """Shapes the rows of one type: what does not depend on the row is decided once.
-
-    Args:
-        resource: the rows' declaration.
-        fields: as `resource_object` takes them.
-        primary: as `resource_object` takes it.
-    """
+    """Shapes the rows of one type, as `resource_object` says: what does not depend on the row is decided once."""
 
     def __init__(self, resource: Resource, fields: frozenset[str] | None, *, primary: bool) -> None:
         self._resource = resource

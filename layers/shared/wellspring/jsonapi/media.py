@@ -21,13 +21,7 @@ _RANGES = (MEDIA_TYPE, "application/*", "*/*")
 
 @dataclass(frozen=True, slots=True)
 class _MediaRange:
-    """One element of `Accept`, or the value of `Content-Type`.
-
-    Attributes:
-        name: type and subtype, in lower case.
-        parameters: without the weight.
-        weight: 0 to 1.
-    """
+    """One element of `Accept`, or the value of `Content-Type`; its name is in lower case, its weight from 0 to 1."""
 
     name: str
     parameters: Mapping[str, str]
@@ -75,11 +69,7 @@ def _media_range(text: str) -> _MediaRange | None:
 def wants_cursor_profile(accept: str | None) -> bool:
     """Say whether an acceptable answer may name the cursor-pagination profile, as the client asked.
 
-    Args:
-        accept: the `Accept` header, several of them joined by commas; None where there is none.
-
-    Raises:
-        NotAcceptable: nothing in it matches JSON:API without extensions.
+    Several headers are joined by commas. Raises `NotAcceptable` where nothing matches JSON:API without extensions.
     """
     if accept is None or not accept.strip():
         return False
@@ -99,26 +89,18 @@ def wants_cursor_profile(accept: str | None) -> bool:
 
 
 def check_content_type(content_type: str | None, *, required: bool) -> None:
-    """Check what the client says its body is.
-
-    Args:
-        content_type: the header; None where there is none.
-        required: whether there is a body that will be read as JSON:API.
+    """Check what the client says its body is; it is `required` to be JSON:API where it will be read.
 
     Raises:
         UnsupportedMediaType: it is JSON:API with an extension or a foreign parameter, or is required to be JSON:API
             and is not.
     """
-    media = _media_range(content_type or "")
-    if media is not None and media.name == MEDIA_TYPE:
-        if not media.is_plain:
-            detail = f"{MEDIA_TYPE} takes no parameters but ext and profile."
-        elif not media.is_supported:
-            detail = "No extension of JSON:API is supported."
-        else:
-            return
-    elif required:
-        detail = f"A body must be {MEDIA_TYPE}."
-    else:
-        return
-    raise UnsupportedMediaType(detail, header="Content-Type")
+    media, detail = _media_range(content_type or ""), ""
+    if media is None or media.name != MEDIA_TYPE:
+        detail = f"A body must be {MEDIA_TYPE}." if required else ""
+    elif not media.is_plain:
+        detail = f"{MEDIA_TYPE} takes no parameters but ext and profile."
+    elif not media.is_supported:
+        detail = "No extension of JSON:API is supported."
+    if detail:
+        raise UnsupportedMediaType(detail, header="Content-Type")

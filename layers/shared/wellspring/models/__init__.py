@@ -8,16 +8,7 @@ from wellspring.models import feed, infrastructure, junctions, messages, parents
 from wellspring.models.base import INFRASTRUCTURE, SCHEMA, metadata
 from wellspring.resources import Resource
 
-__all__ = [
-    "feed",
-    "infrastructure",
-    "junctions",
-    "listed_from",
-    "messages",
-    "metadata",
-    "parents",
-    "table_of",
-]
+__all__ = ["feed", "infrastructure", "junctions", "listed_from", "messages", "metadata", "parents", "table_of"]
 
 
 def table_of(name: str) -> Table:

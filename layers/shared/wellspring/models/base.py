@@ -1,7 +1,7 @@
 """Columns and constraints that every table has (contract, section 2)."""
 
-from sqlalchemy import BigInteger, Column, Identity, MetaData, text
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, TIMESTAMP, UUID
+from sqlalchemy import BigInteger, Column, Identity, Index, MetaData, text
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, TIMESTAMP, UUID
 
 SCHEMA = "core_api"
 INFRASTRUCTURE = "wellspring"
@@ -25,16 +25,45 @@ public_id = UUID(as_uuid=True)
 public_ids = ARRAY(public_id)
 
 
-def standard_columns() -> list[Column[object]]:
-    """Return fresh `pk`, `id` and the three times.
+LIVE = "deleted_at IS NULL"
 
-    `pk` never leaves the database. `id` is a UUIDv7 made by Postgres in the same step as `pk`, so that both
-    grow together and the index on it stays local.
-    """
+
+def pk() -> Column[object]:
+    """Return a fresh `pk`, which never leaves the database."""
+    return Column("pk", BigInteger, Identity(always=True), primary_key=True)
+
+
+def id_() -> Column[object]:
+    """Return a fresh `id`: a UUIDv7, made by Postgres with `pk`, so that both grow and the index on it stays local."""
+    return Column("id", public_id, nullable=False, unique=True, server_default=text("uuidv7()"))
+
+
+def now(name: str) -> Column[object]:
+    """Return a time that is the insert's where nothing is said."""
+    return Column(name, instant, nullable=False, server_default=text("now()"))
+
+
+def count(name: str) -> Column[int]:
+    """Return a number that begins at 0."""
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def json(name: str, empty: str = "{}") -> Column[object]:
+    """Return an object, or an array, that begins `empty`."""
+    return Column(name, JSONB, nullable=False, server_default=text(f"'{empty}'"))
+
+
+def index(name: str, *columns: str, where: str = "", unique: bool = False) -> Index:
+    """Return an index of the rows that are as `where` says, or of all."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where) if where else None)
+
+
+def standard_columns() -> list[Column[object]]:
+    """Return fresh `pk`, `id` and the three times."""
     return [
-        Column("pk", BigInteger, Identity(always=True), primary_key=True),
-        Column("id", public_id, nullable=False, unique=True, server_default=text("uuidv7()")),
-        Column("created_at", instant, nullable=False, server_default=text("now()")),
+        pk(),
+        id_(),
+        now("created_at"),
         Column("updated_at", instant, nullable=True, server_default=text("now()")),
         Column("deleted_at", instant, nullable=True),
     ]

@@ -3,52 +3,31 @@
 Contract, section 6; docs/adr/0032.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    ForeignKey,
-    Identity,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
-from wellspring.models.base import INFRASTRUCTURE, instant, metadata
-
-
-def _now(name: str) -> Column[object]:
-    return Column(name, instant, nullable=False, server_default=text("now()"))
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=text("0"))
-
+from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, metadata, now, pk, public_id
 
 # An event that waits for what it names, or is parked. One that waited and was applied is deleted; one that was parked
 # stays with its outcome, for people to find.
 pending_events = Table(
     "pending_events",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
-    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
-    _now("received_at"),
-    _now("updated_at"),
+    pk(),
+    id_(),
+    now("received_at"),
+    now("updated_at"),
     Column("source", Text),
     Column("event_id", Text),
     Column("event_type", Text),
     Column("type", Text),
-    Column("subject", UUID(as_uuid=True)),
+    Column("subject", public_id),
     Column("version", BigInteger),
     # Of the whole event: one that is sent twice is kept once.
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("outcome", Text, nullable=False),
     Column("reason", Text),
-    Column("problems", JSONB, nullable=False, server_default=text("'[]'")),
+    json("problems", "[]"),
     # The first thing that it names and that is not there. When it has come, the event is tried again.
     Column("missing_type", Text),
     Column("missing_key", Text),
@@ -56,36 +35,16 @@ pending_events = Table(
     Column("event", Text),
     Column("note", Text),
     CheckConstraint("outcome IN ('waiting', 'parked', 'applied', 'dismissed')", name="outcome"),
-    Index(
-        "idx_pending_events_missing",
-        "missing_type",
-        "missing_key",
-        "pk",
-        postgresql_where=text("missing_key IS NOT NULL"),
-    ),
-    Index("idx_pending_events_waiting", "received_at", "pk", postgresql_where=text("outcome = 'waiting'")),
-    Index("idx_pending_events_received", "received_at", "pk"),
-    Index("idx_pending_events_outcome", "outcome", "received_at", "pk"),
+    index("idx_pending_events_missing", "missing_type", "missing_key", "pk", where="missing_key IS NOT NULL"),
+    index("idx_pending_events_waiting", "received_at", "pk", where="outcome = 'waiting'"),
+    index("idx_pending_events_received", "received_at", "pk"),
+    index("idx_pending_events_outcome", "outcome", "received_at", "pk"),
     # The lists of `/v1/feed-events`: each set of filters that is offered has an index in the list's order.
-    Index("idx_pending_events_subject_received", "subject", "received_at", "pk"),
-    Index(
-        "idx_pending_events_reason",
-        "reason",
-        "outcome",
-        "received_at",
-        "pk",
-        postgresql_where=text("reason IS NOT NULL"),
-    ),
-    Index("idx_pending_events_source", "source", "outcome", "received_at", "pk"),
+    index("idx_pending_events_subject_received", "subject", "received_at", "pk"),
+    index("idx_pending_events_reason", "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL"),
+    index("idx_pending_events_source", "source", "outcome", "received_at", "pk"),
     # What is released together.
-    Index(
-        "idx_pending_events_parked",
-        "source",
-        "reason",
-        "received_at",
-        "pk",
-        postgresql_where=text("outcome = 'parked'"),
-    ),
+    index("idx_pending_events_parked", "source", "reason", "received_at", "pk", where="outcome = 'parked'"),
     # What is counted by source and type.
     Index(
         "idx_pending_events_open",
@@ -102,11 +61,11 @@ tombstones = Table(
     "tombstones",
     metadata,
     Column("type", Text, primary_key=True),
-    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("id", public_id, primary_key=True),
     Column("source", Text, nullable=False),
     Column("source_version", BigInteger, nullable=False),
     Column("erased_at", instant),
-    _now("created_at"),
+    now("created_at"),
     schema=INFRASTRUCTURE,
 )
 
@@ -115,21 +74,21 @@ tombstones = Table(
 erasures = Table(
     "erasures",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
-    Column("workspace_id", UUID(as_uuid=True), nullable=False, unique=True),
+    pk(),
+    Column("workspace_id", public_id, nullable=False, unique=True),
     # NULL of one that was never seen.
     Column("workspace_pk", BigInteger, unique=True),
     Column("source", Text, nullable=False),
     Column("source_version", BigInteger, nullable=False),
-    _now("erased_at"),
+    now("erased_at"),
     # How far a round has come; NULL between two.
     Column("place", JSONB, server_default=text("'{}'")),
     # Which transactions had begun some time after it was erased.
     Column("boundary", BigInteger),
     # How many went, by what they were.
-    Column("gone", JSONB, nullable=False, server_default=text("'{}'")),
+    json("gone"),
     Column("done_at", instant),
-    Index("idx_erasures_open", "pk", postgresql_where=text("done_at IS NULL")),
+    index("idx_erasures_open", "pk", where="done_at IS NULL"),
     schema=INFRASTRUCTURE,
 )
 
@@ -137,10 +96,10 @@ erasures = Table(
 endings = Table(
     "endings",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    pk(),
     Column("type", Text, nullable=False),
     Column("of_pk", BigInteger, nullable=False),
-    _now("ended_at"),
+    now("ended_at"),
     # The last row of each ledger that was there when the thing was revived: later ones are not to end.
     Column("until", JSONB),
     # When a sweep saw it first, and which transactions had begun some time after that.
@@ -148,10 +107,10 @@ endings = Table(
     Column("boundary", BigInteger),
     Column("done_at", instant),
     # Where events go out, what sweeps have ended so far: by connector and type of records.
-    Column("ended", JSONB, nullable=False, server_default=text("'{}'")),
-    Index("idx_endings_open", "pk", postgresql_where=text("done_at IS NULL")),
-    Index("idx_endings_of", "type", "of_pk", postgresql_where=text("done_at IS NULL")),
-    Index("idx_endings_done", "done_at"),
+    json("ended"),
+    index("idx_endings_open", "pk", where="done_at IS NULL"),
+    index("idx_endings_of", "type", "of_pk", where="done_at IS NULL"),
+    index("idx_endings_done", "done_at"),
     schema=INFRASTRUCTURE,
 )
 
@@ -161,12 +120,12 @@ feed_sources = Table(
     metadata,
     Column("source", Text, primary_key=True),
     Column("type", Text, primary_key=True),
-    _count("events"),
-    _count("applied"),
-    _count("live"),
-    _count("last_version"),
+    count("events"),
+    count("applied"),
+    count("live"),
+    count("last_version"),
     Column("last_event_at", instant),
-    _now("last_received_at"),
+    now("last_received_at"),
     schema=INFRASTRUCTURE,
 )
 
@@ -174,25 +133,25 @@ feed_sources = Table(
 loads = Table(
     "loads",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    pk(),
     Column("key", Text, nullable=False),
     Column("object_version", Text, nullable=False),
     Column("outcome", Text, nullable=False, server_default=text("'in_progress'")),
-    _count("lines"),
-    _count("place"),
-    _count("applied"),
-    _count("stale"),
-    _count("waiting"),
-    _count("parked"),
-    _count("rejected"),
+    count("lines"),
+    count("place"),
+    count("applied"),
+    count("stale"),
+    count("waiting"),
+    count("parked"),
+    count("rejected"),
     # Turns that began at the same line as the one before.
     Column("idle_turns", Integer, nullable=False, server_default=text("0")),
-    _now("started_at"),
-    _now("updated_at"),
+    now("started_at"),
+    now("updated_at"),
     Column("finished_at", instant),
     CheckConstraint("outcome IN ('in_progress', 'done', 'failed')", name="outcome"),
-    Index("idx_loads_file", "key", "object_version", unique=True),
-    Index("idx_loads_started_at", "started_at"),
+    index("idx_loads_file", "key", "object_version", unique=True),
+    index("idx_loads_started_at", "started_at"),
     schema=INFRASTRUCTURE,
 )
 

@@ -1,9 +1,9 @@
 """Tables of the service itself, in a schema of their own: nothing of them is part of the contract's data model."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, Uuid, text
+from sqlalchemy import BigInteger, Column, Identity, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from wellspring.models.base import INFRASTRUCTURE, instant, metadata
+from wellspring.models.base import INFRASTRUCTURE, id_, index, instant, metadata, now, pk, public_id
 
 # The newest key signs page cursors, all of them verify: adding a row rotates the key.
 cursor_keys = Table(
@@ -11,7 +11,7 @@ cursor_keys = Table(
     metadata,
     Column("pk", Integer, Identity(always=True), primary_key=True),
     Column("key", LargeBinary, nullable=False),
-    Column("created_at", instant, nullable=False, server_default=text("now()")),
+    now("created_at"),
     schema=INFRASTRUCTURE,
 )
 
@@ -20,22 +20,22 @@ cursor_keys = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    pk(),
     Column("caller", Text, nullable=False),
     Column("operation", Text, nullable=False),
     Column("resource_type", Text, nullable=False),
-    Column("resource_id", Uuid),
-    Column("created_at", instant, nullable=False, server_default=text("now()")),
+    Column("resource_id", public_id),
+    now("created_at"),
     # NULL of what is of no workspace: groups, what nobody could read, and a list that names none.
     Column("workspace_pk", BigInteger),
-    Column("id", Uuid, nullable=False, unique=True, server_default=text("uuidv7()")),
+    id_(),
     # Of a dismissal.
     Column("note", Text),
-    Index("idx_audit_created", "created_at", "pk"),
-    Index("idx_audit_caller", "caller", "created_at", "pk"),
-    Index("idx_audit_resource", "resource_id", "created_at", "pk"),
-    Index("idx_audit_workspace", "workspace_pk", "created_at", "pk"),
-    Index("idx_audit_workspace_caller", "workspace_pk", "caller", "created_at", "pk"),
+    index("idx_audit_created", "created_at", "pk"),
+    index("idx_audit_caller", "caller", "created_at", "pk"),
+    index("idx_audit_resource", "resource_id", "created_at", "pk"),
+    index("idx_audit_workspace", "workspace_pk", "created_at", "pk"),
+    index("idx_audit_workspace_caller", "workspace_pk", "caller", "created_at", "pk"),
     schema=INFRASTRUCTURE,
 )
 
@@ -58,18 +58,18 @@ outbox = Table(
     metadata,
     Column("sequence", BigInteger, Identity(always=True), primary_key=True),
     # The same at each attempt.
-    Column("id", Uuid, nullable=False, server_default=text("uuidv7()")),
+    Column("id", public_id, nullable=False, server_default=text("uuidv7()")),
     Column("type", Text, nullable=False),
-    Column("partition_key", Uuid, nullable=False),
-    Column("workspace_id", Uuid),
-    Column("subject", Uuid, nullable=False),
+    Column("partition_key", public_id, nullable=False),
+    Column("workspace_id", public_id),
+    Column("subject", public_id, nullable=False),
     Column("occurred_at", instant, nullable=False, server_default=text("clock_timestamp()")),
     Column("data", JSONB, nullable=False),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     # While somebody publishes it, when that is given up.
-    Column("next_attempt_at", instant, nullable=False, server_default=text("now()")),
+    now("next_attempt_at"),
     Column("published_at", instant),
-    Index("idx_outbox_due", "next_attempt_at", postgresql_where=text("published_at IS NULL")),
-    Index("idx_outbox_unpublished", "sequence", postgresql_where=text("published_at IS NULL")),
+    index("idx_outbox_due", "next_attempt_at", where="published_at IS NULL"),
+    index("idx_outbox_unpublished", "sequence", where="published_at IS NULL"),
     schema=INFRASTRUCTURE,
 )

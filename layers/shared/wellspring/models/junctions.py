@@ -3,8 +3,8 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false, text
 
 from wellspring.models import walks
-from wellspring.models.base import SCHEMA, direction_enum, metadata, standard_columns
-from wellspring.models.parents import LIVE, reference
+from wellspring.models.base import SCHEMA, direction_enum, index
+from wellspring.models.parents import one_live, reference, table
 from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
 
@@ -15,16 +15,11 @@ def provenance_table(ledger: Resource) -> Table:
     Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
     no unique constraint (seeds: account_, company_, people_workspace_connector). `migrations.support.create_ledger`
     makes it in a database.
-
-    Args:
-        ledger: the declaration of the record type's provenance.
     """
     record, connector = ledger.parents
     name = ledger.table
-    return Table(
+    return table(
         name,
-        metadata,
-        *standard_columns(),
         reference(record.column, resource_of(record.target).table),
         reference(connector.column, "workspace_connectors"),
         Column("direction", direction_enum, nullable=False),
@@ -47,7 +42,6 @@ def provenance_table(ledger: Resource) -> Table:
         ListIndex(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
         *walks.indexes(name, connector.column, "wc", directed=True),
         *walks.indexes(name, None, ""),
-        schema=SCHEMA,
     )
 
 
@@ -55,56 +49,38 @@ for declared in ledgers().values():
     provenance_table(declared)
 
 
-def _strict_reference(column: str, table: str, *, ondelete: str, required: bool = True) -> Column[int]:
-    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", ondelete=ondelete), nullable=not required)
+def _strict_reference(column: str, parents: str, *, ondelete: str, required: bool = True) -> Column[int]:
+    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{parents}.pk", ondelete=ondelete), nullable=not required)
 
 
-workspace_group_workspaces = Table(
+workspace_group_workspaces = table(
     "workspace_group_workspaces",
-    metadata,
-    *standard_columns(),
     _strict_reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
     _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
     _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
-    Index(
-        "workspace_group_workspaces_group_workspace_active_unique",
-        "workspace_group_pk",
-        "workspace_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
-    Index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
+    one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
+    index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
-    Index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
+    index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
     *walks.indexes("workspace_group_workspaces", "workspace_pk", "both", within="workspace_group_pk"),
     *walks.indexes("workspace_group_workspaces", None, ""),
     *walks.of_one("workspace_group_workspaces", "created_by_pk", "created_by"),
     Index(None, "created_by_pk"),
-    schema=SCHEMA,
 )
 
-workspace_providers = Table(
+workspace_providers = table(
     "workspace_providers",
-    metadata,
-    *standard_columns(),
     reference("workspace_pk", "workspaces"),
     reference("provider_pk", "providers"),
     Column("is_selected", Boolean, nullable=False, server_default=false()),
     Column("is_matched", Boolean, nullable=False, server_default=false()),
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
-    Index(
-        "workspace_providers_workspace_provider_active_unique",
-        "workspace_pk",
-        "provider_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
-    Index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
+    one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
+    index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
     *walks.indexes("workspace_providers", "provider_pk", "provider"),
     *walks.indexes("workspace_providers", "workspace_pk", "both", within="provider_pk"),
     *walks.indexes("workspace_providers", None, ""),
-    Index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
-    schema=SCHEMA,
+    index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
 )

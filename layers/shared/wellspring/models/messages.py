@@ -22,18 +22,25 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from wellspring.models.base import INFRASTRUCTURE, direction_enum, instant, metadata
+from wellspring.models.base import (
+    INFRASTRUCTURE,
+    count,
+    direction_enum,
+    id_,
+    index,
+    instant,
+    json,
+    metadata,
+    now,
+    pk,
+    public_id,
+)
 from wellspring.models.walks import ListIndex
 
 # What a list of messages is of, and how the indexes' names call it.
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
-UNMESSAGED = "reason IN ('malformed', 'reused_id')"
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=text("0"))
 
 
 def _of_parent(parent: str, *columns: str, where: str = "") -> Index:
@@ -47,11 +54,11 @@ sync_messages = Table(
     "sync_messages",
     metadata,
     Column("pk", BigInteger, Identity(always=False), primary_key=True),
-    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+    id_(),
     # The producer's; NULL where none could be read.
-    Column("message_id", UUID(as_uuid=True)),
+    Column("message_id", public_id),
     # The connector or workspace that it names, also where there is none.
-    Column("subject_id", UUID(as_uuid=True)),
+    Column("subject_id", public_id),
     Column("workspace_connector_pk", BigInteger),
     Column("workspace_pk", BigInteger),
     Column("group_id", Text),
@@ -64,14 +71,14 @@ sync_messages = Table(
     Column("digest", LargeBinary),
     Column("occurred_at", instant),
     Column("sent_at", instant),
-    Column("received_at", instant, nullable=False, server_default=text("now()")),
+    now("received_at"),
     # NULL while it is parked.
     Column("processed_at", instant, server_default=text("now()")),
     # By type: named, made, linked, ended; of providers named and matched.
-    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    json("counts"),
     Column("outcome", Text, nullable=False, server_default=text("'applied'")),
     Column("reason", Text),
-    Column("problems", JSONB, nullable=False, server_default=text("'[]'")),
+    json("problems", "[]"),
     Column("problem_count", Integer, nullable=False, server_default=text("0")),
     # While it is parked, or in progress.
     Column("body", Text),
@@ -90,64 +97,44 @@ sync_messages = Table(
         unique=True,
         postgresql_where=text("reason IS NULL OR reason NOT IN ('malformed', 'reused_id')"),
     ),
-    Index("uq_sync_messages_digest", "digest", unique=True, postgresql_where=text(UNMESSAGED)),
+    index("uq_sync_messages_digest", "digest", unique=True, where="reason IN ('malformed', 'reused_id')"),
     # By the producer's id, also of what took one that was another's. A person's is looked up in each workspace that
     # they see, so that nothing depends on whether another has it.
-    Index("idx_sync_messages_message_id", "message_id", "workspace_pk", "received_at", "pk"),
-    Index("idx_sync_messages_subject", "subject_id", "pk"),
+    index("idx_sync_messages_message_id", "message_id", "workspace_pk", "received_at", "pk"),
+    index("idx_sync_messages_subject", "subject_id", "pk"),
     # A list without an outcome is those of the four outcomes, merged (docs/adr/0022).
     *(_of_parent(parent, "outcome", "received_at", "pk") for parent in PARENTS),
     *(_of_parent(parent, "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL") for parent in PARENTS),
     *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
     *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
-    Index("idx_sync_messages_reverted", "reverted_by_pk", "pk", postgresql_where=text("reverted_by_pk IS NOT NULL")),
+    index("idx_sync_messages_reverted", "reverted_by_pk", "pk", where="reverted_by_pk IS NOT NULL"),
     *(_of_parent(parent, "run", "outcome", "received_at", "pk", where="run IS NOT NULL") for parent in PARENTS),
-    Index(
+    index(
         "idx_sync_messages_sync_run_outcome",
         "sync_run_pk",
         "outcome",
         "received_at",
         "pk",
-        postgresql_where=text("sync_run_pk IS NOT NULL"),
+        where="sync_run_pk IS NOT NULL",
     ),
-    Index("idx_sync_messages_received", "received_at", "pk"),
-    Index(
-        "idx_sync_messages_reason",
-        "reason",
-        "outcome",
-        "received_at",
-        "pk",
-        postgresql_where=text("reason IS NOT NULL"),
-    ),
-    Index("idx_sync_messages_outcome", "outcome", "received_at", "pk", postgresql_where=text("outcome <> 'applied'")),
+    index("idx_sync_messages_received", "received_at", "pk"),
+    index("idx_sync_messages_reason", "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL"),
+    index("idx_sync_messages_outcome", "outcome", "received_at", "pk", where="outcome <> 'applied'"),
     schema=INFRASTRUCTURE,
 )
 
 # What each caller may know of messages: to a person a tenant mismatch is an unknown record. A view, made by a revision;
 # `kept_reason` is what indexes have, and is never shown.
+_OF_CALLER = (
+    *("pk", "id", "workspace_connector_pk", "workspace_pk", "message_id", "message_type", "direction", "mode", "run"),
+    *("occurred_at", "received_at", "processed_at", "outcome", "reason", "problems", "counts", "body", "sync_run_pk"),
+)
 sync_messages_of_caller = Table(
     "sync_messages_of_caller",
     MetaData(),
-    Column("pk", BigInteger),
-    Column("id", UUID(as_uuid=True)),
-    Column("workspace_connector_pk", BigInteger),
-    Column("workspace_pk", BigInteger),
-    Column("message_id", UUID(as_uuid=True)),
-    Column("message_type", Text),
-    Column("direction", direction_enum),
-    Column("mode", Text),
-    Column("run", Text),
-    Column("occurred_at", instant),
-    Column("received_at", instant),
-    Column("processed_at", instant),
-    Column("outcome", Text),
-    Column("reason", Text),
+    *(Column(name, sync_messages.c[name].type) for name in _OF_CALLER),
     Column("kept_reason", Text),
-    Column("problems", JSONB),
     Column("all_problems", JSONB),
-    Column("counts", JSONB),
-    Column("body", Text),
-    Column("sync_run_pk", BigInteger),
     schema=INFRASTRUCTURE,
 )
 
@@ -159,8 +146,8 @@ waiting_for = Table(
         "message_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.sync_messages.pk", ondelete="CASCADE"), primary_key=True
     ),
     Column("type", Text, primary_key=True),
-    Column("id", UUID(as_uuid=True), primary_key=True),
-    Index("idx_waiting_for_type_id", "type", "id"),
+    Column("id", public_id, primary_key=True),
+    index("idx_waiting_for_type_id", "type", "id"),
     schema=INFRASTRUCTURE,
 )
 
@@ -180,8 +167,8 @@ def _runs_of(parent: str) -> Iterator[Index]:
 sync_runs = Table(
     "sync_runs",
     metadata,
-    Column("pk", BigInteger, Identity(always=True), primary_key=True),
-    Column("id", UUID(as_uuid=True), nullable=False, unique=True, server_default=text("uuidv7()")),
+    pk(),
+    id_(),
     Column("workspace_connector_pk", BigInteger, nullable=False),
     Column("workspace_pk", BigInteger, nullable=False),
     Column("run", Text, nullable=False),
@@ -189,25 +176,22 @@ sync_runs = Table(
     # How many others its `run.completed` names; NULL until that has come.
     Column("messages_expected", Integer),
     # Of the others, without its `run.completed`.
-    _count("messages_applied"),
-    _count("messages_parked"),
+    count("messages_applied"),
+    count("messages_parked"),
     # By type: named, made, linked, ended; what its snapshot ended is among these.
-    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    json("counts"),
     # As it is shown; NULL where its `run.completed` has none, or has not come.
     Column("snapshot", JSONB),
     Column("occurred_at", instant),
-    Column("started_at", instant, nullable=False, server_default=text("now()")),
+    now("started_at"),
     Column("completed_at", instant),
     # By record type the last row that was there when its first message came, and when that was (`at`).
-    Column("noted", JSONB, nullable=False, server_default=text("'{}'")),
+    json("noted"),
     # Its latest `run.completed`, and which message has undone it.
     Column("completed_by_pk", BigInteger),
     Column("reverted_by_pk", BigInteger),
-    CheckConstraint(
-        "state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')",
-        name="state",
-    ),
-    Index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
+    CheckConstraint("state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')", name="state"),
+    index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
     *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
     schema=INFRASTRUCTURE,
 )
@@ -220,8 +204,8 @@ connector_state = Table(
     Column("last_synced_at", instant),
     Column("last_changed_at", instant),
     Column("last_failed_at", instant),
-    _count("parked_messages"),
-    _count("live_rows"),
+    count("parked_messages"),
+    count("live_rows"),
     # What is known of its rhythm: the last 21 syncs, and a number for the run of each, NULL where it has none.
     Column("syncs", ARRAY(instant), nullable=False, server_default=text("'{}'")),
     Column("sync_runs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
@@ -236,11 +220,7 @@ connector_state = Table(
     # NULL until something was said of it. What holds, and when that changes by itself, or earlier.
     Column("health_reasons", JSONB),
     Column("health_changes_at", instant),
-    Index(
-        "idx_connector_state_health_changes",
-        "health_changes_at",
-        postgresql_where=text("health_changes_at IS NOT NULL"),
-    ),
+    index("idx_connector_state_health_changes", "health_changes_at", where="health_changes_at IS NOT NULL"),
     schema=INFRASTRUCTURE,
 )
 
@@ -255,7 +235,7 @@ fleet = Table(
     Column("silent_until", instant),
     # What was counted, and when: NULL before the first time.
     Column("as_of", instant),
-    Column("counted", JSONB, nullable=False, server_default=text("'{}'")),
+    json("counted"),
     CheckConstraint("pk = 1", name="one"),
     schema=INFRASTRUCTURE,
 )
@@ -267,7 +247,7 @@ connector_rows = Table(
     Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, primary_key=True),
     Column("direction", direction_enum, primary_key=True),
-    _count("live"),
+    count("live"),
     schema=INFRASTRUCTURE,
 )
 
@@ -279,7 +259,7 @@ connector_activity = Table(
     Column("date", Date, primary_key=True),
     Column("type", Text, primary_key=True),
     Column("direction", direction_enum, primary_key=True),
-    _count("linked"),
-    _count("ended"),
+    count("linked"),
+    count("ended"),
     schema=INFRASTRUCTURE,
 )

@@ -10,16 +10,24 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, T
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
-from wellspring.models.base import SCHEMA, direction_enum, instant, metadata, standard_columns
+from wellspring.models.base import LIVE, SCHEMA, direction_enum, index, instant, metadata, standard_columns
 from wellspring.models.walks import ListIndex, indexes, of_one
 from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
 
-LIVE = text("deleted_at IS NULL")
+
+def table(name: str, *own: SchemaItem) -> Table:
+    """Return a table of the ledger with the columns that each has, and its `own` ones."""
+    return Table(name, metadata, *standard_columns(), *own, schema=SCHEMA)
 
 
-def reference(column: str, table: str, *, required: bool = True) -> Column[int]:
-    """Return a foreign key column named `column` to `table`'s pk."""
-    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{table}.pk", onupdate="CASCADE"), nullable=not required)
+def reference(column: str, parents: str, *, required: bool = True) -> Column[int]:
+    """Return a foreign key column to the pk of the table of `parents`."""
+    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{parents}.pk", onupdate="CASCADE"), nullable=not required)
+
+
+def one_live(name: str, *columns: str) -> Index:
+    """Return the index by which of rows with the same parents one is live."""
+    return index(name, *columns, unique=True, where=LIVE)
 
 
 def fed_columns() -> list[Column[object]]:
@@ -27,10 +35,7 @@ def fed_columns() -> list[Column[object]]:
 
     `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
     """
-    return [
-        Column("source", Text),
-        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
-    ]
+    return [Column("source", Text), Column("source_version", BigInteger, nullable=False, server_default=text("0"))]
 
 
 def folded_name() -> Column[str]:
@@ -38,17 +43,15 @@ def folded_name() -> Column[str]:
     return Column(FOLDED, Text(collation="C"), nullable=False, server_default=text("''"))
 
 
-def listed(table: str, parent: str | None, *, named: bool = True) -> Iterator[SchemaItem]:
-    """Yield the indexes that lists of a parent are read by: of some workspaces, or of all there are."""
+def listed(name: str, parent: str | None, *, named: bool = True) -> Iterator[SchemaItem]:
+    """Yield the indexes that lists of a table are read by: of some workspaces, or of all there are."""
+    yield from indexes(name, parent, "workspace" if parent else "")
     if parent:
-        yield from indexes(table, parent, "workspace")
-        yield ListIndex(None, "created_at", live=True).index(f"idx_{table}_created_live")
-    else:
-        yield from indexes(table, None, "")
-    if named and parent:
-        yield ListIndex(parent, FOLDED, live=True).index(f"idx_{table}_workspace_name_live")
+        yield ListIndex(None, "created_at", live=True).index(f"idx_{name}_created_live")
+    if parent and named:
+        yield ListIndex(parent, FOLDED, live=True).index(f"idx_{name}_workspace_name_live")
     if named:
-        yield ListIndex(None, FOLDED, live=True).index(f"idx_{table}_name_live")
+        yield ListIndex(None, FOLDED, live=True).index(f"idx_{name}_name_live")
 
 
 def told_columns(resource: Resource) -> list[Column[Any]]:
@@ -63,17 +66,8 @@ def told_columns(resource: Resource) -> list[Column[Any]]:
 
 def catalogue_table(resource: Resource, *own: SchemaItem) -> Table:
     """Return the table of a named resource of no workspace: its attributes, and what is its `own`."""
-    return Table(
-        resource.table,
-        metadata,
-        *standard_columns(),
-        *fed_columns(),
-        *told_columns(resource),
-        folded_name(),
-        *own,
-        *listed(resource.table, None),
-        schema=SCHEMA,
-    )
+    columns = (*fed_columns(), *told_columns(resource), folded_name())
+    return table(resource.table, *columns, *own, *listed(resource.table, None))
 
 
 workspaces = catalogue_table(OWN_WORKSPACE)
@@ -88,10 +82,8 @@ def record_table(record: Resource, *own: Column[object]) -> Table:
 
     `migrations.support.create_record` makes it in a database.
     """
-    return Table(
+    return table(
         record.table,
-        metadata,
-        *standard_columns(),
         *fed_columns(),
         *told_columns(record),
         *own,
@@ -99,7 +91,6 @@ def record_table(record: Resource, *own: Column[object]) -> Table:
         *(Index(None, parent.column) for parent in record.to_one),
         *([folded_name()] if record.named else []),
         *(listed(record.table, "workspace_pk", named=record.named is not None) if record.operations else ()),
-        schema=SCHEMA,
     )
 
 
@@ -110,10 +101,8 @@ _tables = {record.type: record_table(record, *_own.get(record.type, ())) for rec
 peoples = _tables["people"]
 
 # Credentials are kept elsewhere, on purpose: no column here could leak them.
-workspace_connectors = Table(
+workspace_connectors = table(
     "workspace_connectors",
-    metadata,
-    *standard_columns(),
     *fed_columns(),
     reference("workspace_pk", "workspaces"),
     reference("connector_pk", "connectors"),
@@ -123,37 +112,19 @@ workspace_connectors = Table(
     Column("health", Text, nullable=False, server_default=text("'new'")),
     Index(None, "workspace_pk"),
     Index(None, "connector_pk"),
-    Index(
-        "idx_workspace_connectors_workspace_health_live",
-        "workspace_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
-    ),
+    index("idx_workspace_connectors_workspace_health_live", "workspace_pk", "health", "created_at", "pk", where=LIVE),
     # Of all workspaces: how well they are, in all and by tool.
-    Index("idx_workspace_connectors_health_live", "health", "created_at", "pk", postgresql_where=LIVE),
-    Index(
-        "idx_workspace_connectors_connector_health_live",
-        "connector_pk",
-        "health",
-        "created_at",
-        "pk",
-        postgresql_where=LIVE,
-    ),
+    index("idx_workspace_connectors_health_live", "health", "created_at", "pk", where=LIVE),
+    index("idx_workspace_connectors_connector_health_live", "connector_pk", "health", "created_at", "pk", where=LIVE),
     *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
-    schema=SCHEMA,
 )
 
-workspace_groups = Table(
+workspace_groups = table(
     "workspace_groups",
-    metadata,
-    *standard_columns(),
     Column("name", Text, nullable=False),
     reference("created_by_pk", "peoples", required=False),
     Index(None, "created_by_pk"),
-    schema=SCHEMA,
 )
 
 
@@ -166,10 +137,8 @@ def _membership_columns() -> list[Column[object] | CheckConstraint]:
     ]
 
 
-workspace_memberships = Table(
+workspace_memberships = table(
     "workspace_memberships",
-    metadata,
-    *standard_columns(),
     *fed_columns(),
     reference("people_pk", "peoples"),
     reference("workspace_pk", "workspaces"),
@@ -179,26 +148,16 @@ workspace_memberships = Table(
     *listed("workspace_memberships", "workspace_pk", named=False),
     # Who was a member is asked, too.
     *of_one("workspace_memberships", "people_pk", "people", also_dead=True),
-    schema=SCHEMA,
 )
 
-workspace_group_memberships = Table(
+workspace_group_memberships = table(
     "workspace_group_memberships",
-    metadata,
-    *standard_columns(),
     reference("people_pk", "peoples"),
     reference("workspace_group_pk", "workspace_groups"),
     *_membership_columns(),
-    Index(
-        "workspace_group_memberships_people_group_active_unique",
-        "people_pk",
-        "workspace_group_pk",
-        unique=True,
-        postgresql_where=LIVE,
-    ),
+    one_live("workspace_group_memberships_people_group_active_unique", "people_pk", "workspace_group_pk"),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
     *indexes("workspace_group_memberships", None, ""),
-    schema=SCHEMA,
 )

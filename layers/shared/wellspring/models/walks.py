@@ -70,8 +70,8 @@ def indexes(
 ) -> Iterator[SchemaItem]:
     """Yield the indexes by which a list in either half, by any time and of either direction is read.
 
-    `short` is what the indexes' names call the parent; the rest is `ListIndex`'s. Those of a table with a direction are
-    divided by it: together they are no larger than one undivided.
+    Their names call the parent `short`. Those of a table with a direction are divided by it: together they are no
+    larger than one undivided.
     """
     for time, live in _TIMES:
         for direction in DIRECTIONS if directed else (None,):
@@ -90,10 +90,9 @@ def declared(table: Table) -> dict[ListIndex, str]:
 
 
 def covering_indexes(table: Table, undivided: ListIndex, halves: Sequence[bool]) -> list[ListIndex]:
-    """Return indexes that together hold the rows of a list, each in the list's order.
+    """Return indexes that together hold a list's rows, each in its order; `undivided` would hold both halves.
 
-    `undivided` would hold both halves. Where no index has the order, those are the halves (the live rows, the dead
-    ones, or both), and are sorted.
+    Where no index has the order, those are the halves (the live rows, the dead ones, or both), and are sorted.
     """
     there, found = declared(table), list[ListIndex]()
     if "deleted_at" not in table.c or {*halves} == {True, False}:

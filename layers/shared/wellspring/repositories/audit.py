@@ -41,16 +41,7 @@ def add(
     *,
     note: str | None = None,
 ) -> None:
-    """Add one row.
-
-    Args:
-        transaction: the scope of the write.
-        caller: who wrote, as `access.principal.name_of` says it.
-        operation: what they did.
-        resource_type: the JSON:API type of what they wrote.
-        id_: its public id.
-        note: why they did it.
-    """
+    """Add one row: who wrote, as `access.principal.name_of` says it; what they did, and why, to which resource."""
     values = {"caller": caller, "operation": operation, "resource_type": resource_type, "resource_id": id_}
     transaction.execute(_statement(resource_type), {**values, "note": note})
 
@@ -58,11 +49,7 @@ def add(
 def of_reading(operation: str, resource_type: str, id_: UUID | None, workspaces: Sequence[UUID]) -> WireStatement:
     """Return what adds a row for each workspace that an operator's request names, or one where it names none.
 
-    Args:
-        operation: what is read.
-        resource_type: the JSON:API type of it.
-        id_: the public id that the request names; None for a list.
-        workspaces: which.
+    `id_` is the public id that it names; None for a list.
     """
     named = None if id_ is None else str(id_)
     return WireStatement(NOTE_READING, (operation, resource_type, named, f"{{{','.join(map(str, workspaces))}}}"))

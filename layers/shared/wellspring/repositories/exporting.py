@@ -9,36 +9,17 @@ statement. Rows are walked by what never changes of them, so each that was there
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    Table,
-    bindparam,
-    case,
-    cast,
-    func,
-    literal_column,
-    select,
-    text,
-    true,
-    tuple_,
-    union,
-    union_all,
-)
-from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.types import Text
+from sqlalchemy import Connection, Table, TextClause, text
 
 from wellspring.models import junctions, parents, table_of
 from wellspring.repositories.ledger.columns import attribute_of, target_table
 from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import MESSAGE_OUTCOMES, Resource, ledgers, records, resource_of
 
+# Connector by connector, as rows of the workspace, or as what rows of it have named.
 type Walked = Literal["connector", "workspace", "named"]
 
 # Nothing has been made before this, by no pk.
@@ -47,13 +28,7 @@ BEGINNING = "-infinity"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows of one type that stand together in an export.
-
-    Attributes:
-        name: by which a checkpoint calls it.
-        resource: the type.
-        walked: `connector` by connector, as rows of the `workspace`, or as what rows of it have `named`.
-    """
+    """Rows of one type that stand together in an export; a checkpoint calls them by the name."""
 
     name: str
     resource: Resource
@@ -62,12 +37,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a walk through a section stands: behind this row.
+    """Where a walk through a section stands: behind the row of that pk and time, as Postgres writes it.
 
-    Attributes:
-        parent: the connector's pk; 0 elsewhere, and where none has been begun.
-        time: of the row's making, as Postgres writes it.
-        pk: the row's.
+    `parent` is the connector's pk; 0 elsewhere, and where none has been begun.
     """
 
     parent: int = 0
@@ -77,12 +49,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a section.
+    """Rows of a section, each with its id, attributes, and `<relationship>_id` of each to-one relationship.
 
-    Attributes:
-        rows: what each shows: the id, the attributes, and `<relationship>_id` of each to-one relationship.
-        place: where the next page begins.
-        is_last: whether there is none.
+    The next page begins at `place`, unless this is the last.
     """
 
     rows: Sequence[Row]
@@ -114,22 +83,11 @@ SELECT min(pk) FROM {parents.workspace_connectors} WHERE workspace_pk = :workspa
 
 def workspace_pk(transaction: Connection, id_: UUID) -> int | None:
     """Return the pk of a workspace, which may be tombstoned; None where there never was one."""
-    found = transaction.execute(_WORKSPACE, {"id": id_}).one_or_none()
-    return None if found is None else int(found.pk)
+    return transaction.execute(_WORKSPACE, {"id": id_}).scalar_one_or_none()
 
 
 def page(transaction: Connection, workspace: int, section: Section, place: Place, most: int) -> Page:
-    """Read the next rows of a section.
-
-    Args:
-        transaction: one whose scope is `access.principal.export_scope` of the workspace.
-        workspace: its pk.
-        section: one of `sections`.
-        place: where the page before has ended.
-        most: how many rows.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Read the next rows of a section in a transaction whose scope is `access.principal.export_scope`."""
     if section.walked != "connector":
         return _read(transaction, section, {"workspace": workspace}, place, most)
     rows: list[Row] = []
@@ -155,115 +113,94 @@ def _read(transaction: Connection, section: Section, of: Mapping[str, int], plac
     return Page(rows, last, is_last=len(rows) < most)
 
 
-_MOST = bindparam("most", type_=BigInteger)
-_PK = bindparam("pk", type_=BigInteger)
-_OF_WORKSPACE = bindparam("workspace", type_=BigInteger)
+# Of each half that an index has by itself as many as are wanted; the first of those are the page.
+_HALF = """
+(SELECT {columns} FROM {table} AS found
+  WHERE {of} AND {half} AND (found.{time}, found.pk) > (CAST(:time AS timestamptz), CAST(:pk AS bigint))
+  ORDER BY found.{time}, found.pk LIMIT CAST(:most AS bigint))"""
+_WALKED = "SELECT * FROM ({halves}) AS every_half ORDER BY {time}, pk LIMIT CAST(:most AS bigint)"
+# Rows that rows of the workspace name, and that are none of its own.
+_NAMED = """
+SELECT {columns} FROM {table} AS found
+ WHERE {of} AND found.pk > CAST(:pk AS bigint) ORDER BY found.pk LIMIT CAST(:most AS bigint)"""
+_PAGE = """
+SELECT row.id, {shown}, CAST(row.{time} AS text) AS walk_time, row.pk AS walk_pk
+  FROM ({walk}) AS row
+ ORDER BY {order}"""
+_OF_WORKSPACE = "{}.workspace_pk = CAST(:workspace AS bigint)"
+# As wherever provenance is shown: of both its parents (contract, section 3).
+_OF_CONNECTOR = """
+found.workspace_connector_pk = CAST(:parent AS bigint)
+AND (SELECT record.workspace_pk FROM {records} AS record WHERE record.pk = found.{column}) = CAST(:workspace AS bigint)
+"""
 
 
-@cache
-def _statement(section: Section) -> Select[Any]:
-    resource = section.resource
-    table = table_of(resource.table)
-    walk = _named(section, table) if section.walked == "named" else _halves(section, table)
-    row = walk.subquery("row")
-    columns = [
-        *(column.label(name) for name, column in _attributes(resource)),
-        *(column.label(f"{name}_id") for name, column in _linkage(section, row)),
-    ]
-    made = row.c[resource.times[0]]
-    return select(row.c.id, *columns, cast(made, Text).label("walk_time"), row.c.pk.label("walk_pk")).order_by(
-        *([] if section.walked == "named" else [made]), row.c.pk
-    )
+def _naming(table: Table, column: str) -> str:
+    """Return the pks that the workspace's own rows name."""
+    return f"SELECT own.{column} FROM {table} AS own WHERE {_OF_WORKSPACE.format('own')}"
 
 
-def _halves(section: Section, table: Table) -> Select[Any]:
-    """Select the next rows of a parent: of each half that an index has by itself as many, and of those the first."""
-    is_message, time_of = "received_at" in table.c, section.resource.times[0]
-    made = table.c[time_of]
-    of: ColumnElement[bool]
-    if section.walked == "connector":
-        record = section.resource.parents[0]
-        parent = target_table(record)
-        tenant = select(parent.c.workspace_pk).where(parent.c.pk == table.c[record.column]).scalar_subquery()
-        # As wherever provenance is shown: of both its parents (contract, section 3).
-        of = (table.c.workspace_connector_pk == bindparam("parent", type_=BigInteger)) & (tenant == _OF_WORKSPACE)
-    else:
-        of = table.c.workspace_pk == _OF_WORKSPACE
-    time = cast(bindparam("time", type_=Text), TIMESTAMP(timezone=True))
-    behind = tuple_(made, table.c.pk) > tuple_(time, _PK)
-    halves: list[ColumnElement[bool]] = [true()]
-    if is_message:
-        halves = [table.c.outcome == literal_column(f"'{outcome}'") for outcome in MESSAGE_OUTCOMES]
-    elif section.resource.has_tombstones:
-        halves = [table.c.deleted_at.is_(None), table.c.deleted_at.is_not(None)]
-    pieces = [
-        select(select(table).where(of, half, behind).order_by(made, table.c.pk).limit(_MOST).subquery())
-        for half in halves
-    ]
-    both = union_all(*pieces).subquery("both")
-    walked = both.c[time_of]
-    return select(both).order_by(walked, both.c.pk).limit(_MOST)
-
-
-def _named(section: Section, table: Table) -> Select[Any]:
-    """Select the next rows that rows of the workspace name, and that are none of its own."""
-    workspaces = parents.workspaces.c.pk == _OF_WORKSPACE
-    match section.resource.type:
-        case "workspace":
-            return select(table).where(workspaces, table.c.pk > _PK).order_by(table.c.pk).limit(_MOST)
-        case "people":
-            elsewhere = table.c.workspace_pk != _OF_WORKSPACE
-            return _among(table, union(*_people())).where(elsewhere)
-        case type_:
-            return _among(table, _pks(*_NAMING[type_]))
-
-
-# The table and the column by which the workspace's own rows name one of a type.
-_NAMING: Mapping[str, tuple[Table, str]] = {
-    "connector": (parents.workspace_connectors, "connector_pk"),
-    "provider": (junctions.workspace_providers, "provider_pk"),
-    "workspace_group": (junctions.workspace_group_workspaces, "workspace_group_pk"),
+_NAMED_OF = {
+    "workspace": "found.pk = CAST(:workspace AS bigint)",
+    "connector": f"found.pk IN ({_naming(parents.workspace_connectors, 'connector_pk')})",
+    "provider": f"found.pk IN ({_naming(junctions.workspace_providers, 'provider_pk')})",
+    "workspace_group": f"found.pk IN ({_naming(junctions.workspace_group_workspaces, 'workspace_group_pk')})",
+    "people": f"""
+found.workspace_pk <> CAST(:workspace AS bigint) AND found.pk IN (
+   {_naming(parents.workspace_memberships, "people_pk")}
+    UNION {_naming(junctions.workspace_group_workspaces, "created_by_pk")}
+    UNION
+   SELECT made.created_by_pk
+     FROM {parents.workspace_groups} AS made
+     JOIN {junctions.workspace_group_workspaces} AS own ON own.workspace_group_pk = made.pk
+    WHERE {_OF_WORKSPACE.format("own")})""",
 }
 
 
-def _pks(table: Table, column: str) -> Select[Any]:
-    return select(table.c[column]).where(table.c.workspace_pk == _OF_WORKSPACE)
+@cache
+def _statement(section: Section) -> TextClause:
+    resource, table = section.resource, table_of(section.resource.table)
+    time = resource.times[0]
+    of = {"table": table, "columns": ", ".join(f"found.{column.name}" for column in table.c), "time": time}
+    if section.walked == "named":
+        walk, order = _NAMED.format(of=_NAMED_OF[resource.type], **of), "row.pk"
+    else:
+        of["of"] = _OF_WORKSPACE.format("found")
+        if section.walked == "connector":
+            record = resource.parents[0]
+            of["of"] = _OF_CONNECTOR.format(records=target_table(record), column=record.column)
+        halves = " UNION ALL ".join(_HALF.format(half=half, **of) for half in _halves(resource))
+        walk, order = _WALKED.format(halves=halves, time=time), f"row.{time}, row.pk"
+    shown = ", ".join(f"{column} AS {name}" for name, column in (*_attributes(resource), *_linkage(section)))
+    return text(_PAGE.format(shown=shown, walk=walk, time=time, order=order))
 
 
-def _people() -> Iterator[Select[Any]]:
-    enrolments, groups = junctions.workspace_group_workspaces, parents.workspace_groups
-    yield _pks(parents.workspace_memberships, "people_pk")
-    yield _pks(enrolments, "created_by_pk")
-    yield (
-        select(groups.c.created_by_pk)
-        .join(enrolments, enrolments.c.workspace_group_pk == groups.c.pk)
-        .where(enrolments.c.workspace_pk == _OF_WORKSPACE)
-    )
+def _halves(resource: Resource) -> Sequence[str]:
+    if resource.tenancy == "message":
+        return [f"found.outcome = '{outcome}'" for outcome in MESSAGE_OUTCOMES]
+    return ["found.deleted_at IS NULL", "found.deleted_at IS NOT NULL"] if resource.has_tombstones else ["true"]
 
 
-def _among(table: Table, pks: Any) -> Select[Any]:
-    return select(table).where(table.c.pk.in_(pks), table.c.pk > _PK).order_by(table.c.pk).limit(_MOST)
-
-
-def _attributes(resource: Resource) -> Iterator[tuple[str, Any]]:
+def _attributes(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield what a person of the workspace would be shown of `row` if they asked for it by its id."""
     for said in resource.attributes:
         if said.computed or said.service_only:
             continue
-        column: Any = literal_column(attribute_of(said.column or said.name))
+        column = attribute_of(said.column or said.name)
         if resource.tenancy == "message" and said.name == "reason":
             # To a person a tenant mismatch looks like an unknown record (contract, section 7).
-            column = case((column == "tenant_mismatch", literal_column("'unknown_record'")), else_=column)
+            column = f"CASE WHEN {column} = 'tenant_mismatch' THEN 'unknown_record' ELSE {column} END"
         elif said.kind == "problems":
-            column = func.wellspring.shown_problems(column, literal_column("false"))
+            column = f"wellspring.shown_problems({column}, false)"
         yield said.name, column
 
 
-def _linkage(section: Section, row: FromClause) -> Iterator[tuple[str, Any]]:
+def _linkage(section: Section) -> Iterator[tuple[str, str]]:
     """Yield the ids of what a row's to-one relationships lead to; not whose a person of elsewhere is."""
     for relationship in section.resource.to_one:
         if section.walked == "named" and relationship.name == "workspace":
             continue
-        target = target_table(relationship).alias()
-        found = select(target.c.id).where(target.c.pk == row.c[relationship.column])
-        yield relationship.name, found.scalar_subquery()
+        found = (
+            f"SELECT target.id FROM {target_table(relationship)} AS target WHERE target.pk = row.{relationship.column}"
+        )
+        yield f"{relationship.name}_id", f"({found})"

@@ -36,16 +36,8 @@ def make(
 ) -> ValueRow | None:
     """Insert a group, its owner's membership, and the enrolments of workspaces.
 
-    Args:
-        transaction: the scope to write in.
-        principal: the caller.
-        name: the group's name.
-        owner_pk: the person who makes it and becomes its owner.
-        workspace_pks: the workspaces to enrol.
-
-    Returns:
-        The group's `id` and attributes; None where the caller does not see one of the workspaces any more, and then
-        this is to be rolled back.
+    Returns its `id` and attributes; None where the caller does not see one of the workspaces any more, and then this is
+    to be rolled back.
     """
     shown = shown_in_lists(WORKSPACE_GROUP)
     made = statement({}, MADE.format(shown=", ".join(selected(shown))), ["pk", *shown])
@@ -131,14 +123,8 @@ def workspaces_page(
 ) -> Slice:
     """Read one page of the workspaces that are enrolled in the group that a query names, by their enrolment.
 
-    Args:
-        transaction: the scope to read in.
-        principal: the caller; of a group that they do not see there is nothing.
-        query: what is asked for.
-        position: the enrolment to continue from, or None for the end of the list.
-
-    Returns:
-        Workspaces, each with `enrolled_at`, `enrolment_id` and `place`: where it stands.
+    Of a group that the caller does not see there is nothing. Each workspace has `enrolled_at`, `enrolment_id` and
+    `place`, which a `position` to continue from is made of.
     """
     page = _workspaces_statement(
         person=isinstance(principal, Person), placed=position is not None, backward=query.backward
@@ -161,12 +147,8 @@ def workspaces_counted(transaction: Transaction, principal: Principal, query: Li
 def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Compiled:
     visible, way = Visibility(person=person), "DESC" if backward else "ASC"
     rows, ahead, behind = _workspaces(visible), *(("<", ">=") if backward else (">", "<="))
-    page = rows + (PLACED.format(operator=ahead) if placed else "") + IN_ORDER.format(way=way)
-    columns, source, parts = (
-        [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"],
-        "page",
-        {"page": page},
-    )
+    parts = {"page": rows + (PLACED.format(operator=ahead) if placed else "") + IN_ORDER.format(way=way)}
+    columns, source = [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"], "page"
     if placed:
         columns, source = ["behind", *columns], "behind LEFT JOIN page ON true"
         parts["behind"] = f"SELECT EXISTS ({rows}{PLACED.format(operator=behind)}) AS behind"
@@ -177,8 +159,7 @@ def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Comp
 @lru_cache(maxsize=2)
 def _workspaces_counted_statement(*, person: bool) -> Compiled:
     visible = Visibility(person=person)
-    counted = COUNTED.format(rows=_workspaces(visible))
-    return statement(visible.queries, counted, ["count"])
+    return statement(visible.queries, COUNTED.format(rows=_workspaces(visible)), ["count"])
 
 
 def _workspaces(visible: Visibility) -> str:

@@ -24,12 +24,7 @@ LONGEST_PAUSE_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was forgotten.
-
-    Attributes:
-        rows: how many events.
-        dropped: how many of them were never published.
-    """
+    """How many events were forgotten, and how many of them had never been published."""
 
     rows: int
     dropped: int
@@ -74,11 +69,8 @@ def take(transaction: Transaction, most: int) -> list[Mapping[str, Any]]:
 def note(transaction: Transaction, published: Sequence[int], refused: Sequence[int], untried: Sequence[int]) -> None:
     """Write down what became of events that were taken, by their sequence.
 
-    Args:
-        transaction: the scope to write in.
-        published: they are on the bus.
-        refused: they are tried again after a pause, which is twice as long each time.
-        untried: they are as if they had not been taken.
+    Those that were refused are tried again after a pause, which is twice as long each time; those that were untried are
+    as if they had not been taken.
     """
     values = {"published": array(published), "refused": array(refused), "untried": array(untried)}
     transaction.execute(_NOTE, values)

@@ -34,6 +34,7 @@ _MEMBERSHIPS = {
     "workspace_groups": ("core_api.workspace_group_memberships", "workspace_group_pk"),
 }
 NO_ROLES = "'{}'::text[]"
+_WHO = statement({}, WHO, ["pk"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,9 @@ def visible_workspaces(transaction: Transaction, principal: Principal, ids: Sequ
 def find(
     transaction: Transaction, principal: Principal, wanted: Iterable[tuple[str, UUID]]
 ) -> dict[tuple[str, UUID], Parent]:
-    """Read parents of any types in one statement.
+    """Read parents of any types in one statement: those that are live and that the caller sees, by type and id.
 
     What the caller sees is computed whether the ids are there or not, so that time does not tell one from the other.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        wanted: each as type and public id.
-
-    Returns:
-        Those that are live and that the caller sees, by type and id.
     """
     ids: dict[str, list[UUID]] = {}
     for type_, id_ in wanted:
@@ -112,12 +105,7 @@ def caller_pk(transaction: Transaction, caller: Person) -> int | None:
 
 
 def _pk(transaction: Transaction, caller: Person) -> int | None:
-    return _who_statement().execute(transaction, parameters(caller)).scalar_one_or_none()
-
-
-@lru_cache(maxsize=1)
-def _who_statement() -> Compiled:
-    return statement({}, WHO, ["pk"])
+    return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
 
 
 @lru_cache(maxsize=64)

@@ -46,16 +46,9 @@ RETURNING {{shown}}, row.xmax = 0 AS is_new -- a row that this statement has jus
 def add(
     transaction: Transaction, principal: Principal, resource: Resource, values: Mapping[str, object]
 ) -> ValueRow | None:
-    """Insert one row.
+    """Insert one row; `values` are its columns, foreign keys among them.
 
-    Args:
-        transaction: the scope to write in.
-        principal: the caller.
-        resource: its type.
-        values: its columns, foreign keys among them.
-
-    Returns:
-        Its `id` and attributes; None, and nothing is inserted, where the caller does not see a parent any more.
+    Returns its `id` and attributes; None, and nothing is inserted, where the caller does not see a parent any more.
     """
     added = _add_statement(resource, tuple(values), person=isinstance(principal, Person))
     return value_row(added.execute(transaction, {**values, **parameters(principal)}))
@@ -64,18 +57,10 @@ def add(
 def change(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID, values: Mapping[str, object]
 ) -> ValueRow | None:
-    """Update one row, which the transaction holds.
+    """Change these columns of one row, which the transaction holds, and `updated_at` with them.
 
-    Args:
-        transaction: the scope to write in.
-        principal: the caller.
-        resource: its type.
-        id_: its public id.
-        values: the columns to change; `updated_at` changes with them.
-
-    Returns:
-        Its `id` and attributes; None, and nothing is changed, where it would end before it began, or in the future of
-        the database's clock; where it would live again under a parent that is gone; and where nobody sees it any more.
+    Returns its `id` and attributes; None, and nothing is changed, where it would end before it began, or in the future
+    of the database's clock; where it would live again under a parent that is gone; and where nobody sees it any more.
     """
     ended = values.get("deleted_at")
     changed = _change_statement(
@@ -107,19 +92,10 @@ def choose_provider(
     is_selected: bool | None,
     is_matched: bool | None,
 ) -> tuple[ValueRow, bool] | None:
-    """Make the live row of a workspace and a provider, or change the one there is: race-free.
+    """Make the live row of a workspace and a provider, by their `keys`, or change the one there is: race-free.
 
-    Args:
-        transaction: the scope to write in.
-        principal: the caller.
-        resource: the workspace provider's declaration.
-        keys: `workspace_pk` and `provider_pk`.
-        is_selected: None leaves it as it is; in a new row, false.
-        is_matched: the same; a selected provider is always matched.
-
-    Returns:
-        The row's `id` and attributes; whether it was made. None, and nothing is written, where the caller does not see
-        the workspace any more, or the provider is gone.
+    What is None stays as it is, and is false in a new row. Returns the row's `id` and attributes, and whether it was
+    made; None, and nothing is written, where the caller does not see the workspace any more, or the provider is gone.
     """
     values = {**keys, "selected": is_selected, "matched": is_matched, **parameters(principal)}
     chosen = _choose_statement(resource, person=isinstance(principal, Person))
@@ -128,13 +104,7 @@ def choose_provider(
 
 
 def _are_seen(resource: Resource, visible: Visibility, pks: Mapping[str, str]) -> str:
-    """Return the condition that the parents of a row are live and that the caller sees them.
-
-    Args:
-        resource: the row's type.
-        visible: for whom.
-        pks: the foreign keys, by their columns; of those that are not there nothing is asked.
-    """
+    """Return the condition that the parents of a row, as far as `pks` has their columns, are live and seen."""
     conditions = []
     for relationship in resource.parents:
         if relationship.column in pks and relationship.required:

@@ -46,8 +46,7 @@ class Checkpoint:
         finished_at: when the last part was written; None before.
         lines: how many there are.
         parts: the keys of the parts, in their order; together they are one gzip file.
-        section: which section goes on; empty when it is done.
-        place: where in it.
+        section: which section goes on, at `place`; empty when it is done.
     """
 
     workspace: str
@@ -64,12 +63,7 @@ class Checkpoint:
 def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Deadline) -> Checkpoint:
     """Take a turn at an export, the first or another one; one that is done stays as it is.
 
-    Args:
-        shelf: where its files go.
-        workspace: whose ledger; it may be tombstoned.
-        run: the caller's name for the export; another one begins anew.
-        write: makes a line of a row.
-        deadline: a turn ends some time before it.
+    The workspace may be tombstoned; another `run` begins anew; `write` makes a line of a row.
 
     Raises:
         NotFound: there never was such a workspace.

@@ -33,14 +33,7 @@ SPARED_SECONDS = CONNECT_SECONDS + READ_SECONDS + 3.0
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of a portion.
-
-    Attributes:
-        published: how many events are on the bus.
-        refused: how many it did not take.
-        untried: how many there was no time for, or no bus.
-        is_away: whether the bus did not answer.
-    """
+    """How many events of a portion are on the bus, were not taken, and had no time or no bus, as it did not answer."""
 
     published: int
     refused: int
@@ -53,10 +46,8 @@ class Published:
         return self.published + self.refused + self.untried
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    sequence: int
-    content: Mapping[str, Any]
+# An event's sequence, and the event as an entry of the bus.
+type _Entry = tuple[int, Mapping[str, Any]]
 
 
 def publish(bus: Bus, deadline: Deadline) -> Published:
@@ -77,12 +68,12 @@ def publish(bus: Bus, deadline: Deadline) -> Published:
     untried: list[int] = []
     is_away = False
     for batch in _batches([_entry(row) for row in rows]):
-        sequences = [entry.sequence for entry in batch]
+        sequences = [sequence for sequence, _ in batch]
         if is_away or ours.has_passed:
             untried += sequences
             continue
         try:
-            codes = _put(bus, batch)
+            codes = _put(bus, [content for _, content in batch])
         except BusAway as error:
             logger.warning("the bus is away, events wait", extra={"reason": str(error)})
             is_away = True
@@ -120,7 +111,7 @@ def oldest_age(deadline: Deadline) -> float:
 def _entry(row: Mapping[str, Any]) -> _Entry:
     detail = json.dumps(envelope(row), separators=(",", ":"))
     content = {"Source": BUS_SOURCE, "DetailType": row["type"], "Detail": detail, "Time": row["occurred_at"]}
-    return _Entry(row["sequence"], content)
+    return row["sequence"], content
 
 
 def _batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
@@ -128,7 +119,7 @@ def _batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
     batch: list[_Entry] = []
     size = 0
     for entry in entries:
-        more = size_of(entry.content)
+        more = size_of(entry[1])
         if batch and (len(batch) == MOST_ENTRIES or size + more > MOST_BYTES):
             yield batch
             batch, size = [], 0
@@ -138,10 +129,10 @@ def _batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
         yield batch
 
 
-def _put(bus: Bus, batch: Sequence[_Entry]) -> list[str | None]:
+def _put(bus: Bus, batch: Sequence[Mapping[str, Any]]) -> list[str | None]:
     """Send entries together; where none is taken one by one, for it may be the fault of one. Raises `BusAway`."""
     try:
-        return bus.put([entry.content for entry in batch])
+        return bus.put(batch)
     except EntriesRefused as error:
         if len(batch) == 1:
             return [str(error)]

@@ -21,14 +21,9 @@ TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class Recounted:
-    """What a recount found.
+    """What a recount found: of so many connectors the first `TOLD` of what differs, and in how many places.
 
-    Attributes:
-        connectors: how many were compared.
-        differences: the first `TOLD` of what differs.
-        number: how many places differ.
-        last: the connector that it came to; None where it came to none.
-        is_all: whether that was the last one there is.
+    It came to the `last` one; `is_all` says whether that is the last there is.
     """
 
     connectors: int
@@ -56,9 +51,7 @@ def place_of(after: UUID | None, deadline: Deadline) -> int:
 def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
     """Compare the sums of each connector with its rows, until the last one or the time is over; change nothing.
 
-    Args:
-        deadline: when to stop.
-        after: the connector that another recount came to; None to begin.
+    It begins behind the connector `after`, that another recount came to.
 
     Raises:
         NotFound: there is no connector `after`.
@@ -68,12 +61,13 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
     connectors, number = 0, 0
     told: list[Difference] = []
     while not deadline.has_passed:
-        span = with_retries(partial(recounting.recount, after=place, most=TOGETHER), PIPELINE_SCOPE, deadline)
-        connectors += len(span.connectors)
-        number += len(span.differences)
-        told += span.differences[: TOLD - len(told)]
-        if span.connectors:
-            place, last = span.connectors[-1]
-        if len(span.connectors) < TOGETHER:
+        recounted = partial(recounting.recount, after=place, most=TOGETHER)
+        these, differences = with_retries(recounted, PIPELINE_SCOPE, deadline)
+        connectors += len(these)
+        number += len(differences)
+        told += differences[: TOLD - len(told)]
+        if these:
+            place, last = these[-1]
+        if len(these) < TOGETHER:
             return Recounted(connectors, told, number, last, is_all=True)
     return Recounted(connectors, told, number, last, is_all=False)

@@ -30,18 +30,8 @@ class Done:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A part of settling.
-
-    Attributes:
-        name: by which the log calls it.
-        run: does it, until the deadline, each bounded part in its own transaction; `Read` is for what was kept of
-            messages.
-    """
-
-    name: str
-    run: Callable[[Deadline, Read], Done]
+# Does a part, until the deadline, each bounded part in its own transaction; `Read` is for what was kept of messages.
+type Step = Callable[[Deadline, Read], Done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +48,14 @@ class Settled:
 
 
 def _release(deadline: Deadline, read: Read) -> Done:
-    released = releasing.release(deadline, read)
-    applied = released.outcomes["applied"]
-    said = {"applied": applied, "parked": released.outcomes["parked"]}
-    return Done(said, released.is_all, {"Released": applied})
+    outcomes, is_all = releasing.release(deadline, read)
+    said = {"applied": outcomes["applied"], "parked": outcomes["parked"]}
+    return Done(said, is_all, {"Released": outcomes["applied"]})
 
 
 def _resume(deadline: Deadline, read: Read) -> Done:
-    resumed = releasing.resume(deadline, read)
-    return Done({"applied": resumed.outcomes["applied"]}, resumed.is_all)
+    outcomes, is_all = releasing.resume(deadline, read)
+    return Done({"applied": outcomes["applied"]}, is_all)
 
 
 def _expire(deadline: Deadline, _read: Read) -> Done:
@@ -98,19 +87,20 @@ def _tally(deadline: Deadline, _read: Read) -> Done:
     return Done({"connectors": fleet.count(deadline)}, is_all=True)
 
 
-STEPS: tuple[Step, ...] = (
-    Step("release", _release),
-    Step("resume", _resume),
-    Step("sweep", _sweep),
-    Step("expire", _expire),
-    Step("expire_runs", _expire_runs),
+# By the name that the log calls each by, in their order.
+STEPS: Mapping[str, Step] = {
+    "release": _release,
+    "resume": _resume,
+    "sweep": _sweep,
+    "expire": _expire,
+    "expire_runs": _expire_runs,
     # Behind what releases and sweeps, which may be what a connector lacked.
-    Step("judge", _judge),
+    "judge": _judge,
     # Behind what releases, so that nobody is told of what was released a moment later.
-    Step("count", _count),
+    "count": _count,
     # What all the others did is part of it.
-    Step("fleet", _tally),
-)
+    "fleet": _tally,
+}
 
 
 def settle(deadline: Deadline, read: Read) -> Settled:
@@ -118,25 +108,21 @@ def settle(deadline: Deadline, read: Read) -> Settled:
 
     Each has an equal share of the time that is left, so that what a quick one spares is the next one's. A failure is
     logged and told in the answer; it raises nothing.
-
-    Args:
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
     """
     done: dict[str, Done] = {}
     failed: list[str] = []
-    for number, step in enumerate(STEPS):
+    for number, (name, step) in enumerate(STEPS.items()):
         share = Deadline(deadline.seconds / (len(STEPS) - number))
         try:
-            done[step.name] = step.run(share, read)
+            done[name] = step(share, read)
         except DatabaseBusy as error:
             # Somebody writes for longer than was waited for: as usual as it is over soon.
-            logger.warning("a step of settling is left to the next run", extra={"step": step.name} | error.evidence)
-            done[step.name] = Done({}, is_all=False)
+            logger.warning("a step of settling is left to the next run", extra={"step": name} | error.evidence)
+            done[name] = Done({}, is_all=False)
         except WellspringError as error:
-            logger.error("a step of settling failed", extra={"step": step.name, "code": error.code} | error.evidence)
-            failed.append(step.name)
+            logger.error("a step of settling failed", extra={"step": name, "code": error.code} | error.evidence)
+            failed.append(name)
         except Exception as error:  # noqa: BLE001  (whatever it is, the other steps are not concerned)
-            logger.error("unexpected exception in a step of settling", extra={"step": step.name} | describe(error))
-            failed.append(step.name)
+            logger.error("unexpected exception in a step of settling", extra={"step": name} | describe(error))
+            failed.append(name)
     return Settled(done, failed)

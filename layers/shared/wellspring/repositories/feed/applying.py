@@ -6,6 +6,7 @@ deliveries matters (docs/adr/0032). Rows are locked by the one INSERT in the ord
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +24,7 @@ from wellspring.repositories.feed.work import (
     WORKSPACE_CHANGED,
     FeedEvent,
     Verdict,
-    parked,
+    of_another,
 )
 from wellspring.resources import (
     CONNECTOR,
@@ -36,12 +37,19 @@ from wellspring.resources import (
     records,
 )
 
-TEXT = "text"
 _TYPES = {
-    "text": TEXT,
+    "text": "text",
     "texts": "text[]",
     "instant": "timestamptz",
     "direction": f"{direction_enum.schema}.{direction_enum.name}",
+}
+
+
+# The tables whose rows end with a resource, by its type and under the names by which a sweep knows them.
+_ENDS: Mapping[str, tuple[str, ...]] = {
+    PROVIDER.type: ("workspace_providers",),
+    WORKSPACE_CONNECTOR.type: tuple(ledger.table for ledger in ledgers().values()),
+    **{type_: (ledger.table,) for type_, ledger in ledgers().items()},
 }
 
 
@@ -53,54 +61,33 @@ class Fed:
         table: where its rows are.
         attributes: the type of each column that an event sets.
         references: the type of what each reference names; its column is `<reference>_pk`, its member `<reference>_id`.
-        ledgers: the tables whose rows end with it, by the name under which a sweep knows them.
+        ledgers: the tables whose rows end with it.
         unique: a column that two of them may not share.
     """
 
     table: Table
     attributes: Mapping[str, str]
-    references: Mapping[str, str] = field(default_factory=dict)
-    ledgers: tuple[str, ...] = ()
-    unique: str | None = None
+    references: Mapping[str, str]
+    ledgers: tuple[str, ...]
+    unique: str | None
 
 
-_OF_WORKSPACE = {"workspace": "workspace"}
-
-
-def _told(resource: Resource) -> Mapping[str, str]:
-    return {said.name: _TYPES[said.kind] for said in resource.told}
+def _fed(resource: Resource) -> Fed:
+    # Of what is missing, the workspace is waited for first.
+    references = sorted(resource.to_one, key=lambda each: each.name != "workspace")
+    return Fed(
+        table_of(resource.table),
+        {said.name: _TYPES[said.kind] for said in resource.told},
+        {each.name: each.target for each in references},
+        _ENDS.get(resource.type, ()),
+        "slug" if resource is PROVIDER else None,
+    )
 
 
 # In the order in which they are written: what others name comes before them.
 FED: Mapping[str, Fed] = {
-    "workspace": Fed(parents.workspaces, _told(OWN_WORKSPACE)),
-    "connector": Fed(parents.connectors, _told(CONNECTOR)),
-    "provider": Fed(
-        parents.providers,
-        _told(PROVIDER),
-        ledgers=("workspace_providers",),
-        unique="slug",
-    ),
-    **{
-        record.type: Fed(
-            table_of(record.table),
-            _told(record),
-            _OF_WORKSPACE,
-            ledgers=(ledgers()[record.type].table,),
-        )
-        for record in records()
-    },
-    "workspace_connector": Fed(
-        parents.workspace_connectors,
-        _told(WORKSPACE_CONNECTOR),
-        _OF_WORKSPACE | {"connector": "connector"},
-        ledgers=tuple(ledger.table for ledger in ledgers().values()),
-    ),
-    "workspace_membership": Fed(
-        parents.workspace_memberships,
-        _told(WORKSPACE_MEMBERSHIP),
-        _OF_WORKSPACE | {"people": "people"},
-    ),
+    resource.type: _fed(resource)
+    for resource in (OWN_WORKSPACE, CONNECTOR, PROVIDER, *records(), WORKSPACE_CONNECTOR, WORKSPACE_MEMBERSHIP)
 }
 
 # The first half of the keys of advisory locks, "FEED"; the second is a type's place in `FED`.
@@ -111,11 +98,7 @@ _ROUNDS = 5
 
 
 class NeedsExclusive(WellspringError):
-    """Something was deleted that was never seen: the transaction must begin anew, and keep others from making it.
-
-    Attributes:
-        types: of what.
-    """
+    """Something of these `types` was deleted that was never seen: begin anew, and keep others from making it."""
 
     def __init__(self, types: Iterable[str]) -> None:
         super().__init__("The transaction begins anew with other locks.")
@@ -133,7 +116,7 @@ class Change:
     """
 
     verdicts: dict[int, Verdict] = field(default_factory=dict)
-    live: dict[tuple[str, str], int] = field(default_factory=dict)
+    live: Counter[tuple[str, str]] = field(default_factory=Counter)
     revived: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -141,12 +124,7 @@ def lock_types(transaction: Connection, types: Collection[str], exclusive: Colle
     """Keep the making of a resource apart from the deletion of one that was never seen, until the transaction ends.
 
     The two write to different tables, so nothing else lets them meet. Must be the first that takes a lock, but for
-    that of connectors.
-
-    Args:
-        transaction: the scope to write in.
-        types: of the resources that are written.
-        exclusive: those of which nobody else may make one meanwhile.
+    that of connectors. Of the `exclusive` types nobody else may make one meanwhile.
     """
     locks = [
         f"pg_advisory_xact_lock{'' if type_ in exclusive else '_shared'}({_LOCKS}, {number})"
@@ -163,12 +141,6 @@ def lock(
     """Lock what events are judged by: the state of the workspace connectors that they are about, then types.
 
     Connectors come first, in ascending order, as in whoever writes rows of a connector (docs/adr/0052).
-
-    Args:
-        transaction: the scope to write in.
-        events: all that are applied in it.
-        types: as `lock_types` has them.
-        exclusive: likewise.
 
     Raises:
         NeedsExclusive: somebody made one of the connectors while an exclusive lock was waited for. Who has it locked by
@@ -199,9 +171,7 @@ def apply_events(transaction: Connection, events: Mapping[int, FeedEvent], exclu
         events: by a number of the caller's choice, in the order in which they came.
         exclusive: the types that are locked so.
 
-    Raises:
-        NeedsExclusive: try again in a new transaction with these types locked.
-        DBAPIError: SQLAlchemy's.
+    Raises `NeedsExclusive`, and SQLAlchemy's `DBAPIError`.
     """
     change = Change()
     for type_ in FED:
@@ -232,7 +202,7 @@ def _apply_type(
         if kind == "again":
             again[number] = events[number]
         elif kind == "live":
-            change.live[word, type_] = change.live.get((word, type_), 0) + value
+            change.live[word, type_] += value
         elif kind == "revived":
             change.revived.setdefault(type_, []).append(value)
         elif kind != "buried":
@@ -241,19 +211,13 @@ def _apply_type(
 
 
 def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
-    values = event.values
-    row: dict[str, object] = {
-        "number": number,
-        "id": event.subject,
-        "source": event.source,
-        "version": event.version,
-        "deletes": event.action != "upsert",
-    }
+    row: dict[str, object] = {"number": number, "id": event.subject, "source": event.source, "version": event.version}
+    row["deletes"] = event.action != "upsert"
     for name in fed.attributes:
-        value = values.get(name)
+        value = event.values.get(name)
         row[f"new_{name}"] = value.isoformat() if isinstance(value, datetime) else value
     for name in fed.references:
-        row[f"{name}_id"] = values.get(f"{name}_id")
+        row[f"{name}_id"] = event.values.get(f"{name}_id")
     return row
 
 
@@ -262,7 +226,7 @@ def _verdict(kind: str, event: FeedEvent, missing_type: str, missing_key: str) -
         return STALE
     if kind == "waiting":
         return Verdict("waiting", missing=(missing_type, missing_key))
-    return parked(kind, {"code": kind, "type": event.type, "id": event.subject})
+    return of_another(event, kind)
 
 
 @cache
@@ -274,9 +238,10 @@ def _statement(type_: str) -> TextClause:
     resource's events the one with an effect is found by windows over them.
     """
     fed = FED[type_]
-    parts = [_input(fed), _known(type_, fed), _judged(type_, fed), _ranked(), _written(type_, fed), _buried(type_)]
+    parts = [_input(fed), _known(type_, fed), _judged(type_, fed), _RANKED, _written(type_, fed)]
+    parts.append(_BURIED.format(type=type_))
     if fed.ledgers:
-        parts.append(_endings(type_))
+        parts.append(_ENDING.format(type=type_))
     return text(f"WITH {','.join(parts)} {_ANSWER}")
 
 
@@ -392,8 +357,7 @@ judged AS MATERIALIZED (
 
 
 # An event whose resource gets a later version in this batch has no effect, and need not wait for one.
-def _ranked() -> str:
-    return """
+_RANKED = """
 ranked AS MATERIALIZED (
   SELECT judged.*,
          verdict = 'ready'
@@ -444,21 +408,18 @@ written AS (
 )"""
 
 
-def _buried(type_: str) -> str:
-    return f"""
+_BURIED = f"""
 buried AS (
   INSERT INTO {feed.tombstones} AS old (type, id, source, source_version)
-  SELECT '{type_}', id, source, version FROM ranked WHERE is_effect AND deletes AND old_pk IS NULL ORDER BY id
+  SELECT '{{type}}', id, source, version FROM ranked WHERE is_effect AND deletes AND old_pk IS NULL ORDER BY id
       ON CONFLICT (type, id) DO UPDATE SET source_version = excluded.source_version
    WHERE old.source_version < excluded.source_version AND old.source = excluded.source AND old.erased_at IS NULL
   RETURNING id
 )"""
 
-
-def _endings(type_: str) -> str:
-    return f"""
+_ENDING = f"""
 ending AS (
-  INSERT INTO {feed.endings} (type, of_pk) SELECT '{type_}', pk FROM written WHERE is_ended
+  INSERT INTO {feed.endings} (type, of_pk) SELECT '{{type}}', pk FROM written WHERE is_ended
 )"""
 
 

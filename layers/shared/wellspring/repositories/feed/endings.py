@@ -5,7 +5,7 @@ it: one that saw it live and commits later. So it is looked at until whoever cou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -98,22 +98,16 @@ type Ended = dict[int, dict[int, dict[str, int]]]
 type Places = dict[tuple[int, str], tuple[str, int]]
 
 
-def open_endings(transaction: Connection, after: int, most: int, quiet: float) -> list[Ending]:
-    """Lock endings that are not done, behind that of pk `after`; what another sweep has is left to it.
+def open_endings(
+    transaction: Connection, after: int, most: int, quiet: float, *, only_new: bool = False
+) -> list[Ending]:
+    """Lock endings that are not done, or of the newest those that no sweep has seen, behind that of pk `after`.
 
-    Args:
-        transaction: the scope of one chunk.
-        after: 0 to begin.
-        most: how many to take.
-        quiet: the seconds after which no statement runs any more that began before a sweep saw the ending.
+    What another sweep has is left to it. After `quiet` seconds no statement runs any more that began before a sweep saw
+    the ending.
     """
-    rows = transaction.execute(_OPEN, {"after": after, "most": most, "quiet": quiet})
-    return [Ending(*row) for row in rows]
-
-
-def unseen_endings(transaction: Connection, after: int, most: int) -> list[Ending]:
-    """Lock endings that no sweep has seen, of the newest, as `open_endings` does."""
-    return [Ending(*row) for row in transaction.execute(_UNSEEN, {"after": after, "most": most})]
+    values = {"after": after, "most": most, "quiet": quiet}
+    return [Ending(*row) for row in transaction.execute(_UNSEEN if only_new else _OPEN, values)]
 
 
 def end_rows(
@@ -121,18 +115,11 @@ def end_rows(
 ) -> tuple[dict[int, int], Ended]:
     """End the next live rows of what ended. The one place where the feed ends rows.
 
-    It finds them, locks their connectors, and then stamps them; the sums of each connector follow by themselves.
-
-    Args:
-        transaction: the scope of one chunk.
-        endings: whose rows; they are locked.
-        places: how far the walk has come; it is brought up to date.
-        most: how many rows to end, over all of them.
+    It finds them, at most so many, locks their connectors, and then stamps them; the sums of each connector follow by
+    themselves. `endings` are locked; `places`, how far the walk has come, is brought up to date.
 
     Returns:
         How many rows each ending, by its pk, has found, and what of connectors' it has ended.
-
-    Raises SQLAlchemy's `DBAPIError`.
     """
     found: dict[str, list[Any]] = {}
     for type_, fed in FED.items():
@@ -149,7 +136,7 @@ def end_rows(
     # What is done is told in the order of their events.
     connectors.update(*(ending.connectors for ending in endings if ending.is_quiet))
     if connectors:
-        transaction.execute(_LOCK, {"pks": array(sorted(connectors)), "wait": LOCK_MILLISECONDS})
+        lock_connectors(transaction, connectors)
     looked_at: dict[int, int] = {}
     ended: Ended = {}
     for ledger, rows in found.items():
@@ -162,6 +149,11 @@ def end_rows(
                 counts = ended.setdefault(row.ending, {}).setdefault(row.connector_pk, {})
                 counts[_RECORDS[ledger]] = counts.get(_RECORDS[ledger], 0) + 1
     return looked_at, ended
+
+
+def lock_connectors(transaction: Connection, pks: Iterable[int]) -> None:
+    """Lock the states of connectors in ascending order; wait for so long at most."""
+    transaction.execute(_LOCK, {"pks": array(sorted(pks)), "wait": LOCK_MILLISECONDS})
 
 
 def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], done: Sequence[int], ended: Ended) -> None:

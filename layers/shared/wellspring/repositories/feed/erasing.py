@@ -3,13 +3,16 @@
 One person is one transaction; a workspace goes on in chunks (`erasures`). Source: contract, section 6.
 """
 
+from collections import Counter
+
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed, parents
 from wellspring.repositories.feed import erasures
 from wellspring.repositories.feed.applying import lock_types
 from wellspring.repositories.feed.erasures import ERASED
-from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
+from wellspring.repositories.feed.work import APPLIED, STALE, FeedEvent, Verdict, of_another
+from wellspring.repositories.sync.arrays import array
 
 # Whoever tells of a person, or makes one, waits for the lock of their type: neither changes any more.
 _LOOK = text(f"""
@@ -36,75 +39,52 @@ UPDATE {parents.peoples}
        source = :source, source_version = greatest(source_version, :version)
  WHERE pk = :pk""")
 
-_END_LEDGER = text(f"INSERT INTO {feed.endings} (type, of_pk) VALUES ('people', :pk)")
-
-_END_MEMBERSHIPS = text(f"""
-UPDATE {parents.workspace_memberships}
-   SET deleted_at = now(), updated_at = now()
- WHERE people_pk = :pk AND deleted_at IS NULL
-RETURNING source""")
-
-_END_GROUP_MEMBERSHIPS = text(f"""
-UPDATE {parents.workspace_group_memberships}
-   SET deleted_at = now(), updated_at = now()
- WHERE people_pk = :pk AND deleted_at IS NULL""")
-
-_FORGET_WAITING = text(f"""
-DELETE FROM {feed.pending_events} WHERE outcome = 'waiting' AND type = 'people' AND subject = :id""")
-
-_FORGET_PARKED = text(f"""
+_FORGET = (
+    # Before the person, as a sync locks them: the message first, and then what it names.
+    text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))"),
+    text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))"),
+    text(f"DELETE FROM {feed.pending_events} WHERE outcome = 'waiting' AND type = 'people' AND subject = :id"),
+    text(f"""
 UPDATE {feed.pending_events}
    SET event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now(),
        outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
- WHERE subject = :id""")
-
-# What is no event may hold the id all the same: in whatever member, in a subject without hyphens, or in one of several
-# events of a body that is no JSON. Only those that were parked for it are looked through.
-_FORGET_MALFORMED = text(f"""
+ WHERE subject = :id"""),
+    # What is no event may hold the id all the same: in whatever member, in a subject without hyphens, or in one of
+    # several events of a body that is no JSON. Only those that were parked for it are looked through.
+    text(f"""
 UPDATE {feed.pending_events}
    SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
  WHERE reason = 'malformed' AND event IS NOT NULL
-   AND strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0""")
-
-_FORGET_MESSAGES = text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))")
-
-_FORGET_ANSWERS = text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))")
+   AND strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0"""),
+)
 
 
-def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tuple[str, str], int]]:
+def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
     """Erase the person or workspace that `event` names, whatever its version; nobody can be erased twice.
 
     Told again, an erasure takes away what names them by then: in a database that was restored, or was older.
 
-    Returns:
-        What became of the event, and how many more resources of a source and type are live now.
-
-    Raises SQLAlchemy's `DBAPIError`.
+    Returns what became of the event, and how many more resources of a source and type are live now.
     """
     if event.type != "people":
         return erasures.erase(transaction, event)
     lock_types(transaction, (), exclusive=("people",))
-    live: dict[tuple[str, str], int] = {}
+    nobody: Counter[tuple[str, str]] = Counter()
     before = transaction.execute(_LOOK, {"id": event.subject}).one_or_none()
     is_erased = before is not None and before.is_erased
     if before is not None and not is_erased and before.source not in {None, event.source}:
-        return parked(OTHER_SOURCE, {"code": OTHER_SOURCE, "type": "people", "id": event.subject}), live
-    # Before the person, as a sync locks them: the message first, and then what it names.
-    for forget in (_FORGET_MESSAGES, _FORGET_ANSWERS, _FORGET_WAITING, _FORGET_PARKED, _FORGET_MALFORMED):
+        return of_another(event), nobody
+    for forget in _FORGET:
         transaction.execute(forget, {"id": event.subject})
     if is_erased:
-        return STALE, live
+        return STALE, nobody
     person = transaction.execute(_PERSON, {"id": event.subject}).one_or_none()
     if person is None:
         transaction.execute(_BURY, {"id": event.subject, "source": event.source, "version": event.version})
-        return APPLIED, live
+        return APPLIED, nobody
     transaction.execute(_ERASE, {"pk": person.pk, "source": event.source, "version": event.version})
+    _, live = erasures.end_memberships(transaction, [person.pk])
     if person.is_live:
-        transaction.execute(_END_LEDGER, {"pk": person.pk})
-        if person.source is not None:
-            live[event.source, "people"] = -1
-    for (source,) in transaction.execute(_END_MEMBERSHIPS, {"pk": person.pk}):
-        if source is not None:
-            live[source, "workspace_membership"] = live.get((source, "workspace_membership"), 0) - 1
-    transaction.execute(_END_GROUP_MEMBERSHIPS, {"pk": person.pk})
+        transaction.execute(erasures.END_LEDGERS, {"type": "people", "pks": array([person.pk])})
+        live.update(erasures.fewer("people", [person]))
     return APPLIED, live

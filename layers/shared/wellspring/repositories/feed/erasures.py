@@ -6,7 +6,8 @@ when they are gone (docs/adr/0057). Source: contract, section 6.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
@@ -16,8 +17,8 @@ from sqlalchemy import Connection, TextClause, text
 from wellspring.models import feed, parents
 from wellspring.repositories.feed import sources
 from wellspring.repositories.feed.applying import FED, lock_types
-from wellspring.repositories.feed.endings import LOCK_MILLISECONDS
-from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, parked
+from wellspring.repositories.feed.endings import lock_connectors
+from wellspring.repositories.feed.work import APPLIED, STALE, FeedEvent, Verdict, of_another
 from wellspring.repositories.sync.arrays import array
 from wellspring.resources import OWN_WORKSPACE, WORKSPACE_CONNECTOR, WORKSPACE_MEMBERSHIP, resource_of
 
@@ -51,30 +52,27 @@ _AGAIN = text(f"""
 UPDATE {feed.erasures} SET erased_at = now(), place = '{{}}', boundary = NULL, done_at = NULL WHERE pk = :pk""")
 
 
-def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, dict[tuple[str, str], int]]:
+def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
     """Erase the workspace that `event` names, whatever its version; what is in it follows by `go_on`.
 
     Told again, all is looked through again: in a database that was restored, or was older.
 
-    Returns:
-        What became of the event, and how many more resources of a source and type are live now.
-
-    Raises SQLAlchemy's `DBAPIError`.
+    Returns what became of the event, and how many more resources of a source and type are live now.
     """
     lock_types(transaction, (), exclusive=(event.type,))
     known = transaction.execute(_LOOK, {"id": event.subject}).one()
     if known.erasure is not None:
         transaction.execute(_AGAIN, {"pk": known.erasure})
-        return STALE, {}
+        return STALE, Counter()
     if known.source not in {None, event.source}:
-        return parked(OTHER_SOURCE, {"code": OTHER_SOURCE, "type": event.type, "id": event.subject}), {}
+        return of_another(event), Counter()
     told = {"pk": known.pk, "source": event.source, "version": event.version}
     transaction.execute(_BURY, {"id": event.subject, **told})
     if known.pk is None:
-        return APPLIED, {}
+        return APPLIED, Counter()
     transaction.execute(_ERASE, told)
     was_counted = known.is_live and known.source is not None
-    return APPLIED, {(event.source, event.type): -1} if was_counted else {}
+    return APPLIED, Counter({(event.source, event.type): -1} if was_counted else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one transaction did of an erasure.
-
-    Attributes:
-        workspace_id: of which workspace.
-        changed: how many rows it changed.
-        gone: where all is done, how many went in all, by what they were.
-    """
+    """How many rows one transaction changed; where all is done of a workspace, `gone` says how many went, by type."""
 
     workspace_id: str
     changed: int
@@ -142,15 +134,8 @@ def open_erasures(transaction: Connection) -> list[int]:
 def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
     """Go on with an erasure for one chunk.
 
-    Args:
-        transaction: the scope of the chunk.
-        pk: of the erasure.
-        quiet: the seconds after which no statement runs any more that began before it.
-
-    Returns:
-        What was done; None where there is nothing to do now: somebody else goes on with it, or others are waited for.
-
-    Raises SQLAlchemy's `DBAPIError`.
+    None where there is nothing to do now: somebody else goes on with it, or others are waited for. After `quiet`
+    seconds no statement runs any more that began before it.
     """
     row = transaction.execute(_TAKE, {"pk": pk, "quiet": quiet}).one_or_none()
     if row is None:
@@ -163,11 +148,11 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
         return None
     place = erasure.place or {"is_last": erasure.is_quiet}
     number, is_last = place.get("step", 0), place.get("is_last", False)
-    step = _steps()[number]
-    done = step.run(transaction, erasure, place.get("after", step.begins))
+    name, run, begins = _steps()[number]
+    done = run(transaction, erasure, place.get("after", begins))
     gone = dict(erasure.gone)
     if done.changed:
-        gone[step.name] = gone.get(step.name, 0) + done.changed
+        gone[name] = gone.get(name, 0) + done.changed
     is_over = done.reached is None and number + 1 == len(_steps())
     if done.reached is not None:
         place = {"step": number, "after": done.reached, "is_last": is_last}
@@ -182,37 +167,19 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a step did in one chunk.
-
-    Attributes:
-        changed: how many rows it changed.
-        reached: where it goes on; None where it has come to its end.
-        live: how many more resources of a source and type are live now.
-    """
+    """How many rows a step changed, where it goes on (None: it has ended), and how many more resources are live now."""
 
     changed: int
     reached: object = None
     live: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One kind of what may hold a text.
-
-    Attributes:
-        name: what the report calls it.
-        run: does a chunk of it, behind a place.
-        begins: the place before the first.
-    """
-
-    name: str
-    run: Callable[[Connection, Erasure, Any], Done]
-    begins: object = ""
+# One kind of what may hold a text, as the report calls it; what does a chunk behind a place; and the first place.
+type Step = tuple[str, Callable[[Connection, Erasure, Any], Done], object]
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
-_LOCK_CONNECTORS = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
-_END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
+END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
 
 
 def _blank(type_: str) -> dict[str, str]:
@@ -262,21 +229,20 @@ def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: s
     """Take the texts of resources of the workspace, and end those that are live, with their rows of provenance."""
     found = transaction.execute(_find(type_), {"workspace": erasure.workspace_pk, "most": CHUNK}).scalars().all()
     if type_ == WORKSPACE_CONNECTOR.type and found:
-        transaction.execute(_LOCK_CONNECTORS, {"pks": array(sorted(found)), "wait": LOCK_MILLISECONDS})
+        lock_connectors(transaction, found)
     # Whoever tells of some of them writes them in another order.
     lock_types(transaction, (), exclusive=(type_,))
     rows = transaction.execute(_empty(type_), {"pks": array(found)}).all() if found else []
     ended = [row for row in rows if row.was_live]
     if FED[type_].ledgers and ended:
-        transaction.execute(_END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
-    return Done(len(rows), "" if len(found) == CHUNK else None, _fewer(type_, ended))
+        transaction.execute(END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
+    return Done(len(rows), "" if len(found) == CHUNK else None, fewer(type_, ended))
 
 
-def _fewer(type_: str, ended: list[Any]) -> dict[tuple[str, str], int]:
-    live: dict[tuple[str, str], int] = {}
-    for row in ended:
-        if row.source is not None:
-            live[row.source, type_] = live.get((row.source, type_), 0) - 1
+def fewer(type_: str, ended: Iterable[Any]) -> Counter[tuple[str, str]]:
+    """Return how many fewer resources of a source and type are live, of rows that have ended."""
+    live: Counter[tuple[str, str]] = Counter()
+    live.subtract((row.source, type_) for row in ended if row.source is not None)
     return live
 
 
@@ -295,6 +261,13 @@ RETURNING pk, {source} AS source""")
 )
 
 
+def end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Counter[tuple[str, str]]]:
+    """End the memberships of people, of workspaces and of groups; return how many, and how many fewer are live."""
+    pks = array(people)
+    ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": pks})]
+    return len(ended), fewer(WORKSPACE_MEMBERSHIP.type, ended)
+
+
 def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
     people = (
         transaction.execute(_PEOPLE, {"workspace": erasure.workspace_pk, "after": after, "most": CHUNK}).scalars().all()
@@ -302,16 +275,18 @@ def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
     if not people:
         return Done(0)
     lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
-    ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": array(people)})]
-    return Done(len(ended), people[-1], _fewer(WORKSPACE_MEMBERSHIP.type, ended))
+    changed, live = end_memberships(transaction, people)
+    return Done(changed, people[-1], live)
 
 
 # ---- what is kept of what was sent -------------------------------------------------------------------------
+# Each is asked with all of these: `:id` and `:workspace`, `:after` which place, and how many rows. It says how many it
+# changed, and where it goes on. What only the owner of its table may read, a function forgets.
 # What waits is of no use any more, what was parked stays with its outcome. What is no event is known by the id of the
 # workspace, anywhere in it and with or without hyphens, or by a resource that it says to be about.
-_EVENTS = text(f"""
+_EVENTS = f"""
 WITH looked_at AS MATERIALIZED (
-  SELECT pk, outcome, subject, event, note FROM {feed.pending_events} WHERE pk > :after ORDER BY pk LIMIT :most
+  SELECT pk, outcome, subject, event, note FROM {feed.pending_events} WHERE pk > :after ORDER BY pk LIMIT :looked_at
 ), chosen AS MATERIALIZED (
   SELECT pk, outcome FROM looked_at
    WHERE (event IS NOT NULL OR note IS NOT NULL)
@@ -332,46 +307,39 @@ WITH looked_at AS MATERIALIZED (
          outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
    WHERE pk = ANY (ARRAY(SELECT pk FROM chosen WHERE outcome <> 'waiting'))
 )
-SELECT (SELECT count(*) FROM chosen) AS changed, (SELECT max(pk) FROM looked_at) AS reached""")
-
-
-def _events(transaction: Connection, erasure: Erasure, after: int) -> Done:
-    asked = {"after": after, "id": erasure.workspace_id, "workspace": erasure.workspace_pk, "most": LOOKED_AT}
-    return Done(*transaction.execute(_EVENTS, asked).one())
-
-
-def _by_function(transaction: Connection, erasure: Erasure, _after: object, name: str) -> Done:
-    """Forget what only the owner of its table may read, until nothing is left."""
-    asked = text(f"SELECT wellspring.{name}(CAST(:workspace AS bigint), {CHUNK})")
-    changed = transaction.execute(asked, {"workspace": erasure.workspace_pk}).scalar_one()
-    return Done(changed, "" if changed == CHUNK else None)
-
-
-def _answers(transaction: Connection, erasure: Erasure, after: list[str]) -> Done:
-    asked = text(f"""
+SELECT (SELECT count(*) FROM chosen) AS changed, (SELECT max(pk) FROM looked_at) AS reached"""
+# From the beginning again, until nothing is left.
+_FORGET = """
+SELECT changed, CASE WHEN changed = :chunk THEN '' END
+  FROM wellspring.{}(CAST(:workspace AS bigint), :chunk) AS changed"""
+_ANSWERS = """
 SELECT changed, reached
-  FROM wellspring.forget_answers_of(CAST(:workspace AS bigint), CAST(:after AS text[]), {CHUNK})""")
-    return Done(*transaction.execute(asked, {"workspace": erasure.workspace_pk, "after": after}).one())
+  FROM wellspring.forget_answers_of(CAST(:workspace AS bigint), CAST(:after AS text[]), :chunk)"""
+_PEOPLE_IN_MESSAGES = """
+SELECT changed, reached FROM wellspring.forget_people_in_messages(CAST(:after AS text[]), :bodies)"""
 
 
-def _people_in_messages(transaction: Connection, _erasure: Erasure, after: list[str]) -> Done:
-    asked = text(f"""
-SELECT changed, reached FROM wellspring.forget_people_in_messages(CAST(:after AS text[]), {BODIES})""")
-    return Done(*transaction.execute(asked, {"after": after}).one())
+def _sent(transaction: Connection, erasure: Erasure, after: object, statement: str) -> Done:
+    asked = {"after": after, "id": erasure.workspace_id, "workspace": erasure.workspace_pk}
+    most = {"looked_at": LOOKED_AT, "chunk": CHUNK, "bodies": BODIES}
+    return Done(*transaction.execute(text(statement), asked | most).one())
 
 
 @cache
 def _steps() -> tuple[Step, ...]:
     """Return what a round goes through, in this order."""
+    sent: tuple[tuple[str, str, object], ...] = (
+        ("feed_event", _EVENTS, 0),
+        ("sync_message", _FORGET.format("forget_messages_of"), ""),
+        ("sync_run", _FORGET.format("forget_runs_of"), ""),
+        ("note", _FORGET.format("forget_notes_of"), ""),
+        ("kept_answer", _ANSWERS, ["", ""]),
+        ("message_elsewhere", _PEOPLE_IN_MESSAGES, ["in_progress", "-infinity", "0"]),
+    )
     return (
-        *(Step(type_, partial(_of_type, type_=type_)) for type_, fed in FED.items() if "workspace" in fed.references),
-        Step("membership_elsewhere", _elsewhere, 0),
-        Step("feed_event", _events, 0),
-        Step("sync_message", partial(_by_function, name="forget_messages_of")),
-        Step("sync_run", partial(_by_function, name="forget_runs_of")),
-        Step("note", partial(_by_function, name="forget_notes_of")),
-        Step("kept_answer", _answers, ["", ""]),
-        Step("message_elsewhere", _people_in_messages, ["in_progress", "-infinity", "0"]),
+        *((type_, partial(_of_type, type_=type_), "") for type_, fed in FED.items() if "workspace" in fed.references),
+        ("membership_elsewhere", _elsewhere, 0),
+        *((name, partial(_sent, statement=statement), begins) for name, statement, begins in sent),
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -19,7 +19,7 @@ INSERT INTO {feed.loads} AS old (key, object_version, idle_turns) VALUES (:key, 
     ON CONFLICT (key, object_version) DO UPDATE
    SET idle_turns = CASE WHEN old.outcome = 'in_progress' THEN old.idle_turns + 1 ELSE old.idle_turns END,
        updated_at = now()
-RETURNING pk, outcome, lines, place, idle_turns""")
+RETURNING pk, outcome = 'in_progress', lines, place, idle_turns""")
 
 _CHECK = text(f"""
 UPDATE {feed.loads}
@@ -70,8 +70,7 @@ class Checkpoint:
     idle_turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A line that is not applied."""
 
     line: int
@@ -81,8 +80,7 @@ class Reject:
 
 def begin(transaction: Connection, key: str, object_version: str) -> Checkpoint:
     """Begin a turn of a file, the first or another one."""
-    row = transaction.execute(_BEGIN, {"key": key, "object_version": object_version}).one()
-    return Checkpoint(row.pk, row.outcome == "in_progress", row.lines, row.place, row.idle_turns)
+    return Checkpoint(*transaction.execute(_BEGIN, {"key": key, "object_version": object_version}).one())
 
 
 def check(
@@ -105,8 +103,7 @@ def check(
     if done.one_or_none() is None:
         raise Overtaken("Another turn of the same file has gone on meanwhile.")
     if rejects:
-        rows = [{"line": reject.line, "code": reject.code, "pointer": reject.pointer} for reject in rejects]
-        transaction.execute(_REJECT, {"pk": pk, "rejects": json.dumps(rows)})
+        transaction.execute(_REJECT, {"pk": pk, "rejects": json.dumps([reject._asdict() for reject in rejects])})
 
 
 def rejects(transaction: Connection, pk: int) -> Iterator[Reject]:
@@ -122,8 +119,7 @@ def rejects(transaction: Connection, pk: int) -> Iterator[Reject]:
 
 def summary(transaction: Connection, pk: int) -> dict[str, Any]:
     """Return what became of a file, as its summary says it."""
-    row = transaction.execute(_SUMMARY, {"pk": pk}).one()
-    said = dict(row._mapping)  # noqa: SLF001  (SQLAlchemy's public name for it)
+    said = transaction.execute(_SUMMARY, {"pk": pk}).mappings().one()
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
 
 

@@ -1,4 +1,4 @@
-"""Events that wait or are parked: keeping them, finding those that may be applied now, and what became of them."""
+"""Events that wait or are parked: keeping them, finding those that may be applied now, and forgetting what is old."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ _KEEP = text(f"""
 INSERT INTO {feed.pending_events}
        (source, event_id, event_type, type, subject, version, digest, outcome, reason, problems,
         missing_type, missing_key, event)
-SELECT source, event_id, event_type, type, subject, version, decode(digest, 'hex'), outcome, reason, problems,
-       missing_type, missing_key,
+SELECT source, event_id, event_type, type, subject, version, sha256(convert_to(event, 'UTF8')) AS digest, outcome,
+       reason, problems, missing_type, missing_key,
        CASE WHEN coalesce(type, 'people') <> 'people' OR wellspring.erased_in(event) IS NULL THEN event END
   FROM jsonb_to_recordset(CAST(:events AS jsonb))
-    AS event (source text, event_id text, event_type text, type text, subject uuid, version bigint, digest text,
+    AS event (source text, event_id text, event_type text, type text, subject uuid, version bigint,
               outcome text, reason text, problems jsonb, missing_type text, missing_key text, event text)
  ORDER BY digest
     ON CONFLICT (digest) DO NOTHING""")
@@ -79,7 +79,7 @@ SELECT pending.pk, pending.outcome, pending.event
  LIMIT :most""")
 
 _TAKE_ONE = text(f"""
-SELECT pk, outcome, reason, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
+SELECT pk, outcome, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
 
 _OLDEST = text(f"""
 SELECT id
@@ -130,13 +130,11 @@ class Pending:
         pk: of its row.
         was_parked: whether people were told of it; else it waited.
         event: what it asks for; None where what was sent is no event, or has expired.
-        reason: why it is parked, where that was asked.
     """
 
     pk: int
     was_parked: bool
     event: FeedEvent | None
-    reason: str | None = None
 
 
 def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
@@ -144,40 +142,33 @@ def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
 
     Where one of them is of a person, or is no event, people are locked (`feed.lock_types`): nobody is erased meanwhile.
     """
-    rows = []
-    for told, verdict in kept:
-        missing_type, missing_key = verdict.missing or (None, None)
-        event = told if isinstance(told, FeedEvent) else None
-        rows.append(
-            {
-                "source": told.source,
-                "event_id": told.event_id,
-                "event_type": told.event_type,
-                "type": event.type if event else None,
-                "subject": told.subject,
-                "version": event.version if event else None,
-                "digest": told.digest,
-                "outcome": verdict.status,
-                "reason": verdict.reason,
-                "problems": verdict.problems,
-                "missing_type": missing_type,
-                "missing_key": missing_key,
-                "event": told.text,
-            }
-        )
+    rows = [
+        {
+            "source": told.source,
+            "event_id": told.event_id,
+            "event_type": told.event_type,
+            "type": told.type if isinstance(told, FeedEvent) else None,
+            "subject": told.subject,
+            "version": told.version if isinstance(told, FeedEvent) else None,
+            "event": told.text,
+            **_outcome(verdict),
+        }
+        for told, verdict in kept
+    ]
     if rows:
         transaction.execute(_KEEP, {"events": json.dumps(rows)})
+
+
+def _outcome(verdict: Verdict) -> dict[str, object]:
+    missing_type, missing_key = verdict.missing or (None, None)
+    outcome: dict[str, object] = {"outcome": verdict.status, "reason": verdict.reason, "problems": verdict.problems}
+    return outcome | {"missing_type": missing_type, "missing_key": missing_key}
 
 
 def come(
     transaction: Connection, after: tuple[str, str], most: int
 ) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
-    """Look for what events miss and what is there by now.
-
-    Args:
-        transaction: the scope to read in.
-        after: the thing looked at last; two empty strings to begin.
-        most: how many to look at.
+    """Look for what events miss and what is there by now, behind the thing looked at last (two empty strings to begin).
 
     Returns:
         What is there, by type and key, and the thing looked at last; None where there are no more.
@@ -203,7 +194,7 @@ def take_one(transaction: Connection, id_: UUID) -> Pending | None:
         return None
     # What was sent and is no event has no type.
     event = read(row.event) if row.type and row.event else None
-    return Pending(row.pk, was_parked=True, event=event, reason=row.reason)
+    return Pending(row.pk, was_parked=True, event=event)
 
 
 def parked_for(transaction: Connection, source: str, reason: str, most: int) -> tuple[int, list[UUID]]:
@@ -218,23 +209,16 @@ def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) ->
     done: list[int] = []
     rows: list[Mapping[str, object]] = []
     for pending, verdict in taken:
-        is_done = verdict.status in {"applied", "stale"}
-        if is_done and not pending.was_parked:
+        if verdict.is_done and not pending.was_parked:
             done.append(pending.pk)
             continue
-        missing_type, missing_key = verdict.missing or (None, None)
-        waits_longer = verdict.status == "waiting" and pending.was_parked
-        problem = {"code": UNKNOWN_REFERENCE, "type": missing_type, "id": missing_key}
-        rows.append(
-            {
-                "pk": pending.pk,
-                "outcome": "applied" if is_done else "parked" if waits_longer else verdict.status,
-                "reason": UNKNOWN_REFERENCE if waits_longer else verdict.reason,
-                "problems": [problem] if waits_longer else verdict.problems,
-                "missing_type": missing_type,
-                "missing_key": missing_key,
-            }
-        )
+        row = {"pk": pending.pk, **_outcome(verdict)}
+        if verdict.is_done:
+            row["outcome"] = "applied"
+        elif verdict.status == "waiting" and pending.was_parked:
+            problem = {"code": UNKNOWN_REFERENCE, "type": row["missing_type"], "id": row["missing_key"]}
+            row |= {"outcome": "parked", "reason": UNKNOWN_REFERENCE, "problems": [problem]}
+        rows.append(row)
     if done:
         transaction.execute(_DELETE, {"pks": done})
     if rows:
@@ -249,3 +233,41 @@ def expire(transaction: Connection, waited: timedelta, most: int) -> int:
 def dismiss(transaction: Connection, id_: UUID, note: str) -> bool:
     """Close a parked event for good; return whether there was one."""
     return transaction.execute(_DISMISS, {"id": id_, "note": note}).one_or_none() is not None
+
+
+# A file's rejects go with it.
+_HISTORY = (
+    # What was sent is of no use any more, and may hold a name; that something is parked stays to be seen.
+    f"""
+UPDATE {feed.pending_events}
+   SET event = NULL, reason = 'expired', missing_type = NULL, missing_key = NULL, updated_at = now()
+ WHERE pk = ANY (ARRAY(
+         SELECT old.pk FROM {feed.pending_events} AS old
+          WHERE old.outcome = 'parked' AND old.received_at < now() - interval '45 days' AND old.event IS NOT NULL
+          ORDER BY old.received_at, old.pk LIMIT :most FOR UPDATE SKIP LOCKED))""",
+    f"""
+DELETE FROM {feed.pending_events}
+ WHERE pk = ANY (ARRAY(
+         SELECT old.pk FROM {feed.pending_events} AS old
+          WHERE old.received_at < now() - make_interval(days => :days) AND old.outcome <> 'waiting'
+          ORDER BY old.received_at, old.pk LIMIT :most FOR UPDATE SKIP LOCKED))""",
+    f"""
+DELETE FROM {feed.endings}
+ WHERE pk = ANY (ARRAY(
+         SELECT old.pk FROM {feed.endings} AS old WHERE old.done_at < now() - interval '7 days'
+          ORDER BY old.done_at LIMIT :most FOR UPDATE SKIP LOCKED))""",
+    f"""
+DELETE FROM {feed.loads}
+ WHERE pk = ANY (ARRAY(
+         SELECT old.pk FROM {feed.loads} AS old WHERE old.started_at < now() - make_interval(days => :days)
+          ORDER BY old.started_at LIMIT 10 FOR UPDATE SKIP LOCKED))""",
+)
+
+
+def forget(transaction: Connection, days: int, most: int) -> int:
+    """Delete what is too old, the oldest first, `most` rows of each kind; return how many were deleted or emptied.
+
+    What became of events and files is remembered for so many days; what they carried goes after 45.
+    """
+    values = {"days": days, "most": most}
+    return sum(transaction.execute(text(statement), values).rowcount for statement in _HISTORY)

@@ -1,6 +1,7 @@
 """Sums of each source and type of the feed, kept in the transaction of each effect."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,24 +34,18 @@ def count(
     *,
     is_new: bool,
 ) -> None:
-    """Add events and their effects to the sums.
+    """Add events and their effects to the sums; nothing that locks comes after this.
 
     Args:
-        transaction: the scope of the effects; nothing that locks comes after this.
+        transaction: the scope of the effects.
         verdicts: what became of each event.
         live: how many more resources of a source and type are live now.
         is_new: whether these came from the source now, and were not counted when they did.
     """
-    sums: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def of(source: str, type_: str) -> dict[str, Any]:
-        if (source, type_) not in sums:
-            named = {"source": source, "type": type_, "last_event_at": None}
-            sums[source, type_] = named | dict.fromkeys(("events", "applied", "live", "last_version"), 0)
-        return sums[source, type_]
-
+    nothing = dict.fromkeys(("events", "applied", "live", "last_version"), 0) | {"last_event_at": None}
+    sums: dict[tuple[str, str], dict[str, Any]] = defaultdict(nothing.copy)
     for event, verdict in verdicts:
-        entry = of(event.source, event.type)
+        entry = sums[event.source, event.type]
         entry["events"] += is_new
         entry["applied"] += verdict.status == "applied"
         entry["last_version"] = max(entry["last_version"], event.version)
@@ -58,7 +53,8 @@ def count(
         # One event of a clock in the future would hide all later ones.
         if time is not None and not is_ahead(time) and (entry["last_event_at"] or time) <= time:
             entry["last_event_at"] = time
-    for (source, type_), difference in live.items():
-        of(source, type_)["live"] += difference
-    if sums:
-        transaction.execute(_COUNT, {"sums": json.dumps(list(sums.values()), default=str)})
+    for key, difference in live.items():
+        sums[key]["live"] += difference
+    rows = [{"source": source, "type": type_, **entry} for (source, type_), entry in sums.items()]
+    if rows:
+        transaction.execute(_COUNT, {"sums": json.dumps(rows, default=str)})

@@ -1,6 +1,5 @@
 """An event of the feed as work, and its outcome: the words between the feed and the SQL."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,36 +48,15 @@ class FeedEvent:
     @property
     def text(self) -> str:
         """The event as it is kept: ASCII, with its members in one order, and `read` makes it of that again."""
-        return json.dumps(
-            {
-                "source": self.source,
-                "event_id": self.event_id,
-                "event_type": self.event_type,
-                "type": self.type,
-                "subject": self.subject,
-                "version": self.version,
-                "action": self.action,
-                "values": dict(self.values),
-                "time": None if self.time is None else self.time.isoformat(),
-            },
-            sort_keys=True,
-        )
-
-    @property
-    def digest(self) -> str:
-        """What tells it from every other event, in hexadecimal digits."""
-        return digest_of(self.text)
+        said = {name: getattr(self, name) for name in self.__slots__}
+        said |= {"values": dict(self.values), "time": None if self.time is None else self.time.isoformat()}
+        return json.dumps(said, sort_keys=True)
 
 
 def read(text: str) -> FeedEvent:
     """Return the event whose `text` this is."""
     said = json.loads(text)
     return FeedEvent(**said | {"time": None if said["time"] is None else datetime.fromisoformat(said["time"])})
-
-
-def digest_of(text: str) -> str:
-    """Return the SHA-256 of an event's text, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +78,6 @@ class Malformed:
     event_id: str | None = None
     event_type: str | None = None
     subject: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """What tells it from every other, in hexadecimal digits."""
-        return digest_of(self.text)
 
 
 type Told = FeedEvent | Malformed
@@ -128,6 +101,11 @@ class Verdict:
     problems: tuple[Mapping[str, str], ...] = ()
     evidence: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do about the event."""
+        return self.status in {"applied", "stale"}
+
 
 APPLIED = Verdict("applied")
 STALE = Verdict("stale")
@@ -136,3 +114,8 @@ STALE = Verdict("stale")
 def parked(reason: str, *problems: Mapping[str, str]) -> Verdict:
     """Return the verdict on an event that can never succeed by itself."""
     return Verdict("parked", reason=reason, problems=problems)
+
+
+def of_another(event: FeedEvent, reason: str = OTHER_SOURCE) -> Verdict:
+    """Return the verdict on an event about a resource that is another source's, or in another workspace."""
+    return parked(reason, {"code": reason, "type": event.type, "id": event.subject})

@@ -1,8 +1,7 @@
 """Reading the ledger's objects: one page, one row, how many there are, and the rows they point to.
 
 `pages` decides how a page is read: `per_parent`, along an index of all rows (`building`), or `whole` and sorted.
-`shapes` says what makes two statements differ, `columns` and `rows` what they are made of, and `composing` puts their
-text together. What rows point to is read behind them in the same flush: `stored_ids` says how.
+What rows point to is read behind them in the same flush: `stored_ids` says how.
 """
 
 from wellspring.repositories.ledger.counts import choices, searched

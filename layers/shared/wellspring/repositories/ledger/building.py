@@ -64,11 +64,8 @@ class PageBuilder:
     Attributes:
         ascending: whether the page is read so, from its near end on.
         parts: the queries that the statement's last one reads from, by their names and in their order.
-        named: what filters name.
-        columns: the types of a row's columns.
         shown: what is shown of a row, and what it is sorted by, with the columns behind.
-        known: the relationship whose parent leads to a row, and is not looked up.
-        column: the column of these parents.
+        known: the relationship whose parent leads to a row, and is not looked up; and `column`, of these parents.
         tenant: the workspace of that parent, which the caller is known to see; empty where nothing is known.
         time: what the list is sorted by; and `at`, of `row`.
     """

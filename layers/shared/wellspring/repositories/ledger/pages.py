@@ -31,7 +31,7 @@ class Slice:
     more_after: bool
 
     @classmethod
-    def cut(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, behind: bool) -> Self:
+    def cut(cls, rows: Sequence[Row], query: AnswerQuery, *, behind: bool) -> Self:
         """Return a page of the rows that were read for it: from its near end on, and one more where there is one more.
 
         A page before the cursor turns their order around. `behind`: rows stand on the near end's other side.

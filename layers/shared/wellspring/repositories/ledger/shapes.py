@@ -20,13 +20,12 @@ class Shape:
     """What makes one list statement differ from another; the values are bound later.
 
     Attributes:
-        person: whether a person asks, or a service.
         conditions: the filters' fields and operators, in one order whatever the request's.
         direction: the direction that a filter names. It stands in the statement: an index of one direction serves a
             statement that is known to ask for no other.
         claimed: whether the caller claims to work in some workspaces only.
         cursor: whether the page continues from a row; `backward`: whether it ends there.
-        large: whether the page is so large that it finds out first, by all its heads' parents, how far it reaches.
+        large: whether the page is larger than a `SMALL_PAGE`.
     """
 
     resource: Resource
@@ -49,11 +48,9 @@ class Shape:
     def is_plain(self) -> bool:
         """Whether it is a person's plain page of provenance, from its beginning or onwards (`many_workspaces`).
 
-        It is also what is planned once (`ledger.hot`). For others planning the longer statement would cost what it
-        spares.
+        It is planned once (`ledger.hot`); for others planning the longer statement would cost what it spares.
         """
-        plain = Shape(self.resource, person=True, cursor=self.cursor)
-        return self.resource.policy == "provenance" and self == plain
+        return self.resource.policy == "provenance" and self == Shape(self.resource, person=True, cursor=self.cursor)
 
     @property
     def is_narrow(self) -> bool:

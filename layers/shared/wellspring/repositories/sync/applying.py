@@ -10,18 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Result, Statement, execute_pipelined
+from wellspring.database.flush import execute_pipelined
 from wellspring.errors import ServiceUnavailable
 from wellspring.repositories.sync import making, messages
 from wellspring.repositories.sync.completing import interrupt
-from wellspring.repositories.sync.ending import Ending, end
-from wellspring.repositories.sync.judging import judge, parked
-from wellspring.repositories.sync.linking import Linking, link
-from wellspring.repositories.sync.making import Making, Named
-from wellspring.repositories.sync.matching import Matching, match
+from wellspring.repositories.sync.effects import Effect, effects, ends
+from wellspring.repositories.sync.judging import judge, parked, parking
+from wellspring.repositories.sync.making import Named
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, claimants, parent, questions, resolved
-from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import (
     Change,
     Completed,
@@ -31,6 +28,7 @@ from wellspring.work import (
     Outcome,
     Problem,
     ReceivedMessage,
+    RecordType,
     Reverted,
     Synced,
 )
@@ -88,23 +86,6 @@ class Unit:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A message that is applied.
-
-    Attributes:
-        pk: its row's.
-        item: what it asks for.
-        found: what it names.
-        makes: the records that it makes, as they were before.
-    """
-
-    pk: int
-    item: Change
-    found: Resolved
-    makes: frozenset[Named] = frozenset()
-
-
 def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
     """Apply the messages of a unit; return an outcome for each.
 
@@ -152,16 +133,19 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
     made = _make(transaction, applied)
     entries += [_entry(unit[number], known[number], effect, made[effect.pk]) for number, effect in applied.items()]
     if entries:
-        written = [("message", each) for each in messages.write(entries)] + effects(list(applied.values()))
-        with messages.claiming():
-            results = execute_pipelined(transaction, [each for _, each in written])
-        ended, matched = _changed([name for name, _ in written], results)
+        done = effects(list(applied.values()))
+        results = messages.note(transaction, entries, *(statement for _, statement in done))
+        # How many rows each message ended, and how many choices it made.
+        changed: dict[str, Counter[int]] = {"end": Counter(), "match": Counter()}
+        for (name, _), rows in zip(done, results, strict=True):
+            for pk, number in rows if name in changed else ():
+                changed[name][pk] += number
         for number, effect in applied.items():
             outcomes[number] = Outcome(
                 status="applied",
                 linked=effect.item.record_count if isinstance(effect.item, Synced) else 0,
-                ended=ended[effect.pk],
-                matched=matched[effect.pk],
+                ended=changed["end"][effect.pk],
+                matched=changed["match"][effect.pk],
                 made=made[effect.pk].total(),
                 is_awaited=known[number].run_state == "incomplete",
             )
@@ -233,22 +217,21 @@ def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Cou
     bringing = {number: effect for number, effect in applied.items() if effect.makes}
     if not bringing:
         return counts
-    first: dict[Named, int] = {}
-    makings: list[Making] = []
-    for effect in bringing.values():
-        if not isinstance(effect.item, Synced) or effect.found.workspace_pk is None:
-            continue
-        for type_, id_ in sorted(effect.makes - first.keys()):
-            first[type_, id_] = effect.pk
-            values = effect.item.attributes[type_][id_]
-            makings.append(Making(effect.found.workspace_pk, type_, id_, values))
+    # Of several that bring a record, the first one makes it.
+    makers = {named: effect for effect in reversed(bringing.values()) for named in effect.makes}
+    rows: dict[RecordType, list[dict[str, object]]] = {}
+    # All in one order, so that two who make the same ones do not wait for each other.
+    for type_, id_ in sorted(makers):
+        item, found = makers[type_, id_].item, makers[type_, id_].found
+        values = item.attributes[type_][id_] if isinstance(item, Synced) else {}
+        rows.setdefault(type_, []).append({"id": id_, "workspace_pk": found.workspace_pk, **values})
     items = [effect.item for effect in bringing.values()]
     again = questions(items)
-    made = making.make(makings)
-    answers = execute_pipelined(transaction, [*(asked for _, asked in made), *again.values()])
-    for (type_, _), rows in zip(made, answers, strict=False):
-        for row in rows:
-            counts[first[type_, str(row.id)]][type_] += 1
+    made = making.make(rows)
+    answers = execute_pipelined(transaction, [*made, *again.values()])
+    for type_, ids in zip(rows, answers, strict=False):
+        for row in ids:
+            counts[makers[type_, str(row.id)].pk][type_] += 1
     there = resolved(items, dict(zip(again, answers[len(made) :], strict=True)))
     for (number, effect), seen in zip(bringing.items(), there, strict=True):
         if seen.problems:
@@ -268,15 +251,11 @@ def park(transaction: Transaction, arrival: ReceivedMessage, reason: str) -> Out
     (was,) = (Known(*row) for row in known_rows)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
-    problem = Problem(reason, "message", arrival.message_id or "")
-    outcome = Outcome(status="parked", reason=reason, problems=(problem,), problem_count=1)
+    outcome = parking(Problem(reason, "message", arrival.message_id or ""))
     # What is malformed says which of the claims it is of, too.
     found = next((row[-2:] for rows in parents for row in rows), None)
-    written = messages.write([parked(arrival, was, outcome, found)])
-    if isinstance(arrival.work, Completed):
-        written.append(interrupt(arrival.work, was.pk))
-    with messages.claiming():
-        execute_pipelined(transaction, written)
+    interrupted = [interrupt(arrival.work, was.pk)] if isinstance(arrival.work, Completed) else []
+    messages.note(transaction, [parked(arrival, was, outcome, found)], *interrupted)
     return outcome
 
 
@@ -299,49 +278,3 @@ def _entry(arrival: ReceivedMessage, was: Known, effect: Effect, made: Mapping[s
         counts=counts,
         was=was,
     )
-
-
-def _changed(names: Sequence[str], results: Sequence[Result]) -> tuple[Counter[int], Counter[int]]:
-    """Return how many rows each message ended, and how many choices it made, from what each statement says of it."""
-    ended: Counter[int] = Counter()
-    matched: Counter[int] = Counter()
-    for name, result in zip(names, results, strict=True):
-        if name in {"end", "match"}:
-            changed = ended if name == "end" else matched
-            for pk, rows in result:
-                changed[pk] += rows
-    return ended, matched
-
-
-def effects(applied: Sequence[Effect]) -> list[tuple[str, Statement]]:
-    """Return what is to be written for messages, in this order: one statement for each thing and type of records."""
-    asked: list[tuple[str, Statement]] = []
-    for type_ in RECORDS:
-        endings: list[Ending] = []
-        linkings: list[Linking] = []
-        for effect in applied:
-            item, connector_pk = effect.item, effect.found.parent_pk
-            if isinstance(item, Matched) or type_ not in item.records or connector_pk is None:
-                continue
-            record_pks = effect.found.pks[type_]
-            if ends(item):
-                endings.append(Ending(effect.pk, connector_pk, item.direction, record_pks))
-            if isinstance(item, Synced):
-                linkings.append(Linking(effect.pk, connector_pk, item.direction, record_pks))
-        if endings:
-            asked.append(("end", end(type_, endings)))
-        if linkings:
-            asked.append(("link", link(type_, linkings)))
-    matchings = [
-        Matching(effect.pk, effect.found.parent_pk, effect.found.pks[PROVIDER])
-        for effect in applied
-        if isinstance(effect.item, Matched) and effect.found.parent_pk is not None
-    ]
-    if matchings:
-        asked.append(("match", match(matchings)))
-    return asked
-
-
-def ends(item: Change) -> bool:
-    """Say whether a message ends rows."""
-    return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.relink)

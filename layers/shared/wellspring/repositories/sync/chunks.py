@@ -1,7 +1,12 @@
-"""Taking up a message whose effect goes in chunks, each its own transaction (docs/adr/0012, 0022)."""
+"""Taking up a message whose effect goes in chunks, each its own transaction (docs/adr/0012, 0022).
+
+`end_chunk`, `complete_chunk` and `revert_chunk` do the next chunk of one, in a scope in which there should be nothing
+else. Of each type of records they change at most `most` rows. They return `in_progress` where there may be more to do,
+or what became of the message; what the outcome counts is of this chunk. They raise `ServiceUnavailable` where another
+delivery of the message was quicker: try again in a new transaction, which sees it.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Result, Statement, execute_pipelined
@@ -12,35 +17,24 @@ from wellspring.repositories.sync.resolving import parent
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import InChunks, Outcome, Problem, ReceivedMessage
 
-
-@dataclass(frozen=True, slots=True)
-class TakenUp:
-    """A message whose next chunk may begin.
-
-    Attributes:
-        was: what is known of it.
-        connector: the pk of its connector.
-        entry: its row, under way, to be written before the chunk, so that what is ended adds to its counts.
-        answers: what else was asked.
-    """
-
-    was: Known
-    connector: int
-    entry: Entry
-    answers: Sequence[Result]
+# Nothing has been made before this, by no pk.
+BEGINNING = ("-infinity", 0)
 
 
-def take_up(transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement) -> TakenUp | Outcome:
+def take_up(
+    transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement
+) -> tuple[Entry, Sequence[Result]] | Outcome:
     """Lock a message's connector, and find out how far the message has come.
 
     Args:
-        transaction: the scope to write in; there should be nothing else in it.
+        transaction: the scope to write in.
         arrival: the message.
         work: what it asks for.
         more: what else to ask in the same flush.
 
     Returns:
-        The message, or what became of it where there is nothing to do: it was done before, or is parked.
+        Its row, under way, to be written before the chunk, so that what is ended adds to its counts, and what `more`
+        was answered; or what became of it where there is nothing to do: it was done before, or is parked.
     """
     connector_id = work.workspace_connector_id
     _, known_rows, connectors, *answers = execute_pipelined(
@@ -53,8 +47,7 @@ def take_up(transaction: Transaction, arrival: ReceivedMessage, work: InChunks, 
     if verdict is not None or connector is None:
         outcome = verdict or Outcome(status="duplicate")
         if outcome.status == "parked":
-            with messages.claiming():
-                execute_pipelined(transaction, messages.write([parked(arrival, was, outcome, connector)]))
+            messages.note(transaction, [parked(arrival, was, outcome, connector)])
         return outcome
     pk, workspace_pk = connector
     entry = Entry(
@@ -67,4 +60,4 @@ def take_up(transaction: Transaction, arrival: ReceivedMessage, work: InChunks, 
         progress=was.progress,
         was=was,
     )
-    return TakenUp(was, pk, entry, answers)
+    return entry, answers

@@ -8,7 +8,7 @@ row, under the lock of its connector, as of a disconnect (docs/adr/0012).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -20,87 +20,45 @@ from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.models.parents import workspace_connectors
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
-from wellspring.repositories.sync.chunks import TakenUp, take_up
-from wellspring.repositories.sync.judging import parked
-from wellspring.repositories.sync.messages import IS_MESSAGE
+from wellspring.repositories.sync.chunks import BEGINNING, take_up
+from wellspring.repositories.sync.effects import end_stale
+from wellspring.repositories.sync.judging import parked, parking
+from wellspring.repositories.sync.messages import IS_MESSAGE, Entry, Known
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Completed, Direction, Outcome, Problem, ReceivedMessage, RecordType, Snapshot
-
-type Progress = dict[str, Any]
-type State = Literal["incomplete", "completing"]
 
 # So many rows are counted for each that is ended: the look costs a twentieth of the change.
 COUNTED, WALKED = 10, 4
 # What the clocks of a producer and of the database may differ by (contract, section 5).
 CLOCKS = "interval '5 minutes'"
-# Nothing has been made before this, by no pk.
-_BEGINNING = ("-infinity", 0)
+# So many records of a type a snapshot may end whatever part of them that is, up to half.
+FEW = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a snapshot may end unasked (contract, section 5).
+def complete_chunk(
+    transaction: Transaction, arrival: ReceivedMessage, item: Completed, most: int, percent: int
+) -> Outcome:
+    """Complete a run, or do the next part of its snapshot, as `chunks` says.
 
-    Attributes:
-        percent: of a type's live records on the connector.
-        few: so many records of a type it may end whatever part of them that is, up to half.
+    `parked` where a message of the run is missing, or where it would end too much: unasked it may end so many `percent`
+    of a type's live records on the connector.
     """
-
-    percent: int = 15
-    few: int = 20
-
-    def allow(self, ends: int, live: int) -> bool:
-        """Say whether it may end so many of a type's live records."""
-        return 2 * ends <= live and (ends <= self.few or 100 * ends <= self.percent * live)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """The row of a run, behind the lock of its connector.
-
-    Attributes:
-        pk: the row's.
-        noted: by record type the last row that was there when the run began, and when that was.
-        since: nothing that the run wrote is older.
-    """
-
-    pk: int
-    noted: Mapping[str, Any]
-    since: str
-
-
-def complete_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int, limits: Limits) -> Outcome:
-    """Complete a run, or do the next part of its snapshot.
-
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: a `run.completed`.
-        most: how many rows of each type of records to end at most.
-        limits: how much it may end unasked.
-
-    Returns:
-        `in_progress` where there may be more to end, or what became of the message; `ended` is of this chunk. `parked`
-        where a message of the run is missing, or where it would end too much.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
-    """
-    item = arrival.work
-    if not isinstance(item, Completed):
-        raise TypeError(arrival.type)
     of = {"connector": item.workspace_connector_id, "run": item.run}
     taken = take_up(transaction, arrival, item, Statement(_MISSING, {**of, "ids": array(item.message_ids)}))
     if isinstance(taken, Outcome):
         return taken
-    (missing,) = taken.answers
-    problems = tuple(Problem("incomplete_run", type_, str(id_)) for type_, id_ in missing)
-    if problems and taken.was.outcome != "in_progress":
-        return _park(transaction, arrival, taken, problems, _shown(item.snapshot))
-    if taken.was.reason == "too_many_endings" and not arrival.is_confirmed:
-        # As it was: whoever may carry it out is asked for nothing new.
-        return Outcome(status="parked", reason="too_many_endings")
-    return _Chunk(transaction, arrival, item, taken, most).do(limits)
+    entry, (missing,) = taken
+    was = entry.was
+    chunk = _Chunk(transaction, arrival, item, entry, most, dict(was.progress))
+    problems = [Problem("incomplete_run", type_, str(id_)) for type_, id_ in missing]
+    if problems and was.outcome != "in_progress":
+        return chunk.park(problems, was)
+    if was.reason == "too_many_endings":
+        if not arrival.is_confirmed:
+            # As it was: whoever may carry it out is asked for nothing new.
+            return Outcome(status="parked", reason="too_many_endings")
+        chunk.progress["is_confirmed"] = True
+    return chunk.do(percent)
 
 
 def interrupt(item: Completed, message_pk: int | None) -> Statement:
@@ -112,175 +70,142 @@ def interrupt(item: Completed, message_pk: int | None) -> Statement:
     return Statement(_INTERRUPT, values)
 
 
-def _park(
-    transaction: Transaction,
-    arrival: ReceivedMessage,
-    taken: TakenUp,
-    problems: tuple[Problem, ...],
-    snapshot: Mapping[str, Any] | None,
-) -> Outcome:
-    """Park a `run.completed`; its run is incomplete."""
-    outcome = Outcome(status="parked", reason=problems[0].code, problems=problems, problem_count=len(problems))
-    entry = parked(arrival, taken.was, outcome, (taken.connector, taken.entry.workspace_pk))
-    with messages.claiming():
-        execute_pipelined(
-            transaction,
-            [*messages.write([entry]), _set_state(arrival, taken, "incomplete", snapshot)],
-        )
-    return outcome
-
-
-def _shown(snapshot: Snapshot | None, counted: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any] | None:
-    """Return a snapshot as its run shows it."""
-    if snapshot is None:
-        return None
-    return {
-        "direction": snapshot.direction,
-        "types": list(snapshot.types),
-        "read_since": snapshot.read_since,
-        "endings": list(counted),
-    }
-
-
-def _set_state(arrival: ReceivedMessage, taken: TakenUp, state: State, snapshot: Mapping[str, Any] | None) -> Statement:
-    item = arrival.work
-    if not isinstance(item, Completed):
-        raise TypeError(arrival.type)
-    return Statement(
-        _SET_STATE,
-        {
-            "connector": taken.connector,
-            "run": item.run,
-            "state": state,
-            "expected": len(item.message_ids),
-            "snapshot": None if snapshot is None else json.dumps(snapshot),
-            "occurred_at": item.occurred_at,
-            "message": taken.was.pk,
-        },
-    )
-
-
+@dataclass(frozen=True, slots=True)
 class _Chunk:
-    """One transaction of a `run.completed` whose messages are all applied."""
+    """One transaction of a `run.completed`, which notes in `progress` how far it has come."""
 
-    def __init__(
-        self, transaction: Transaction, arrival: ReceivedMessage, item: Completed, taken: TakenUp, most: int
-    ) -> None:
-        self._transaction = transaction
-        self._arrival = arrival
-        self._item = item
-        self._taken = taken
-        self._most = most
-        self._progress: Progress = dict(taken.was.progress)
-        if arrival.is_confirmed and taken.was.reason == "too_many_endings":
-            self._progress["is_confirmed"] = True
+    transaction: Transaction
+    arrival: ReceivedMessage
+    item: Completed
+    entry: Entry
+    most: int
+    progress: dict[str, Any]
 
-    def do(self, limits: Limits) -> Outcome:
+    def park(self, problems: Sequence[Problem], was: Known, counted: Sequence[Mapping[str, Any]] = ()) -> Outcome:
+        """Park it; its run is incomplete."""
+        outcome = parking(*problems)
+        row = parked(self.arrival, was, outcome, (self.entry.connector_pk, self.entry.workspace_pk))
+        messages.note(self.transaction, [row], self._set_state("incomplete", counted))
+        return outcome
+
+    def do(self, percent: int) -> Outcome:
         """Count, or end, the next rows; complete the run behind the last of them."""
-        run, snapshot = self._begin(), self._item.snapshot
+        run, snapshot, progress = self._begin(), self.item.snapshot, self.progress
         if snapshot is None:
             return self._finish()
-        if not self._progress.get("is_confirmed") and not self._progress.get("is_counted"):
+        if not progress.get("is_confirmed") and not progress.get("is_counted"):
             if not self._count(run, snapshot):
                 return self._go_on(0)
-            counted = self._counted(snapshot)
-            self._progress["is_counted"] = True
-            exceeding = tuple(
+            known = progress["counted"]
+            counted = [
+                {"type": type_, "records": known[type_]["ends"], "live": known[type_]["live"]}
+                for type_ in snapshot.types
+            ]
+            progress["is_counted"] = True
+            exceeding = [
                 Problem("too_many_endings", each["type"], f"{each['records']} of {each['live']}")
                 for each in counted
-                if not limits.allow(each["records"], each["live"])
-            )
-            shown = _shown(snapshot, counted)
+                if _is_too_much(each["records"], each["live"], percent)
+            ]
             if exceeding:
-                was = replace(self._taken.was, outcome="in_progress")
-                return _park(self._transaction, self._arrival, replace(self._taken, was=was), exceeding, shown)
-            execute_pipelined(self._transaction, [_set_state(self._arrival, self._taken, "completing", shown)])
+                return self.park(exceeding, replace(self.entry.was, outcome="in_progress"), counted)
+            execute_pipelined(self.transaction, [self._set_state("completing", counted)])
         ended, is_over = self._end(run, snapshot)
         return self._finish(ended) if is_over else self._go_on(ended)
 
-    def _begin(self) -> _Run:
-        """Write the message down, and its run's state with its first chunk."""
-        taken, snapshot = self._taken, self._item.snapshot
-        counts = {type_: {"ended": 0} for type_ in (snapshot.types if snapshot else ())}
-        begun = messages.write([replace(taken.entry, counts=counts)])
-        of = {"connector": taken.connector, "run": self._item.run}
-        if self._progress.get("is_confirmed"):
+    def _begin(self) -> Any:
+        """Write the message down, and its run's state with its first chunk; return the row of the run."""
+        snapshot = self.item.snapshot
+        entry = replace(self.entry, counts={type_: {"ended": 0} for type_ in (snapshot.types if snapshot else ())})
+        begun = []
+        if self.progress.get("is_confirmed"):
             # What was counted when it was parked is what is ended now.
-            begun.append(Statement(_BEGIN, of))
-        elif taken.was.outcome != "in_progress":
-            begun.append(_set_state(self._arrival, taken, "completing", _shown(snapshot)))
-        with messages.claiming():
-            *_, rows = execute_pipelined(self._transaction, [*begun, Statement(_RUN, of)])
-        return _Run(*rows.one())
+            begun.append(Statement(_BEGIN, self._of))
+        elif entry.was.outcome != "in_progress":
+            begun.append(self._set_state("completing"))
+        *_, rows = messages.note(self.transaction, [entry], *begun, Statement(_RUN, self._of))
+        return rows.one()
 
-    def _count(self, run: _Run, snapshot: Snapshot) -> bool:
+    def _count(self, run: Any, snapshot: Snapshot) -> bool:
         """Count the next live records of each type, and what of them would end; return whether that was all."""
-        known: dict[RecordType, Any] = self._progress.setdefault("counted", {})
+        known: dict[RecordType, Any] = self.progress.setdefault("counted", {})
         types = [type_ for type_ in snapshot.types if not known.get(type_, {}).get("is_over")]
+        walked = COUNTED * self.most
         asked = [
             Statement(
                 count_rows(type_, snapshot.direction),
-                self._values(run, snapshot, type_, known.get(type_, {}).get("place", _BEGINNING))
-                | {"walked": COUNTED * self._most},
+                self._values(run, snapshot, type_, known.get(type_, {}).get("place", BEGINNING)) | {"walked": walked},
             )
             for type_ in types
         ]
-        for type_, rows in zip(types, execute_pipelined(self._transaction, asked), strict=True):
-            so_far = known.setdefault(type_, {"live": 0, "ends": 0, "is_over": True})
+        for type_, rows in zip(types, execute_pipelined(self.transaction, asked), strict=True):
+            so_far = known.setdefault(type_, {"live": 0, "ends": 0})
             so_far["is_over"] = True
             for looked_at, live, ends, time, pk in rows:
                 so_far |= {"live": so_far["live"] + live, "ends": so_far["ends"] + ends, "place": [time, pk]}
-                so_far["is_over"] = looked_at < COUNTED * self._most
+                so_far["is_over"] = looked_at < walked
         return all(each["is_over"] for each in known.values())
 
-    def _counted(self, snapshot: Snapshot) -> list[Mapping[str, Any]]:
-        known = self._progress["counted"]
-        return [
-            {"type": type_, "records": known[type_]["ends"], "live": known[type_]["live"]} for type_ in snapshot.types
-        ]
-
-    def _end(self, run: _Run, snapshot: Snapshot) -> tuple[int, bool]:
+    def _end(self, run: Any, snapshot: Snapshot) -> tuple[int, bool]:
         """End the next rows of each type; return how many, and whether that was all."""
-        places: dict[RecordType, Any] = self._progress.setdefault("ended", {})
-        walked = WALKED * self._most
+        places: dict[RecordType, Any] = self.progress.setdefault("ended", {})
+        walked = WALKED * self.most
+        more = {"walked": walked, "most": self.most, "message": self.entry.pk}
         asked = [
             Statement(
                 end_rows(type_, snapshot.direction),
-                self._values(run, snapshot, type_, places.get(type_, _BEGINNING))
-                | {"walked": walked, "most": self._most, "message": self._taken.was.pk},
+                self._values(run, snapshot, type_, places.get(type_, BEGINNING)) | more,
             )
             for type_ in snapshot.types
         ]
         ended, is_over = 0, True
-        for type_, rows in zip(snapshot.types, execute_pipelined(self._transaction, asked), strict=True):
+        for type_, rows in zip(snapshot.types, execute_pipelined(self.transaction, asked), strict=True):
             for looked_at, gone, time, pk in rows:
                 places[type_] = [time, pk]
                 ended += gone
-                is_over = is_over and looked_at < walked and gone < self._most
+                is_over = is_over and looked_at < walked and gone < self.most
         return ended, is_over
 
-    def _values(self, run: _Run, snapshot: Snapshot, type_: RecordType, place: Sequence[Any]) -> dict[str, Any]:
+    def _values(self, run: Any, snapshot: Snapshot, type_: RecordType, place: Sequence[Any]) -> dict[str, Any]:
         time, pk = place
         return {
-            "connector": self._taken.connector,
+            "connector": self.entry.connector_pk,
             "run": run.pk,
             "time": time,
             "pk": pk,
             "read_since": snapshot.read_since,
-            # Of a run that is older than its row nothing was noted.
+            # By record type the last row that was there when the run began, and when that was; of a run that is older
+            # than its row nothing was noted.
             "last_pk": run.noted.get(type_, 0),
             "there_at": run.noted.get("at", "-infinity"),
             "since": run.since,
         }
 
     def _go_on(self, ended: int) -> Outcome:
-        execute_pipelined(self._transaction, [messages.proceed(self._taken.was.pk, self._progress)])
+        execute_pipelined(self.transaction, [messages.proceed(self.entry.pk, self.progress)])
         return Outcome(status="in_progress", ended=ended)
 
     def _finish(self, ended: int = 0) -> Outcome:
-        of = {"connector": self._taken.connector, "run": self._item.run}
-        execute_pipelined(self._transaction, [messages.proceed(self._taken.was.pk, None), Statement(_FINISH, of)])
+        execute_pipelined(self.transaction, [messages.proceed(self.entry.pk, None), Statement(_FINISH, self._of)])
         return Outcome(status="applied", ended=ended)
+
+    @property
+    def _of(self) -> dict[str, Any]:
+        return {"connector": self.entry.connector_pk, "run": self.item.run}
+
+    def _set_state(
+        self, state: Literal["incomplete", "completing"], counted: Sequence[Mapping[str, Any]] = ()
+    ) -> Statement:
+        """Return what notes the state of the run, and its snapshot as it is shown."""
+        item = self.item
+        snapshot = item.snapshot and json.dumps(asdict(item.snapshot) | {"endings": counted})
+        said = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": item.occurred_at}
+        return Statement(_SET_STATE, {**self._of, **said, "state": state, "message": self.entry.pk})
+
+
+def _is_too_much(ends: int, live: int, percent: int) -> bool:
+    """Say whether a snapshot may not end so many of a type's live records unasked (contract, section 5)."""
+    return 2 * ends > live or (ends > FEW and 100 * ends > percent * live)
 
 
 _OF_RUN = "workspace_connector_pk = :connector AND run = :run"
@@ -303,8 +228,9 @@ WITH complete AS (
 UPDATE {connector_state} AS state
    SET complete_through = greatest(state.complete_through, (SELECT occurred_at FROM complete))
  WHERE workspace_connector_pk = :connector""")
-# A transaction of the run may have begun some time before the one that made its row, and waited for it.
-_RUN = text(f"SELECT pk, noted, CAST(started_at - interval '1 day' AS text) FROM {sync_runs} WHERE {_OF_RUN}")
+# Nothing that the run wrote is older than `since`: a transaction of it may have begun some time before the one that
+# made its row, and waited for that.
+_RUN = text(f"SELECT pk, noted, CAST(started_at - interval '1 day' AS text) AS since FROM {sync_runs} WHERE {_OF_RUN}")
 
 # Unless its snapshot is under way: what the `run.completed` names and is not applied in the run, by the producer's ids;
 # and what took an id that was another's, which somebody has to dismiss: whoever sent it meant something by it.
@@ -433,12 +359,7 @@ stale AS MATERIALIZED (
    ORDER BY walked.created_at, walked.pk
    LIMIT (SELECT CAST(:most AS integer))
 ),
-ended AS (
-  UPDATE {RECORDS[type_].provenance} AS old
-     SET deleted_at = now(), updated_at = now(), ended_by_pk = CAST(:message AS bigint)
-   WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
-  RETURNING old.pk
-),
+{end_stale(type_)},
 more AS (
   SELECT jsonb_build_object('{type_}', jsonb_build_object('ended', (SELECT count(*) FROM ended))) AS counts
 ),

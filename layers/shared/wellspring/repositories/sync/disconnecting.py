@@ -14,66 +14,46 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.repositories.sync import messages
-from wellspring.repositories.sync.chunks import take_up
+from wellspring.repositories.sync.chunks import BEGINNING, take_up
+from wellspring.repositories.sync.effects import end_stale
 from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Disconnected, Outcome, ReceivedMessage, RecordType
 
-# Nothing has been made before this, by no pk.
-_BEGINNING = ("-infinity", 0)
-
 _THERE = text(messages.THERE)
 
 
-def end_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int) -> Outcome:
-    """End the next rows of the connector that a message disconnects.
-
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: a `connector.disconnected`.
-        most: how many rows of each type of records to end at most.
-
-    Returns:
-        `in_progress` where there may be more to end, or what became of the message; `ended` is of this chunk.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
-    """
-    if not isinstance(arrival.work, Disconnected):
-        raise TypeError(arrival.type)
-    taken = take_up(transaction, arrival, arrival.work, Statement(_THERE))
+def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Disconnected, most: int) -> Outcome:
+    """End the next rows of the connector that a message disconnects, as `chunks` says."""
+    taken = take_up(transaction, arrival, item, Statement(_THERE))
     if isinstance(taken, Outcome):
         return taken
-    was, pk = taken.was, taken.connector
-    progress = dict(was.progress)
+    entry, answers = taken
+    progress = dict(entry.was.progress)
     if "there" not in progress:
-        ((at, last_pks),) = taken.answers[0]
+        ((at, last_pks),) = answers[0]
         progress["there"] = {"at": at, **last_pks}
     # How the message stands in the end is written behind what is ended.
-    begun = messages.write([taken.entry])
-    with messages.claiming():
-        results = execute_pipelined(
-            transaction, [*begun, *(end_rows(type_, was.pk, pk, progress, most) for type_ in RECORDS)]
-        )
+    asked = [end_rows(type_, entry.pk, entry.connector_pk, progress, most) for type_ in RECORDS]
+    results = messages.note(transaction, [entry], *asked)
     ended, is_over = 0, True
-    for type_, result in zip(RECORDS, results[len(begun) :], strict=True):
+    for type_, result in zip(RECORDS, results, strict=True):
         for rows, time, place in result:
             progress[type_] = [time, place]
             ended += rows
             is_over = is_over and rows < most
-    execute_pipelined(transaction, [messages.proceed(was.pk, None if is_over else progress)])
+    execute_pipelined(transaction, [messages.proceed(entry.pk, None if is_over else progress)])
     return Outcome(status="applied" if is_over else "in_progress", ended=ended)
 
 
 def end_rows(
-    type_: RecordType, message_pk: int, connector_pk: int, progress: Mapping[str, Any], most: int
+    type_: RecordType, message_pk: int, connector_pk: int | None, progress: Mapping[str, Any], most: int
 ) -> Statement:
     """End the next rows of one type of records on a connector, at most so many, of those that were there.
 
     Answered with (how many, time and pk of the last); no row where there are none.
     """
-    time, pk = progress.get(type_, _BEGINNING)
+    time, pk = progress.get(type_, BEGINNING)
     there = progress["there"]
     return Statement(
         _statement(type_),
@@ -95,7 +75,6 @@ def end_rows(
 # for a third of them, which it believes to be on one side of a value. Of what is not unknown it believes nearly all.
 @cache
 def _statement(type_: RecordType) -> TextClause:
-    provenance = RECORDS[type_].provenance
     return text(f"""
 WITH place AS MATERIALIZED (
   SELECT CAST(:connector AS bigint) AS connector_pk, CAST(:time AS timestamptz) AS time, CAST(:pk AS bigint) AS pk
@@ -105,7 +84,7 @@ stale AS MATERIALIZED (
     FROM place
    CROSS JOIN LATERAL (
       SELECT found.created_at, found.pk
-        FROM {provenance} AS found
+        FROM {RECORDS[type_].provenance} AS found
        WHERE (found.workspace_connector_pk, found.created_at, found.pk) > (place.connector_pk, place.time, place.pk)
          AND (found.workspace_connector_pk, found.created_at, found.pk) < (place.connector_pk + 1, '-infinity', 0)
          AND found.deleted_at IS NULL
@@ -115,15 +94,8 @@ stale AS MATERIALIZED (
        LIMIT (SELECT CAST(:most AS integer))
     ) AS old
 ),
-ended AS (
-  UPDATE {provenance} AS old
-     SET deleted_at = now(), updated_at = now(), ended_by_pk = CAST(:message AS bigint)
-   WHERE old.pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND old.deleted_at IS NULL
-  RETURNING old.ended_by_pk AS message_pk
-),
-noted AS (
-  WITH {counted(type_, "ended")}
-)
+{end_stale(type_)},
+{counted(type_, "ended", "ended")}
 SELECT (SELECT count(*) FROM stale), CAST(created_at AS text), pk
   FROM stale
  ORDER BY created_at DESC, pk DESC

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from wellspring.database import Compiled
-from wellspring.repositories.sync.ending import end_statement
-from wellspring.repositories.sync.linking import link_statement
+from wellspring.repositories.sync.effects import end_statement, link_statement
 from wellspring.repositories.sync.messages import KNOWN, LOCK, WRITE
 from wellspring.repositories.sync.resolving import records_statement
 from wellspring.repositories.sync.tables import RECORDS

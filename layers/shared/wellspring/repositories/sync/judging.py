@@ -39,8 +39,13 @@ def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> 
     elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(arrival.work, Completed):
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
-        return Outcome(status="parked", reason=found[0].code, problems=found, problem_count=len(found))
+        return parking(*found)
     return None
+
+
+def parking(*problems: Problem) -> Outcome:
+    """Return the outcome of a message that is parked for these, the first of which is the reason."""
+    return Outcome(status="parked", reason=problems[0].code, problems=problems)
 
 
 def parked(arrival: ReceivedMessage, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:

@@ -7,7 +7,6 @@ as the feed does, and looks for its tombstone behind that lock.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import TextClause, text
@@ -24,28 +23,8 @@ from wellspring.work import RecordType
 type Named = tuple[RecordType, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
-    """A record that a message makes.
-
-    Attributes:
-        workspace_pk: where.
-        type: its type.
-        id: its public id.
-        values: its attributes.
-    """
-
-    workspace_pk: int
-    type: RecordType
-    id: str
-    values: Mapping[str, str | None]
-
-
 def creatable_records(transaction: Transaction, named: set[Named]) -> set[Named]:
-    """Lock the types of these records as the feed does, until the transaction ends; return those that were never there.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Lock the types of these records as the feed does, until the transaction ends; return those that never were."""
     types = [type_ for type_ in RECORDS if any(found == type_ for found, _ in named)]
     asked = [Statement(_LOCK, {"numbers": array(number for number, type_ in enumerate(FED) if type_ in types)})]
     for type_ in types:
@@ -55,19 +34,12 @@ def creatable_records(transaction: Transaction, named: set[Named]) -> set[Named]
     return {(type_, str(row.id)) for type_, rows in zip(types, answers, strict=True) for row in rows}
 
 
-def make(makings: Sequence[Making]) -> list[tuple[RecordType, Statement]]:
-    """Make records that were never there; answered with the ids of those that nobody else made meanwhile."""
-    asked = []
-    for type_ in RECORDS:
-        # In the order of their ids, so that two who make the same ones do not wait for each other.
-        rows = [
-            {"id": making.id, "workspace_pk": making.workspace_pk, **making.values}
-            for making in sorted(makings, key=lambda making: making.id)
-            if making.type == type_
-        ]
-        if rows:
-            asked.append((type_, Statement(_made(type_), {"rows": json.dumps(rows)})))
-    return asked
+def make(rows: Mapping[RecordType, Sequence[Mapping[str, object]]]) -> list[Statement]:
+    """Make records that were never there, each an id, a workspace and attributes; one statement for each type.
+
+    Answered with the ids of those that nobody else made meanwhile.
+    """
+    return [Statement(_made(type_), {"rows": json.dumps(of_type)}) for type_, of_type in rows.items()]
 
 
 _LOCK = text("SELECT wellspring.lock_fed_types(CAST(:numbers AS integer[]))")

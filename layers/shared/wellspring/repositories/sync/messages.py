@@ -5,15 +5,15 @@ quicker, nothing else runs.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database.flush import Statement
+from wellspring.database import Transaction
+from wellspring.database.flush import Result, Statement, execute_pipelined
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
 from wellspring.models.base import direction_enum
@@ -162,16 +162,16 @@ SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
  ORDER BY input.number""")
 
 
-@contextmanager
-def claiming() -> Iterator[None]:
-    """Say what it means when `write` fails in the block.
+def note(transaction: Transaction, entries: Sequence[Entry], *more: Statement) -> list[Result]:
+    """Write down messages, and run `more` in the same flush; return the results of these.
 
     Raises:
         ServiceUnavailable: another delivery of one of the messages was quicker; try again in a new transaction, which
             sees it.
     """
+    written = write(entries)
     try:
-        yield
+        return execute_pipelined(transaction, [*written, *more])[len(written) :]
     except DBAPIError as error:
         if constraint(error) not in _CLAIMED:
             raise
@@ -403,16 +403,26 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return list(runs.values())
 
 
-def counted_with_run(type_: str, name: str, rows: str = "ended") -> str:
-    """Return CTEs that add to counts of messages and of their runs; the arguments are `counted`'s.
+def counted(type_: str, name: str, rows: str) -> str:
+    """Return CTEs that add to counts of messages and of their runs; `in_message` tells pks of messages, and `number`s.
 
-    `in_message` has what a statement that ends with `counted` is answered with: `pk` and `number`.
+    Args:
+        type_: of what is counted.
+        name: of the count.
+        rows: a CTE with a `message_pk` for each thing that is counted.
     """
-    first, _, update = counted(type_, name, rows).partition(")\nUPDATE")
+    number = "(SELECT number FROM counted WHERE counted.message_pk = message.pk)"
     in_run = "(SELECT sum(number) FROM in_message WHERE in_message.sync_run_pk = of_run.pk)"
-    return f"""{first}),
+    return f"""counted AS MATERIALIZED (
+  SELECT message_pk, count(*) AS number FROM {rows} GROUP BY message_pk
+),
 in_message AS (
-UPDATE{update}, message.sync_run_pk
+  UPDATE {sync_messages} AS message
+     SET counts = jsonb_set(
+           message.counts, '{{{type_},{name}}}',
+           to_jsonb(coalesce(CAST(message.counts #>> '{{{type_},{name}}}' AS bigint), 0) + {number}))
+   WHERE message.pk = ANY (ARRAY(SELECT message_pk FROM counted))
+  RETURNING message.pk, {number} AS number, message.sync_run_pk
 ),
 in_run AS (
   UPDATE {sync_runs} AS of_run
@@ -420,23 +430,3 @@ in_run AS (
            of_run.counts, jsonb_build_object('{type_}', jsonb_build_object('{name}', {in_run})))
    WHERE of_run.pk = ANY (ARRAY(SELECT sync_run_pk FROM in_message))
 )"""
-
-
-def counted(type_: str, name: str, rows: str = "ended") -> str:
-    """Return the end of a statement that adds to counts of messages.
-
-    Args:
-        type_: of what is counted.
-        name: of the count.
-        rows: a CTE with a `message_pk` for each thing that is counted.
-    """
-    return f"""counted AS MATERIALIZED (
-  SELECT message_pk, count(*) AS number FROM {rows} GROUP BY message_pk
-)
-UPDATE {sync_messages} AS message
-   SET counts = jsonb_set(
-         message.counts, '{{{type_},{name}}}',
-         to_jsonb(coalesce(CAST(message.counts #>> '{{{type_},{name}}}' AS bigint), 0)
-                  + (SELECT number FROM counted WHERE counted.message_pk = message.pk)))
- WHERE message.pk = ANY (ARRAY(SELECT message_pk FROM counted))
-RETURNING message.pk, (SELECT number FROM counted WHERE counted.message_pk = message.pk) AS number"""

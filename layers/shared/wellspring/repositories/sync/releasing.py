@@ -6,14 +6,13 @@ leave it, so a look at a message that waits costs little, however much it waits 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Statement
 from wellspring.models import parents
-from wellspring.models.base import public_ids
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.messages import IS_MESSAGE, RUN_DAYS
@@ -21,36 +20,8 @@ from wellspring.repositories.sync.tables import RECORDS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the messages that wait, in order of arrival.
-
-    Attributes:
-        ready: the pks of those that miss nothing any more.
-        last: the pk of the last one that was looked at; None where there are no more.
-    """
-
-    ready: Sequence[int]
-    last: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Kept:
-    """A parked message as it came.
-
-    Attributes:
-        group: its FIFO group.
-        body: what was sent, without what it said of who was erased since.
-        digest: of what was sent, in hexadecimal digits; None of what was noted before digests were.
-    """
-
-    group: str
-    body: str
-    digest: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A message that somebody wants to release or dismiss.
+    """A message that is kept.
 
     Attributes:
         pk: its row's.
@@ -59,8 +30,8 @@ class Parked:
         reason: why it is parked.
         connector_pk: the connector that it names, if that was there.
         group: its FIFO group.
-        body: what was sent, where that is kept.
-        digest: as `Kept` has it.
+        body: what was sent, without what it said of who was erased since; None where it is not kept any more.
+        digest: of what was sent, in hexadecimal digits; None of what was noted before digests were.
     """
 
     pk: int
@@ -72,6 +43,12 @@ class Parked:
     body: str | None
     digest: str | None
 
+
+_KEPT = (
+    "SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')"
+    f" FROM {sync_messages} WHERE"
+)
+_HAS_BODY = "body IS NOT NULL AND group_id IS NOT NULL"
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
 _LIVE = "(thing.deleted_at IS NULL OR waiting.message_type <> 'records.synced')"
@@ -93,11 +70,7 @@ _THERE = "\n".join(
         *((type_, tables.records, _LIVE) for type_, tables in RECORDS.items()),
         ("workspace", parents.workspaces, "thing.deleted_at IS NULL"),
         ("provider", parents.providers, "thing.deleted_at IS NULL"),
-        (
-            "workspace_connector",
-            parents.workspace_connectors,
-            f"{_LIVE} AND {_OF_LIVE}",
-        ),
+        ("workspace_connector", parents.workspace_connectors, f"{_LIVE} AND {_OF_LIVE}"),
     )
 )
 
@@ -122,7 +95,7 @@ SELECT page.pk,
     OFFSET 0
   ) AS waiting
  ORDER BY page.pk"""
-_WAITING = text(f"""
+WAITING = text(f"""
 WITH RECURSIVE waiting AS (
   (SELECT message_pk AS pk FROM {waiting_for} WHERE message_pk > :after ORDER BY message_pk LIMIT 1)
    UNION ALL
@@ -153,30 +126,10 @@ SELECT (SELECT true
          WHERE (SELECT true FROM {waiting_for} AS found WHERE found.type = come.type AND found.id = come.id LIMIT 1)
          LIMIT 1) IS NOT NULL""")
 
-_KEPT = text(f"""
-SELECT group_id, body, encode(digest, 'hex')
-  FROM {sync_messages}
- WHERE pk = ANY (CAST(:pks AS bigint[])) AND outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL
- ORDER BY pk""")
 
-
-def look(after: int, most: int) -> Statement:
-    """Return the statement of `waiting`; answered with a pk, and whether it misses nothing any more, for each."""
-    return Statement(_WAITING, {"after": after, "most": most})
-
-
-def waiting(transaction: Transaction, after: int, most: int) -> Page:
-    """Look at the next messages that wait for something, behind that of pk `after`.
-
-    Args:
-        transaction: the scope to read in.
-        after: 0 to begin.
-        most: how many to look at.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
-    rows = look(after, most).run(transaction).all()
-    return Page([row.pk for row in rows if row.is_ready], rows[-1].pk if rows else None)
+def waiting(transaction: Transaction, after: int, most: int) -> list[tuple[int, bool]]:
+    """Return pks of the next messages that wait, behind `after`, in order of arrival; does each miss nothing now?"""
+    return [(pk, is_ready) for pk, is_ready in transaction.execute(WAITING, {"after": after, "most": most})]
 
 
 def any_waits(transaction: Transaction, things: Sequence[tuple[str, str]]) -> bool:
@@ -185,15 +138,7 @@ def any_waits(transaction: Transaction, things: Sequence[tuple[str, str]]) -> bo
 
 
 def ready(transaction: Transaction, things: Sequence[tuple[str, str]], most: int) -> list[int]:
-    """Return those of the messages that wait for one of these things that miss nothing any more, in order of arrival.
-
-    Args:
-        transaction: the scope to read in.
-        things: what has come, by type and id.
-        most: how many messages to look at.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Look at messages that wait for one of these things, by type and id; return those that miss nothing any more."""
     rows = transaction.execute(_WAITING_FOR, {**_come(things), "most": most})
     return [row.pk for row in rows if row.is_ready]
 
@@ -203,18 +148,25 @@ def _come(things: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
-    """Return those of these messages that are parked still, in order of arrival.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
-    return [Kept(*row) for row in transaction.execute(_KEPT, {"pks": array(pks)})]
+    """Return those of these messages that are parked still, in order of arrival."""
+    return [Kept(*row) for row in transaction.execute(_PARKED_STILL, {"pks": array(pks)})]
 
 
+def take(transaction: Transaction, id_: UUID) -> Kept:
+    """Return a message, whatever became of it."""
+    return Kept(*transaction.execute(_TAKE, {"id": id_}).one())
+
+
+def stalled(transaction: Transaction, quiet: float, most: int) -> list[Kept]:
+    """Return messages that are applied in chunks and that nobody has gone on with for so many seconds."""
+    return [Kept(*row) for row in transaction.execute(_STALLED, {"quiet": quiet, "most": most})]
+
+
+_PARKED_STILL = text(f"{_KEPT} pk = ANY (CAST(:pks AS bigint[])) AND outcome = 'parked' AND {_HAS_BODY} ORDER BY pk")
+_TAKE = text(f"{_KEPT} id = :id")
 # The next one is as good as any: what moves gets a new time with each chunk.
 _STALLED = text(f"""
-SELECT group_id, body, encode(digest, 'hex')
-  FROM {sync_messages}
- WHERE outcome = 'in_progress' AND body IS NOT NULL AND group_id IS NOT NULL
+{_KEPT} outcome = 'in_progress' AND {_HAS_BODY}
    AND processed_at < now() - make_interval(secs => :quiet)
  ORDER BY received_at, pk
  LIMIT :most""")
@@ -247,28 +199,15 @@ SELECT count(*)
          ORDER BY received_at, pk
          LIMIT :most) AS long""")
 
-_TAKE = text(f"""
-SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')
-  FROM {sync_messages}
- WHERE id = ANY (:ids)
- ORDER BY received_at, pk""").bindparams(bindparam("ids", type_=public_ids))
-
 _CONNECTOR = text(f"""
 SELECT connector.pk
   FROM {parents.workspace_connectors} AS connector
   JOIN {parents.workspaces} AS workspace ON workspace.pk = connector.workspace_pk AND workspace.deleted_at IS NULL
  WHERE connector.id = :id""")
 
-_IS_PARKED = "workspace_connector_pk = :connector AND reason = :reason AND outcome = 'parked'"
-_COUNT = text(f"SELECT count(*) FROM {sync_messages} WHERE {_IS_PARKED}")
-_OLDEST = text(f"SELECT id FROM {sync_messages} WHERE {_IS_PARKED} ORDER BY received_at, pk LIMIT :most")
-
 # What was overtaken stays parked whoever asks, what would end too much but for who asks for it alone, and what has no
 # body is nothing to apply.
-_CHOSEN = (
-    "outcome = 'parked' AND body IS NOT NULL AND group_id IS NOT NULL"
-    " AND reason NOT IN ('overtaken', 'too_many_endings')"
-)
+_IS_RELEASABLE = f"outcome = 'parked' AND {_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
 
 _DISMISS = text(f"""
 UPDATE {sync_messages}
@@ -314,11 +253,6 @@ forgotten AS (
 SELECT count(*) FROM expired""")
 
 
-def stalled(transaction: Transaction, quiet: float, most: int) -> list[Kept]:
-    """Return messages that are applied in chunks and that nobody has gone on with for so many seconds."""
-    return [Kept(*row) for row in transaction.execute(_STALLED, {"quiet": quiet, "most": most})]
-
-
 def expire(transaction: Transaction, kept_days: int, most: int) -> int:
     """Drop the bodies of the oldest messages that are parked for longer than so many days; return how many."""
     return int(transaction.execute(_EXPIRE, {"kept": kept_days, "most": most}).scalar_one())
@@ -327,9 +261,7 @@ def expire(transaction: Transaction, kept_days: int, most: int) -> int:
 def expire_runs(transaction: Transaction, most: int) -> int:
     """Write down which runs took too long, and drop the bodies of their `run.completed`; return how many.
 
-    Args:
-        transaction: the scope to write in.
-        most: of how many runs connectors are locked.
+    Connectors are locked of `most` runs.
     """
     connectors = transaction.execute(_TOO_OLD, {"most": most}).scalars().all()
     if not connectors:
@@ -343,21 +275,14 @@ def parked_for_long(transaction: Transaction, seconds: float, most: int) -> int:
     return int(transaction.execute(_PARKED_FOR_LONG, {"seconds": seconds, "most": most}).scalar_one())
 
 
-def take(transaction: Transaction, ids: Sequence[UUID]) -> list[Parked]:
-    """Return those of these messages that there are, in order of arrival."""
-    return [Parked(*row) for row in transaction.execute(_TAKE, {"ids": list(ids)})]
-
-
 def connector(transaction: Transaction, id_: UUID) -> int | None:
     """Return the pk of a connector of a live workspace, tombstoned or not; None where there is none."""
     return transaction.execute(_CONNECTOR, {"id": id_}).scalar_one_or_none()
 
 
 def parked_for(transaction: Transaction, connector_pk: int, reason: str, most: int) -> tuple[int, list[UUID]]:
-    """Return how many messages of a connector are parked for a reason, and the oldest of them."""
-    values = {"connector": connector_pk, "reason": reason}
-    matching = int(transaction.execute(_COUNT, values).scalar_one())
-    return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
+    """Return how many messages of a connector are parked for a reason, and the ids of the oldest of them."""
+    return _oldest(transaction, "id", "outcome = 'parked'", connector_pk, reason, most)
 
 
 def releasable(
@@ -371,22 +296,23 @@ def releasable(
         reason: why they are parked; None for whatever reason.
         most: how many pks to return at most.
     """
+    return _oldest(transaction, "pk", _IS_RELEASABLE, connector_pk, reason, most)
+
+
+def _oldest(
+    transaction: Transaction, column: str, where: str, connector_pk: int | None, reason: str | None, most: int
+) -> tuple[int, list[Any]]:
     values: dict[str, object] = {}
-    where = _CHOSEN
-    if connector_pk is not None:
-        where += " AND workspace_connector_pk = :connector"
-        values["connector"] = connector_pk
-    if reason is not None:
-        where += " AND reason = :reason"
-        values["reason"] = reason
-    matching = int(
-        transaction.execute(text(f"SELECT count(*) FROM {sync_messages} WHERE {where}"), values).scalar_one()
-    )
-    oldest = text(f"SELECT pk FROM {sync_messages} WHERE {where} ORDER BY received_at, pk LIMIT :most")
-    return matching, list(transaction.execute(oldest, {**values, "most": most}).scalars())
+    for name, said in (("workspace_connector_pk", connector_pk), ("reason", reason)):
+        if said is not None:
+            where += f" AND {name} = :{name}"
+            values[name] = said
+    matching = transaction.execute(text(f"SELECT count(*) FROM {sync_messages} WHERE {where}"), values).scalar_one()
+    oldest = text(f"SELECT {column} FROM {sync_messages} WHERE {where} ORDER BY received_at, pk LIMIT :most")
+    return int(matching), list(transaction.execute(oldest, {**values, "most": most}).scalars())
 
 
-def dismiss(transaction: Transaction, message: Parked, note: str) -> bool:
+def dismiss(transaction: Transaction, message: Kept, note: str) -> bool:
     """Close a parked message, behind the lock of its connector. Return whether it was parked still."""
     closed = transaction.execute(_DISMISS, {"pk": message.pk, "note": note}).one_or_none()
     if closed is None:

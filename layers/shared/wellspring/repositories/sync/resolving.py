@@ -20,7 +20,7 @@ from wellspring.work import Change, Claim, Matched, Problem, RecordType, Synced,
 PROVIDER = "provider"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """What the database knows of what one message names.
 
@@ -39,55 +39,47 @@ class Resolved:
 
 def resolved(batch: Sequence[Change], answers: Mapping[str, Result]) -> list[Resolved]:
     """Return what there is for each message of `batch`, from the answers to its `questions`."""
-    parent_pks: dict[int, tuple[int, int]] = {}
+    parents_of: dict[int, tuple[int | None, int | None]] = {}
     pks: defaultdict[int, dict[str, str]] = defaultdict(dict)
     problems: defaultdict[int, list[Problem]] = defaultdict(list)
     for type_, answer in answers.items():
         for number, parent_pk, workspace_pk, found, *wrong in answer:
             if parent_pk is not None:
-                parent_pks[number] = (parent_pk, workspace_pk)
+                parents_of[number] = (parent_pk, workspace_pk)
             pks[number][type_] = found
             problems[number] += _problems(type_, *wrong)
+    known = []
     for number, item in enumerate(batch):
-        if number not in parent_pks:
+        if number not in parents_of:
             problems[number].append(_no_parent(item))
-    return [
-        Resolved(
-            parent_pk=parent_pks.get(number, (None, None))[0],
-            workspace_pk=parent_pks.get(number, (None, None))[1],
-            pks=pks[number],
-            problems=tuple(sorted(problems[number], key=_rank)),
-        )
-        for number in range(len(batch))
-    ]
+        parent_pk, workspace_pk = parents_of.get(number, (None, None))
+        known.append(Resolved(parent_pk, workspace_pk, pks[number], tuple(sorted(problems[number], key=_rank))))
+    return known
 
 
 def questions(batch: Sequence[Change]) -> dict[str, Statement]:
     """Return what is to be asked for `batch`, by each type of what is named; each answer tells the parents, too."""
-    of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
-    of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
     asked: dict[str, Statement] = {}
-    if of_workspaces:
-        asked[PROVIDER] = Statement(
-            _PROVIDERS,
-            {
-                "numbers": array(number for number, _ in of_workspaces),
-                "workspaces": array(item.workspace_id for _, item in of_workspaces),
-                "named": array_of_arrays(array(item.provider_ids) for _, item in of_workspaces),
-            },
-        )
+    matches = {number: item for number, item in enumerate(batch) if isinstance(item, Matched)}
+    if matches:
+        values = {
+            "numbers": array(matches),
+            "workspaces": array(item.workspace_id for item in matches.values()),
+            "named": array_of_arrays(array(item.provider_ids) for item in matches.values()),
+        }
+        asked[PROVIDER] = Statement(_PROVIDERS, values)
     for type_ in RECORDS:
-        naming = [(number, item) for number, item in of_connectors if type_ in item.records]
+        naming = {
+            number: item for number, item in enumerate(batch) if not isinstance(item, Matched) and type_ in item.records
+        }
         if naming:
-            asked[type_] = Statement(
-                records_statement(type_),
-                {
-                    "numbers": array(number for number, _ in naming),
-                    "connectors": array(item.workspace_connector_id for _, item in naming),
-                    "links": array(isinstance(item, Synced) for _, item in naming),
-                    "named": array_of_arrays(array(item.records[type_]) for _, item in naming),
-                },
-            )
+            values = {
+                "numbers": array(naming),
+                "connectors": array(item.workspace_connector_id for item in naming.values()),
+                "links": array(isinstance(item, Synced) for item in naming.values()),
+                "named": array_of_arrays(array(item.records[type_]) for item in naming.values()),
+            }
+            asked[type_] = Statement(records_statement(type_), values)
     return asked
 
 
@@ -113,18 +105,12 @@ def claimants(claims: Mapping[int, Claim]) -> list[Statement]:
     Answered, for those that are there, with the number of the claim, the connector's pk and its workspace's.
     """
     said = {number: claim for number, claim in claims.items() if claim.workspace_connector_id or claim.workspace_id}
-    if not said:
-        return []
-    return [
-        Statement(
-            _CLAIMANTS,
-            {
-                "numbers": array(said),
-                "connectors": array(claim.workspace_connector_id for claim in said.values()),
-                "workspaces": array(claim.workspace_id for claim in said.values()),
-            },
-        )
-    ]
+    values = {
+        "numbers": array(said),
+        "connectors": array(claim.workspace_connector_id for claim in said.values()),
+        "workspaces": array(claim.workspace_id for claim in said.values()),
+    }
+    return [Statement(_CLAIMANTS, values)] if said else []
 
 
 _CLAIMANTS = text(f"""

@@ -8,8 +8,10 @@ Whoever goes on with it behind newer messages that end rows brings none back: wh
 knows any more. Where there are such, the revert is parked in the end as overtaken (docs/adr/0022).
 """
 
+import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -23,8 +25,8 @@ from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.chunks import take_up
-from wellspring.repositories.sync.judging import parked
-from wellspring.repositories.sync.messages import IS_MESSAGE
+from wellspring.repositories.sync.judging import parked, parking
+from wellspring.repositories.sync.messages import IS_MESSAGE, Entry
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.work import Outcome, Problem, ReceivedMessage, RecordType, Reverted
 
@@ -32,167 +34,129 @@ from wellspring.work import Outcome, Problem, ReceivedMessage, RecordType, Rever
 MARKED, LOOKED_AT = 1000, 50
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A message that is undone.
+def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Reverted, most: int) -> Outcome:
+    """Undo the next rows of the messages that a message reverts, as `chunks` says: end some, and bring some back.
 
-    Attributes:
-        pk: its row's.
-        wrote_at: when it wrote what it wrote.
-        ended_from: since when it ended rows; one in chunks did so for a while.
+    What came back is `linked`. `parked` where rows were left that would have come back, had it not been overtaken.
     """
-
-    pk: int
-    wrote_at: str
-    ended_from: str
-
-
-def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, most: int) -> Outcome:
-    """Undo the next rows of the messages that a message reverts.
-
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: a `sync.reverted`.
-        most: how many rows of each type of records to end, and to bring back, at most.
-
-    Returns:
-        `in_progress` where there may be more to undo, or what became of the message; `ended` and `linked`, what came
-        back, are of this chunk. `parked` where rows were left that it would have brought back, had it not been
-        overtaken.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
-    """
-    item = arrival.work
-    if not isinstance(item, Reverted):
-        raise TypeError(arrival.type)
     taken = take_up(transaction, arrival, item, Statement(_IS_LIVE, {"id": item.workspace_connector_id}))
     if isinstance(taken, Outcome):
         return taken
-    was = taken.was
-    with messages.claiming():
-        execute_pipelined(transaction, messages.write([taken.entry]))
-    (lives,) = taken.answers
-    chunk = _Chunk(
-        transaction, was.pk, taken.connector, most, is_live=bool(lives.scalar()), is_overtaken=was.is_overtaken
-    )
-    if "undone" in was.progress:
-        progress = chunk.undo(was.progress)
-    else:
-        progress = chunk.mark(item, was.progress, taken.entry.workspace_pk)
-    done = [
-        Statement(_COUNT, {"message": was.pk, "type": type_, "name": name, "number": number})
-        for name, counted in (("ended", chunk.ended), ("linked", chunk.restored))
-        for type_, number in counted.items()
-        if number
-    ]
-    left = was.progress.get("left", 0) + chunk.left
+    entry, (lives,) = taken
+    was = entry.was
+    messages.note(transaction, [entry])
+    chunk = _Chunk(transaction, entry, most, is_live=bool(lives.scalar()))
+    progress = chunk.undo(was.progress) if "undone" in was.progress else chunk.mark(item, was.progress)
+    done = []
+    if counts := chunk.counts():
+        done.append(Statement(_COUNT, {"message": was.pk, "counts": json.dumps(counts)}))
     outcome = Outcome(
         status="applied" if progress is None else "in_progress",
-        ended=sum(chunk.ended.values()),
-        linked=sum(chunk.restored.values()),
+        ended=chunk.ended.total(),
+        linked=chunk.restored.total(),
     )
+    left = was.progress.get("left", 0) + chunk.left
     if progress is None and left:
-        problem = Problem("overtaken", "message", item.id)
-        outcome = replace(outcome, status="parked", reason=problem.code, problems=(problem,), problem_count=1)
-        outcome = replace(outcome, evidence={"left_ended": left})
-        place = (taken.connector, taken.entry.workspace_pk)
-        execute_pipelined(transaction, [*done, *messages.write([parked(arrival, was, outcome, place)])])
-        return outcome
-    if progress is not None:
-        progress = {**progress, "left": left}
-    execute_pipelined(transaction, [*done, messages.proceed(was.pk, progress)])
+        overtaken = parking(Problem("overtaken", "message", item.id))
+        outcome = replace(overtaken, ended=outcome.ended, linked=outcome.linked, evidence={"left_ended": left})
+        done += messages.write([parked(arrival, was, outcome, (entry.connector_pk, entry.workspace_pk))])
+    else:
+        done.append(messages.proceed(was.pk, None if progress is None else {**progress, "left": left}))
+    execute_pipelined(transaction, done)
     return outcome
 
 
+@dataclass(slots=True)
 class _Chunk:
-    """One transaction of a revert: what it does next, and what it has done."""
+    """One transaction of a revert: what it does next, and what it has done.
 
-    def __init__(
-        self,
-        transaction: Transaction,
-        message: int,
-        connector: int,
-        most: int,
-        *,
-        is_live: bool,
-        is_overtaken: bool,
-    ) -> None:
-        self._transaction = transaction
-        self._message = message
-        self._connector = connector
-        self._most = most
-        self._is_live = is_live
-        self._is_overtaken = is_overtaken
-        self.ended: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
-        self.restored: dict[RecordType, int] = dict.fromkeys(RECORDS, 0)
-        # Rows that would have come back, had nothing come behind it.
-        self.left = 0
+    Attributes:
+        entry: the revert's row.
+        most: how many rows of each type of records to end, and to bring back, at most.
+        is_live: whether its connector is, so that rows come back.
+        ended: how many rows of each type.
+        restored: the same of those that came back.
+        left: how many rows would have come back, had nothing come behind it.
+    """
 
-    def mark(self, item: Reverted, progress: Mapping[str, Any], workspace: int | None) -> Mapping[str, Any]:
+    transaction: Transaction
+    entry: Entry
+    most: int
+    is_live: bool
+    ended: Counter[RecordType] = field(default_factory=Counter)
+    restored: Counter[RecordType] = field(default_factory=Counter)
+    left: int = 0
+
+    def counts(self) -> dict[RecordType, dict[str, int]]:
+        """Return what it adds to the counts of the revert, of each type what is not nothing."""
+        counts: dict[RecordType, dict[str, int]] = {}
+        for name, counted in (("ended", self.ended), ("linked", self.restored)):
+            for type_, number in (+counted).items():
+                counts.setdefault(type_, {})[name] = number
+        return counts
+
+    def mark(self, item: Reverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
         """Mark the next messages as reverted, and their run where that is undone; return how far it has come."""
-        values = {"message": self._message, "connector": self._connector}
+        of = {"message": self.entry.pk, "connector": self.entry.connector_pk}
         if item.of_run is None:
-            of = {**values, "ids": array(item.message_ids)}
-            execute_pipelined(
-                self._transaction,
-                [
-                    *(Statement(each, of) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)),
-                    Statement(_LOOK_BACK, values),
-                ],
-            )
+            of_some = {**of, "ids": array(item.message_ids)}
+            asked = [Statement(each, of_some) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)]
+            execute_pipelined(self.transaction, [*asked, Statement(_LOOK_BACK, of)])
             return {"undone": 0}
+        of_run = {**of, "run": item.of_run}
         if not progress:
-            of = {**values, "run": item.of_run}
-            execute_pipelined(
-                self._transaction,
-                [
-                    Statement(_CLOSE_RUN, {**of, "workspace": workspace}),
-                    Statement(_STOP_RUN, of),
-                    Statement(_LOOK_BACK, values),
-                ],
-            )
-        marked = self._transaction.execute(_MARK_RUN, {**values, "run": item.of_run, "most": MARKED}).rowcount
+            asked = [
+                Statement(_CLOSE_RUN, {**of_run, "workspace": self.entry.workspace_pk}),
+                Statement(_STOP_RUN, of_run),
+            ]
+            execute_pipelined(self.transaction, [*asked, Statement(_LOOK_BACK, of)])
+        marked = self.transaction.execute(_MARK_RUN, {**of_run, "most": MARKED}).rowcount
         return {"undone": 0} if marked < MARKED else {"marked": progress.get("marked", 0) + marked}
 
     def undo(self, progress: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Undo the next messages; return how far it has come, None where that is all."""
-        values = {"message": self._message, "after": progress["undone"], "most": LOOKED_AT}
-        targets = [Target(*row) for row in self._transaction.execute(_TARGETS, values)]
-        places: Mapping[str, Any] = progress.get("places", {})
-        done = progress["undone"]
-        for target in targets:
-            left = self._undo(target, places)
+        done, places = progress["undone"], progress.get("places", {})
+        values = {"message": self.entry.pk, "after": done, "most": LOOKED_AT}
+        targets = self.transaction.execute(_TARGETS, values).all()
+        for pk, wrote_at, ended_from in targets:
+            left = self._undo(pk, wrote_at, ended_from, places)
             if left is not None:
                 return {"undone": done, "places": left}
-            done, places = target.pk, {}
-            if sum(self.ended.values()) + sum(self.restored.values()) >= self._most:
+            done, places = pk, {}
+            if self.ended.total() + self.restored.total() >= self.most:
                 return {"undone": done}
         return {"undone": done} if len(targets) == LOOKED_AT else None
 
-    def _undo(self, target: Target, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Undo the next rows of a message; return where it goes on, None where it is undone."""
-        of = {"message": self._message, "target": target.pk, "connector": self._connector, "most": self._most}
-        asked = [Statement(_end(type_), {**of, "at": target.wrote_at}) for type_ in RECORDS]
-        walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self._is_live else []
+    def _undo(self, pk: int, wrote_at: str, ended_from: str, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Undo the next rows of a message; return where it goes on, None where it is undone.
+
+        Args:
+            pk: the message's.
+            wrote_at: when it wrote what it wrote.
+            ended_from: since when it ended rows; one in chunks did so for a while.
+            places: how far it has come, by type and direction of what comes back.
+        """
+        of = {"message": self.entry.pk, "connector": self.entry.connector_pk, "target": pk, "most": self.most}
+        is_overtaken = self.entry.was.is_overtaken
+        asked = [Statement(_end(type_), {**of, "at": wrote_at}) for type_ in RECORDS]
+        walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self.is_live else []
         for type_, direction in walks:
-            time, pk = places.get(f"{type_}:{direction}", (target.ended_from, 0))
-            place = {"time": time, "pk": pk, "until": target.wrote_at, "restores": not self._is_overtaken}
+            time, row_pk = places.get(f"{type_}:{direction}", (ended_from, 0))
+            place = {"time": time, "pk": row_pk, "until": wrote_at, "restores": not is_overtaken}
             asked.append(Statement(_restore(type_, direction), {**of, **place}))
-        answers = execute_pipelined(self._transaction, asked)
+        answers = execute_pipelined(self.transaction, asked)
         is_over = True
         for type_, rows in zip(RECORDS, answers, strict=False):
-            (ended,) = rows.scalars()
+            ended = rows.scalar_one()
             self.ended[type_] += ended
-            is_over = is_over and ended < self._most
+            is_over = is_over and ended < self.most
         left = dict(places)
         for (type_, direction), rows in zip(walks, answers[len(RECORDS) :], strict=True):
-            for looked_at, wanted, restored, time, pk in rows:
+            for looked_at, wanted, restored, time, row_pk in rows:
                 self.restored[type_] += restored
-                self.left += wanted if self._is_overtaken else 0
-                left[f"{type_}:{direction}"] = [time, pk]
-                is_over = is_over and looked_at < self._most
+                self.left += wanted if is_overtaken else 0
+                left[f"{type_}:{direction}"] = [time, row_pk]
+                is_over = is_over and looked_at < self.most
         return None if is_over else left
 
 
@@ -250,12 +214,9 @@ SELECT pk, CAST(processed_at AS text),
  WHERE reverted_by_pk = :message AND pk > :after
  ORDER BY pk LIMIT :most""")
 
-_COUNT = text(f"""
-UPDATE {sync_messages}
-   SET counts = jsonb_set(counts, ARRAY[CAST(:type AS text), CAST(:name AS text)],
-                          to_jsonb(coalesce(CAST(counts #>> ARRAY[CAST(:type AS text), :name] AS bigint), 0)
-                                   + CAST(:number AS bigint)))
- WHERE pk = :message""")
+_COUNT = text(
+    f"UPDATE {sync_messages} SET counts = wellspring.add_counts(counts, CAST(:counts AS jsonb)) WHERE pk = :message"
+)
 
 
 # What a message wrote has the time of its transaction (contract, section 2).

@@ -1,6 +1,6 @@
 """Tables of each record type, and of its provenance."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Table
 
@@ -9,14 +9,8 @@ from wellspring.resources import ledgers, resource_of
 from wellspring.work import RecordType
 
 
-@dataclass(frozen=True, slots=True)
-class RecordTables:
-    """The tables of one record type.
-
-    Attributes:
-        records: the records.
-        provenance: which connector brought them in or carried them out.
-    """
+class RecordTables(NamedTuple):
+    """The tables of one record type: its own, and that of the connectors which brought it in or carried it out."""
 
     records: Table
     provenance: Table

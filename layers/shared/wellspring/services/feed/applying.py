@@ -6,7 +6,6 @@ what is not there waits. The erasure of a person is a transaction of its own.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
 
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
@@ -14,15 +13,7 @@ from wellspring.errors import ServiceUnavailable, WellspringError
 from wellspring.observability import describe
 from wellspring.repositories.feed import applying, erasing, pending, sources
 from wellspring.repositories.feed.applying import NeedsExclusive
-from wellspring.repositories.feed.work import (
-    MALFORMED,
-    UNEXPECTED,
-    FeedEvent,
-    Malformed,
-    Told,
-    Verdict,
-    parked,
-)
+from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, FeedEvent, Malformed, Told, Verdict, parked
 
 # Events that one transaction applies: a quarter of a second of work.
 CHUNK = 1000
@@ -36,17 +27,10 @@ def apply(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False
     """Apply events, and return what became of each.
 
     What the database refuses, and what there is no time for, is returned. Raises nothing: what was committed must not
-    come back because of what was not.
-
-    Args:
-        told: in the order in which they came.
-        deadline: no statement runs beyond it.
-        is_last_try: whether an event that meets a failure nobody foresaw is parked, rather than returned.
+    come back because of what was not. At the last try, an event that meets a failure nobody foresaw is parked.
     """
-    verdicts: list[Verdict] = []
-    for begin in range(0, len(told), CHUNK):
-        verdicts += apply_chunk(told[begin : begin + CHUNK], deadline, is_last_try=is_last_try)
-    return verdicts
+    chunks = (told[begin : begin + CHUNK] for begin in range(0, len(told), CHUNK))
+    return [verdict for chunk in chunks for verdict in apply_chunk(chunk, deadline, is_last_try=is_last_try)]
 
 
 def apply_chunk(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool = False) -> list[Verdict]:
@@ -58,12 +42,9 @@ def apply_chunk(told: Sequence[Told], deadline: Deadline, *, is_last_try: bool =
     except ServiceUnavailable as error:
         return [Verdict("returned", reason=error.code, evidence=dict(error.evidence))] * len(told)
     except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one event only)
-        if len(told) > 1:
-            half = len(told) // 2
-            return [
-                *apply_chunk(told[:half], deadline, is_last_try=is_last_try),
-                *apply_chunk(told[half:], deadline, is_last_try=is_last_try),
-            ]
+        if half := len(told) // 2:
+            halves = told[:half], told[half:]
+            return [verdict for some in halves for verdict in apply_chunk(some, deadline, is_last_try=is_last_try)]
         return [_failed(told[0], error, deadline, is_last_try=is_last_try)]
 
 
@@ -78,7 +59,7 @@ def apply_at_once(told: Sequence[Told], deadline: Deadline, after_apply: AfterAp
         if isinstance(event, FeedEvent) and event.action == "erase"
     }
 
-    def work(transaction: Transaction, /, *, exclusive: frozenset[str]) -> list[Verdict]:
+    def work(exclusive: frozenset[str], transaction: Transaction) -> list[Verdict]:
         verdicts = _apply(transaction, told, erased, exclusive)
         if after_apply is not None:
             after_apply(transaction, verdicts)
@@ -87,15 +68,7 @@ def apply_at_once(told: Sequence[Told], deadline: Deadline, after_apply: AfterAp
     return with_locks(work, deadline)
 
 
-class Locked[Result](Protocol):
-    """Work in a transaction that is told which types it must lock exclusively."""
-
-    def __call__(self, transaction: Transaction, /, *, exclusive: frozenset[str]) -> Result:
-        """Do it."""
-        ...
-
-
-def with_locks[Result](work: Locked[Result], deadline: Deadline) -> Result:
+def with_locks[Result](work: Callable[[frozenset[str], Transaction], Result], deadline: Deadline) -> Result:
     """Run `work` with the types that it must lock exclusively; none at first, which nearly always will do.
 
     Raises what `with_retries` raises.
@@ -103,7 +76,7 @@ def with_locks[Result](work: Locked[Result], deadline: Deadline) -> Result:
     exclusive: frozenset[str] = frozenset()
     while True:
         try:
-            return with_retries(partial(work, exclusive=exclusive), None, deadline)
+            return with_retries(partial(work, exclusive), None, deadline)
         except NeedsExclusive as needed:
             exclusive |= needed.types
 
@@ -129,11 +102,8 @@ def _apply(
         parked(MALFORMED, *event.problems) if isinstance(event, Malformed) else erased.get(n) or change.verdicts[n]
         for n, event in enumerate(told)
     ]
-    pairs = list(zip(told, verdicts, strict=True))
-    pending.keep(
-        transaction,
-        ((event, verdict) for n, (event, verdict) in enumerate(pairs) if _is_kept(verdict) and n not in erased),
-    )
+    kept = [n for n, verdict in enumerate(verdicts) if verdict.status in {"waiting", "parked"} and n not in erased]
+    pending.keep(transaction, ((told[n], verdicts[n]) for n in kept))
     sources.count(transaction, ((event, verdicts[n]) for n, event in events.items()), change.live, is_new=True)
     return verdicts
 
@@ -141,10 +111,6 @@ def _apply(
 def _types(told: Sequence[Told]) -> set[str]:
     """Return the types to lock: what is no event may name people, and says nothing of those who were erased."""
     return {event.type if isinstance(event, FeedEvent) else "people" for event in told}
-
-
-def _is_kept(verdict: Verdict) -> bool:
-    return verdict.status in {"waiting", "parked"}
 
 
 def _failed(event: Told, error: Exception, deadline: Deadline, *, is_last_try: bool) -> Verdict:
@@ -155,11 +121,10 @@ def _failed(event: Told, error: Exception, deadline: Deadline, *, is_last_try: b
     returned = Verdict("returned", reason=UNEXPECTED, evidence=evidence)
     if not is_last_try:
         return returned
-    verdict = parked(UNEXPECTED)
 
     def keep(transaction: Transaction) -> None:
         applying.lock_types(transaction, _types([event]))
-        pending.keep(transaction, [(event, verdict)])
+        pending.keep(transaction, [(event, parked(UNEXPECTED))])
 
     try:
         with_retries(keep, None, deadline)

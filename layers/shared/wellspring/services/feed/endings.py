@@ -1,4 +1,7 @@
-"""Sweeping what the feed has ended: chunks of rows, each its own transaction (contract, section 3; docs/adr/0033)."""
+"""Sweeping what the feed has ended, and erasing workspaces: chunks of rows, each its own transaction.
+
+Source: contract, sections 3 and 6; docs/adr/0033 and 0057.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,7 +10,8 @@ from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseBusy
-from wellspring.repositories.feed import endings
+from wellspring.observability import logger
+from wellspring.repositories.feed import endings, erasures
 from wellspring.repositories.feed.endings import Places
 
 # Rows that one transaction ends.
@@ -21,13 +25,7 @@ QUIET_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did.
-
-    Attributes:
-        rows: how many rows it ended.
-        done: how many endings are done with.
-        is_all: whether it came to the end of them, within its time.
-    """
+    """How many rows a sweep ended, how many endings are done, and whether it came to the end of them in its time."""
 
     rows: int
     done: int
@@ -37,12 +35,9 @@ class Swept:
 def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
     """End the rows of what the feed has ended, until there are none or the time is over.
 
-    Args:
-        deadline: when to stop.
-        only_new: whether only what no sweep has seen is looked at: what a batch has just ended.
-
     An ending is done with when a chunk finds nothing that began after every transaction was gone which could have seen
-    the thing live; that takes a minute at least, so several sweeps.
+    the thing live; that takes a minute at least, so several sweeps. `only_new` looks at what no sweep has seen: at what
+    a batch has just ended.
 
     Raises:
         WellspringError: the database did not let it; what was ended before stays ended.
@@ -54,7 +49,7 @@ def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
         looked_at: list[int] = []
         work = partial(_chunk, after=after, places=places, page=page, looked_at=looked_at, only_new=only_new)
         try:
-            chunk = with_retries(work, PIPELINE_SCOPE, deadline)
+            ended, finished, last = with_retries(work, PIPELINE_SCOPE, deadline)
         except DatabaseBusy:
             # Somebody writes rows of a connector for longer than was waited for: what has to do with it is left to the
             # next sweep, and nothing else is.
@@ -65,31 +60,22 @@ def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
             else:
                 raise
             continue
-        rows += chunk.rows
-        done += chunk.done
-        if chunk.rows < CHUNK:
+        rows += ended
+        done += finished
+        if ended < CHUNK:
             # All that these have were ended, or there are none.
-            if chunk.last is None:
+            if last is None:
                 return Swept(rows, done, is_all=not is_left)
-            after, places = chunk.last, {}
+            after, places = last, {}
     return Swept(rows, done, is_all=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    rows: int
-    done: int
-    last: int | None
 
 
 def _chunk(
     transaction: Transaction, *, after: int, places: Places, page: int, looked_at: list[int], only_new: bool
-) -> _Chunk:
+) -> tuple[int, int, int | None]:
+    """Return how many rows it ended, how many endings are done, and the last that it looked at."""
     is_first = not places
-    if only_new:
-        taken = endings.unseen_endings(transaction, after, page)
-    else:
-        taken = endings.open_endings(transaction, after, page, QUIET_SECONDS)
+    taken = endings.open_endings(transaction, after, page, QUIET_SECONDS, only_new=only_new)
     looked_at[:] = [ending.pk for ending in taken]
     reached = dict(places)
     found, ended = endings.end_rows(transaction, taken, reached, CHUNK)
@@ -106,4 +92,30 @@ def _chunk(
         ended=ended,
     )
     places.update(reached)
-    return _Chunk(rows, len(done), taken[-1].pk if taken else None)
+    return rows, len(done), taken[-1].pk if taken else None
+
+
+def erase(deadline: Deadline) -> int:
+    """Go on with the workspaces that are being erased; what there is no time for is left to the next run.
+
+    A workspace is done with when a round found all that whoever was writing when it was erased has left behind; that
+    takes a minute at least, so several runs. Returns how many rows it changed.
+
+    Raises:
+        WellspringError: the database did not let it; what was done before stays done.
+    """
+    changed = 0
+    for pk in with_retries(erasures.open_erasures, None, deadline):
+        while not deadline.has_passed:
+            try:
+                chunk = with_retries(partial(erasures.go_on, pk=pk, quiet=QUIET_SECONDS), None, deadline)
+            except DatabaseBusy as error:
+                # Somebody writes rows of a connector for longer than was waited for: nobody else is held up by it.
+                logger.warning("an erasure is left to the next run", extra=error.evidence)
+                break
+            if chunk is None:
+                break
+            changed += chunk.changed
+            if chunk.gone is not None:
+                logger.info("workspace erased", extra={"workspace": chunk.workspace_id, "gone": dict(chunk.gone)})
+    return changed

@@ -3,10 +3,11 @@
 A turn goes on where the one before has stopped, or was killed. Lines may be in any order, as events may.
 """
 
+import io
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -36,13 +37,7 @@ type Parse = Callable[[bytes], Told]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a turn came to.
-
-    Attributes:
-        is_done: whether there is nothing left to do with the file.
-        lines: how many lines are done.
-        outcome: `done`, `failed` or `in_progress`.
-    """
+    """What a turn came to: whether nothing is left to do with the file, and `done`, `failed` or `in_progress`."""
 
     is_done: bool
     lines: int
@@ -62,13 +57,7 @@ class _Chunk:
 
 
 def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded:
-    """Take a turn at a file.
-
-    Args:
-        bucket: where it is, and where its results go.
-        file: which.
-        parse: makes an event of a line, or says why it is none.
-        deadline: a turn ends some time before it.
+    """Take a turn at a file, until some time before the deadline.
 
     Raises:
         WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
@@ -115,7 +104,9 @@ def _chunks(lines: Iterator[Line], parse: Parse) -> Iterator[_Chunk]:
             chunk.size += len(content)
             told = parse(content)
             if isinstance(told, Malformed):
-                chunk.rejects += _told_of(line.number, told.problems)
+                # A line has one row: of its first problem.
+                problem = told.problems[0]
+                chunk.rejects.append(Reject(line.number, problem["code"], problem.get("pointer", "")))
             else:
                 chunk.told.append(told)
                 chunk.numbers.append(line.number)
@@ -126,20 +117,14 @@ def _chunks(lines: Iterator[Line], parse: Parse) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _told_of(line: int, problems: Sequence[Mapping[str, str]]) -> list[Reject]:
-    """Return the first problem of a line, which has one row."""
-    return [Reject(line, problem["code"], problem.get("pointer", "")) for problem in problems[:1]]
-
-
 def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> bool:
     """Apply a chunk with its checkpoint; return False where the database refused part of it for the moment."""
 
     def write_checkpoint(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
         parked = [
-            reject
+            Reject(number, str(verdict.reason), "")
             for number, verdict in zip(chunk.numbers, verdicts, strict=True)
             if verdict.status == "parked"
-            for reject in (Reject(number, str(verdict.reason), ""),)
         ]
         counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
         counts["rejected"] = len(chunk.rejects)
@@ -150,7 +135,7 @@ def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> boo
             lines=chunk.lines,
             place=chunk.place,
             counts=counts,
-            rejects=sorted([*chunk.rejects, *parked], key=lambda reject: reject.line),
+            rejects=sorted([*chunk.rejects, *parked]),
         )
 
     try:
@@ -175,17 +160,13 @@ def _finish(bucket: Bucket, file: File, checkpoint: Checkpoint, outcome: str, de
             rejects.seek(0)
             rejects.truncate()
             for reject in loads.rejects(transaction, checkpoint.pk):
-                line = {"line": reject.line, "code": reject.code, "pointer": reject.pointer}
-                rejects.write(json.dumps(line).encode() + b"\n")
+                rejects.write(json.dumps(reject._asdict()).encode() + b"\n")
             return loads.summary(transaction, checkpoint.pk)
 
         summary = with_retries(read, None, deadline) | {"outcome": outcome}
         rejects.seek(0)
         bucket.put(file.bucket, f"{name}.rejects.jsonl", rejects)
-    with tempfile.TemporaryFile() as content:
-        content.write(json.dumps(summary, indent=2).encode() + b"\n")
-        content.seek(0)
-        bucket.put(file.bucket, f"{name}.summary.json", content)
+    bucket.put(file.bucket, f"{name}.summary.json", io.BytesIO(json.dumps(summary, indent=2).encode() + b"\n"))
     with_retries(lambda transaction: loads.finish(transaction, checkpoint.pk, outcome), None, deadline)
     logger.info("file loaded", extra={"key": file.key, "outcome": outcome, "lines": summary["lines"]})
     return Loaded(is_done=True, lines=int(str(summary["lines"])), outcome=outcome)

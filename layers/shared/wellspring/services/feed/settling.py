@@ -9,7 +9,7 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.observability import describe, logger
-from wellspring.repositories.feed import applying, erasing, history, pending, sources
+from wellspring.repositories.feed import applying, erasing, pending, sources
 from wellspring.repositories.feed.pending import Pending
 from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, Verdict, parked
 from wellspring.services.feed.applying import CHUNK, with_locks
@@ -24,13 +24,7 @@ THINGS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a run of `settle` did.
-
-    Attributes:
-        applied: how many events had an effect, or need none any more.
-        expired: how many were parked because what they name has not come.
-        is_all: whether nothing is left that could be applied now.
-    """
+    """How many events had an effect or need none any more, how many were parked, and whether that is all for now."""
 
     applied: int
     expired: int
@@ -40,9 +34,8 @@ class Settled:
 def settle(deadline: Deadline) -> Settled:
     """Apply what waited for something that is there by now, chains included, and park what has waited for too long.
 
-    Also forgets, a bounded number of rows a run, what is too old to matter.
-
-    Each step is a transaction of bounded size; what there is no time for is left to the next run.
+    Also forgets what is too old to matter. Each step is a transaction of bounded size; what there is no time for is
+    left to the next run.
 
     Raises:
         WellspringError: the database did not let it; what was done before stays done.
@@ -62,7 +55,7 @@ def settle(deadline: Deadline) -> Settled:
                 # What was applied may be what others wait for.
                 after, moved = ("", ""), False
     if not deadline.has_passed:
-        with_retries(lambda transaction: history.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
+        with_retries(lambda transaction: pending.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
     expired = 0
     while not deadline.has_passed:
         late = with_retries(lambda transaction: pending.expire(transaction, WAITS, CHUNK), None, deadline)
@@ -84,19 +77,12 @@ def _take(transaction: Transaction, most: int, things: Sequence[tuple[str, str]]
 
 
 def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> list[tuple[str, str]]:
-    """Apply what waited for these resources, and for what is applied by that.
+    """Apply what waited for these resources, by type and id, and for what is applied by that.
 
-    Args:
-        brought: types and ids of resources that are there now.
-        deadline: what there is no time for is left to `settle`.
-
-    Returns:
-        All that is there now: `brought`, and the types and ids of what was applied.
-
-    Raises what `settle` raises.
+    Returns all that is there now: `brought`, and what was applied; what there is no time for is left to `settle`.
+    Raises what that raises.
     """
-    there = list(brought)
-    things = list(brought)
+    there, things = list(brought), list(brought)
     while things and not deadline.has_passed:
         step = _step(partial(_take, things=things[:THINGS]), deadline)
         if step.taken < CHUNK:
@@ -109,27 +95,21 @@ def settle_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> list[t
 def apply_taken(
     transaction: Transaction, taken: Sequence[Pending], exclusive: frozenset[str] = frozenset()
 ) -> tuple[list[Verdict], list[tuple[str, str]]]:
-    """Apply events that are locked, and write down what became of them.
+    """Apply events that are locked, and write down what became of them. Raises `NeedsExclusive`.
 
-    Returns:
-        A verdict for each, and the types and ids of the resources that are there now.
-
-    Raises `NeedsExclusive`, or SQLAlchemy's `DBAPIError`.
+    Returns a verdict for each, and the types and ids of the resources that are there now.
     """
     events = {number: one.event for number, one in enumerate(taken) if one.event is not None}
-    erasures = {number: event for number, event in events.items() if event.action == "erase"}
-    changes = {number: event for number, event in events.items() if number not in erasures}
+    changes = {number: event for number, event in events.items() if event.action != "erase"}
     applying.lock(transaction, changes.values(), {event.type for event in changes.values()}, exclusive)
     change = applying.apply_events(transaction, changes, exclusive)
-    live = dict(change.live)
     verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
-    for number, event in erasures.items():
-        verdicts[number], gone = erasing.erase(transaction, event)
-        for key, difference in gone.items():
-            live[key] = live.get(key, 0) + difference
+    for number in sorted(events.keys() - changes):
+        verdicts[number], gone = erasing.erase(transaction, events[number])
+        change.live.update(gone)
     pending.settle(transaction, zip(taken, verdicts, strict=True))
     counted = [(event, verdicts[number]) for number, event in events.items()]
-    sources.count(transaction, counted, live, is_new=False)
+    sources.count(transaction, counted, change.live, is_new=False)
     brought = [(e.type, e.subject) for n, e in changes.items() if verdicts[n].status == "applied"]
     return verdicts, brought
 
@@ -152,20 +132,21 @@ type _Find = Callable[[Transaction, int], tuple[Sequence[Pending], tuple[str, st
 def _step(find: _Find, deadline: Deadline) -> _Step:
     """Apply the events that `find` takes; where that fails, the first of them alone; and where that fails, park it."""
 
-    def work(transaction: Transaction, /, *, exclusive: frozenset[str], most: int, parks: bool) -> _Step:
+    def work(most: int, exclusive: frozenset[str], transaction: Transaction) -> _Step:
         taken, reached = find(transaction, most)
-        if parks:
-            pending.settle(transaction, [(one, parked(UNEXPECTED)) for one in taken])
-            return _Step(0, len(taken), (), reached)
         verdicts, brought = apply_taken(transaction, taken, exclusive) if taken else ([], [])
-        done = sum(verdict.status in {"applied", "stale"} for verdict in verdicts)
-        return _Step(done, len(taken), brought, reached)
+        return _Step(sum(verdict.is_done for verdict in verdicts), len(taken), brought, reached)
 
-    for most, parks in ((CHUNK, False), (1, False)):
+    def park(transaction: Transaction) -> _Step:
+        taken, reached = find(transaction, 1)
+        pending.settle(transaction, [(one, parked(UNEXPECTED)) for one in taken])
+        return _Step(0, len(taken), (), reached)
+
+    for most in (CHUNK, 1):
         try:
-            return with_locks(partial(work, most=most, parks=parks), deadline)
+            return with_locks(partial(work, most), deadline)
         except ServiceUnavailable:
             raise
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one event only)
             logger.error("settling failed", extra={"events": most} | describe(error.__cause__ or error))
-    return with_locks(partial(work, most=1, parks=True), deadline)
+    return with_retries(park, None, deadline)

@@ -8,12 +8,15 @@ the answer beside it does not say: the pk is encrypted (docs/adr/0005).
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from wellspring.database import Transaction
+from wellspring.database.flush import Flush, Query, Result
 from wellspring.errors import InvalidCursor
 from wellspring.queries import Position, Sort
+from wellspring.repositories import cursor_keys
 from wellspring.resources import Resource
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,14 +55,7 @@ def _written(signed: bytes) -> str:
 
 
 def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
-    """Return the position that `cursor` stands for.
-
-    Args:
-        keys: all that may have signed it.
-        resource: the type that is listed.
-        sort: the order of the list.
-        cursor: as the client sent it.
-        parameter: where it stood, for the error.
+    """Return the position that a cursor, which the client sent as `parameter`, stands for.
 
     Raises:
         InvalidCursor: it was not signed with one of the keys for this type and sort.
@@ -76,10 +72,61 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
     bound = _bound(resource, sort)
     signer = next((key for key in keys if hmac.compare_digest(tag, _tag(key, bound, body))), None)
     if signer is None:
-        raise InvalidCursor(
-            "The cursor is not one of this list in this order; begin again without it.", parameter=parameter
-        )
+        detail = "The cursor is not one of this list in this order; begin again without it."
+        raise InvalidCursor(detail, parameter=parameter)
     row, pk, place = body[:ID_BYTES], body[ID_BYTES : ID_BYTES + PK_BYTES], body[ID_BYTES + PK_BYTES :]
     at = place.decode() if sort.by_text else EPOCH + int.from_bytes(place, signed=True) * MILLISECOND
     pk = _encrypted(signer, bound, row, int.from_bytes(pk, signed=True))
     return Position(at, UUID(bytes=row), int.from_bytes(pk, signed=True))
+
+
+# ---- the keys, which the database keeps ----------------------------------------------------------------------
+class _Keys:
+    """The cursor keys, read once for each process and again when a cursor of an unknown key turns up."""
+
+    def __init__(self) -> None:
+        self._known: tuple[bytes, ...] = ()
+
+    @property
+    def are_known(self) -> bool:
+        return bool(self._known)
+
+    def query(self) -> Query[tuple[bytes, ...]]:
+        """Return the query for them; what it finds is kept."""
+        query = cursor_keys.keys()
+
+        def read(result: Result) -> tuple[bytes, ...]:
+            self._known = query.read(result)
+            return self._known
+
+        return Query(query.statement, read)
+
+    def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
+        return self.query().run(transaction) if again or not self._known else self._known
+
+
+_keys = _Keys()
+
+
+def ask_for_keys(flush: Flush) -> None:
+    """Have the keys asked for with the rest, where this process does not know them: to sign asks nothing then."""
+    if not _keys.are_known:
+        flush.ask(_keys.query())
+
+
+def signed(
+    transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position | Position[str]]
+) -> list[str]:
+    """Return the cursors of positions in a list of `resource` under `sort`."""
+    key = _keys.all(transaction)[0]
+    return [sign(key, resource, sort, position) for position in positions]
+
+
+def verified(transaction: Transaction, resource: Resource, sort: Sort, cursor: str, *, backward: bool) -> Position:
+    """Return the position that a cursor stands for. Raises `InvalidCursor` where it is not one of this list."""
+    parameter = "page[before]" if backward else "page[after]"
+    try:
+        return verify(_keys.all(transaction), resource, sort, cursor, parameter)
+    except InvalidCursor:
+        # Its key may be newer than this process.
+        return verify(_keys.all(transaction, again=True), resource, sort, cursor, parameter)

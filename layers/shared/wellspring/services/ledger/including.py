@@ -19,19 +19,14 @@ from wellspring.repositories.answers.sources import SourcesOfRecords
 from wellspring.repositories.answers.states import State
 from wellspring.repositories.ledger import Row
 from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
-from wellspring.services.ledger.positions import signed
+from wellspring.services.ledger.cursors import signed
 
 type Included = Mapping[str, list[Row]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One type that paths lead to.
-
-    Attributes:
-        type: the type.
-        sources: what leads to it, each as type and relationship.
-    """
+    """One type that paths lead to; its `sources` are what leads to it, each as type and relationship."""
 
     type: str
     sources: tuple[tuple[str, str], ...]
@@ -42,10 +37,8 @@ class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
-        resource: the type.
         steps: the types to include, each behind all that lead to it.
         linked: the to-many relationships whose linkage is shown, but for sources.
-        shows_sources: whether it shows where the rows came from.
         computed: the types of which what is computed about rows is read; `resource` may be one.
         computed_links: those of them whose computed relationships are read, too.
     """
@@ -64,13 +57,10 @@ class IncludePlan:
         asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
         many = tuple(said for said in resource.relationships if said.many and said.name in asked)
         linked = tuple(said.name for said in many if said != SOURCES)
-        computed = {step.type for step in steps if _shows_computed(resource_of(step.type), view, primary=False)}
-        if _shows_computed(resource, view, primary=True):
-            computed.add(resource.type)
-        links = {step.type for step in steps if _shows_computed_links(resource_of(step.type), view, primary=False)}
-        if _shows_computed_links(resource, view, primary=True):
-            links.add(resource.type)
-        return cls(resource, steps, linked, SOURCES in many, frozenset(computed | links), frozenset(links))
+        shown = [(resource, True), *((resource_of(step.type), False) for step in steps)]
+        computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
+        links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}
+        return cls(resource, steps, linked, SOURCES in many, frozenset((*computed, *links)), frozenset(links))
 
     @property
     def is_needed(self) -> bool:
@@ -89,28 +79,20 @@ class IncludePlan:
         return stored
 
     def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "IncludedRows":
-        """Have it asked behind what stores the ids of the rows.
-
-        Args:
-            flush: what the rows' ids are stored in.
-            principal: the caller.
-            most_rows: how many rows are shown at most.
-        """
+        """Have it asked behind what stores the ids of the rows, of which so many are shown at most."""
         found = IncludedRows(self)
         if self.linked:
             found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
         if self.resource.type in self.computed:
-            found.computed[self.resource.type] = flush.ask(
-                self._states(principal, self.resource.type, [ledger.place(self.resource.type)])
-            )
+            own = [ledger.place(self.resource.type)]
+            found.computed[self.resource.type] = flush.ask(self._states(principal, self.resource.type, own))
         if self.shows_sources:
             found.sources = flush.ask(sources.sources_of_page(principal, self.resource, most_rows))
         for step in self.steps:
             if step.type == RECORD_SOURCE.type:
                 continue
             places = [ledger.place(*source) for source in step.sources]
-            included = ledger.related(principal, resource_of(step.type), places)
-            found.included[step.type] = flush.ask(included)
+            found.included[step.type] = flush.ask(ledger.related(principal, resource_of(step.type), places))
             if step.type in self.computed:
                 found.computed[step.type] = flush.ask(self._states(principal, step.type, places))
         return found
@@ -121,15 +103,7 @@ class IncludePlan:
 
 @dataclass(slots=True)
 class IncludedRows:
-    """What a view shows beside rows, once the flush was sent.
-
-    Attributes:
-        plan: what was asked for.
-        linkage: the to-many linkage.
-        sources: where the rows came from, by their ids.
-        included: rows by type.
-        computed: what is computed about rows, by type and id.
-    """
+    """What a view shows beside rows, once the flush was sent: `included` by type, what is `computed` by type and id."""
 
     plan: IncludePlan
     linkage: Pending[ledger.Linkage] | None = None
@@ -138,12 +112,7 @@ class IncludedRows:
     computed: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
 
     def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
-        """Return the rows that are shown with their linkage and what is computed about them, and what they include.
-
-        Args:
-            transaction: the scope to read a cursor key in, if there is none yet.
-            rows: what was found and is shown.
-        """
+        """Return the rows that are shown with their linkage and what is computed about them, and what they include."""
         resource = self.plan.resource
         shown = self._with_computed(resource.type, self._with_linkage(transaction, self._with_sources(rows)))
         known: dict[str, Sequence[Row]] = {resource.type: shown}
@@ -162,11 +131,9 @@ class IncludedRows:
 
     def _with_computed(self, type_: str, rows: Sequence[Row]) -> list[Row]:
         computed = self.computed.get(type_)
-        return (
-            list(rows)
-            if computed is None
-            else [{**row, **computed.value.get(UUID(str(row["id"])), {})} for row in rows]
-        )
+        if computed is None:
+            return list(rows)
+        return [{**row, **computed.value.get(UUID(str(row["id"])), {})} for row in rows]
 
     def _sources_of(self, row: Row, rows: Sequence[Row]) -> list[Row]:
         """Return the sources of one of the rows that are shown."""
@@ -179,13 +146,10 @@ class IncludedRows:
             return rows
         shown: list[Row] = []
         for row in rows:
-            if row["deleted_at"] is None:
-                mine = self._sources_of(row, rows)
-                has_more = len(self.sources.value.get(UUID(str(row["id"])), [])) > len(mine)
-                ids = [each["id"] for each in mine]
-                shown.append({**row, "sources_ids": ids, "capped": {SOURCES.name: None} if has_more else {}})
-            else:
-                shown.append(row)
+            mine = self._sources_of(row, rows)
+            has_more = len(self.sources.value.get(UUID(str(row["id"])), [])) > len(mine)
+            told = {"sources_ids": [each["id"] for each in mine], "capped": {SOURCES.name: None} if has_more else {}}
+            shown.append({**row, **told} if row["deleted_at"] is None else row)
         return shown
 
     def _with_linkage(self, transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
@@ -228,25 +192,16 @@ def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resour
     return signed(transaction, target, order, [last.place])[0]
 
 
-def _shows_computed(resource: Resource, view: View, *, primary: bool) -> bool:
-    """Say whether a view shows what is computed about rows of a type.
+def _shows(resource: Resource, names: Sequence[str], view: View, *, primary: bool) -> bool:
+    """Say whether a view shows some of these fields, which are computed about rows of a type.
 
-    Args:
-        resource: the rows' type.
-        view: what is shown.
-        primary: whether the rows are what was asked for; what is included with it says it only where it is named.
+    What is included with the `primary` rows shows them only where they are named.
     """
     named = view.fields.get(resource.type)
-    return bool(resource.computed) and (primary if named is None else bool(named.intersection(resource.computed)))
-
-
-def _shows_computed_links(resource: Resource, view: View, *, primary: bool) -> bool:
-    """Say whether a view shows relationships that are computed about rows, or includes what they lead to."""
-    links = set(resource.computed_links)
-    named = view.fields.get(resource.type)
     # What is included is linked to, also where that is not shown.
-    is_included = primary and not links.isdisjoint(view.include or ())
-    return bool(links) and (is_included or (primary if named is None else not links.isdisjoint(named)))
+    if not names or (primary and any(name in (view.include or ()) for name in names)):
+        return bool(names)
+    return primary if named is None else not named.isdisjoint(names)
 
 
 @lru_cache(maxsize=128)

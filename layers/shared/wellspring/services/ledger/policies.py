@@ -1,10 +1,11 @@
 """The rules of each kind of object (contract, sections 3 and 4): what its creation, change and removal ask and do.
 
-A junction object that follows one of these kinds needs no rule of its own.
+A junction object that follows one of these kinds needs no rule of its own. What raises, raises `Forbidden`, or
+`Conflict` where nobody may, as things stand.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
@@ -26,59 +27,50 @@ from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
 
 type Parents = Mapping[str, Sequence[Parent]]
+# A row's `id` and attributes, and whether it is new; None where something that it names has gone since it was found, so
+# that what was written is to be rolled back.
+type Made = tuple[ValueRow, bool] | None
 
 SELECTED, MATCHED = "/data/attributes/is_selected", "/data/attributes/is_matched"
 ROLE = "/data/attributes/role"
 
 
-class Rules(Protocol):
-    """What differs between the kinds.
+class Rules:
+    """What differs between the kinds, as most of them have it.
 
     Attributes:
         updatable: which rows an update finds.
         removal: what a removal changes beside the deletion's time.
     """
 
-    updatable: ClassVar[Deleted]
-    removal: ClassVar[Mapping[str, object]]
+    updatable: ClassVar[Deleted] = "exclude"
+    removal: ClassVar[Mapping[str, object]] = {}
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
-        """Write what a draft says. Return the row's `id` and attributes, and whether it is new.
-
-        None where something that it names has gone since it was found; what was written is to be rolled back then.
-        """
+    ) -> Made:
+        """Write what a draft says of these parents."""
+        raise NotImplementedError
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
-        """Let through who may change this row as a draft says, or remove it where there is none. Raises `Forbidden`.
+        """Let through who may change this row as a draft says, or remove it where there is none."""
 
-        Raises `Conflict` where nobody may, as things stand.
-        """
-
-    def changes(self, principal: Principal, row: ValueRow, draft: Draft) -> Mapping[str, object]:
-        """Return the columns to change. Raises `WellspringError` where the outcome may not be."""
+    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
+        """Return the columns to change."""
+        return draft.attributes
 
     def end_with(self, transaction: Transaction, row: ValueRow) -> None:
         """End what ends with this row, which is about to be removed."""
 
 
-class _EndsAlone:
-    """What nothing ends with."""
-
-    def end_with(self, _transaction: Transaction, _row: ValueRow) -> None:
-        """End nothing else."""
-
-
-class Provenance(_EndsAlone):
+class Provenance(Rules):
     """Written by the pipeline; what changes is only whether a row is tombstoned."""
 
-    updatable: ClassVar[Deleted] = "include"
-    removal: ClassVar[Mapping[str, object]] = {}
+    updatable = "include"
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
+    ) -> Made:
         """Insert a row whose parents live in one workspace."""
         parent_of = {relationship: found[relationship.name][0] for relationship in resource.parents}
         if len({parent.workspace for parent in parent_of.values()}) > 1:
@@ -88,78 +80,53 @@ class Provenance(_EndsAlone):
         connector_state.lock(transaction, keys["workspace_connector_pk"])
         return _new(writing.add(transaction, principal, resource, {**keys, **draft.attributes}))
 
-    def guard(self, _transaction: Transaction, _principal: Principal, _row: ValueRow, _draft: Draft | None) -> None:
-        """Ask for nothing beyond what `access.rules.permit` did."""
 
-    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
-        """Change what is said."""
-        return draft.attributes
-
-
-class Enrolment(_EndsAlone):
-    """Made by a keeper of the group who keeps the workspace, too; never changed."""
-
-    updatable: ClassVar[Deleted] = "exclude"
-    removal: ClassVar[Mapping[str, object]] = {}
+class Enrolment(Rules):
+    """Made by a keeper of the group who keeps the workspace, too; `access.rules.permit` lets nobody change one."""
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
+    ) -> Made:
         """Insert a row through both gates. A live one of the same pair violates the database's constraint."""
         (group,), (workspace,) = found["workspace_group"], found["workspace"]
         require_group_keeper(group.roles)
-        require_own_workspace(workspace.roles, _pointers(draft).get(workspace.id))
-        keys = {
-            "workspace_group_pk": group.pk,
-            "workspace_pk": workspace.pk,
-            "created_by_pk": _caller(transaction, principal),
-        }
-        return _new(writing.add(transaction, principal, resource, keys), created_by_id=_id(principal))
+        pointers = {reference.id: reference.pointer for reference in draft.references}
+        require_own_workspace(workspace.roles, pointers.get(workspace.id))
+        caller_pk, caller_id = _caller(transaction, principal)
+        keys = {"workspace_group_pk": group.pk, "workspace_pk": workspace.pk, "created_by_pk": caller_pk}
+        return _new(writing.add(transaction, principal, resource, keys), created_by_id=caller_id)
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
-        keys = [("workspace_group", row["workspace_group_id"]), ("workspace", row["workspace_id"])]
-        found = parents.find(transaction, principal, keys)
-        in_group, in_workspace = (found[key].roles if key in found else frozenset() for key in keys)
-        require_withdrawer(in_group, in_workspace)
-
-    def changes(self, _principal: Principal, _row: ValueRow, _draft: Draft) -> Mapping[str, object]:
-        """Change nothing: `access.rules.permit` lets nobody come here."""
-        raise Forbidden("An enrolment is never changed.")
+        keys = ("workspace_group", row["workspace_group_id"]), ("workspace", row["workspace_id"])
+        require_withdrawer(*_roles(transaction, principal, *keys))
 
 
-class Selection(_EndsAlone):
+class Selection(Rules):
     """Chosen by the workspace's people, matched by the platform; what is selected is matched."""
 
-    updatable: ClassVar[Deleted] = "exclude"
     removal: ClassVar[Mapping[str, object]] = {"is_selected": False}
 
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
+    ) -> Made:
         """Insert or change the live row of the pair: a person selects by it, a service matches, unless they say."""
         (workspace,), (provider,) = found["workspace"], found["provider"]
         require_selector(principal, workspace.roles)
         if "is_selected" in draft.attributes:
             require_selecting(principal, SELECTED)
         said = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
-        chosen = writing.choose_provider(
-            transaction,
-            principal,
-            resource,
-            {"workspace_pk": workspace.pk, "provider_pk": provider.pk},
-            is_selected=_flag(said, "is_selected"),
-            is_matched=_flag(said, "is_matched"),
-        )
+        keys = {"workspace_pk": workspace.pk, "provider_pk": provider.pk}
+        flags = {name: None if name not in said else bool(said[name]) for name in ("is_selected", "is_matched")}
+        chosen = writing.choose_provider(transaction, principal, resource, keys, **flags)
         if chosen is not None:
             _check_matched(said, chosen[0])
         return chosen
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask a person for a role in the workspace."""
-        key = ("workspace", row["workspace_id"])
-        workspace = parents.find(transaction, principal, [key]).get(key)
-        require_selector(principal, workspace.roles if workspace else ())
+        (roles,) = _roles(transaction, principal, ("workspace", row["workspace_id"]))
+        require_selector(principal, roles)
 
     def changes(self, principal: Principal, row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Select, match, or neither; selecting matches too."""
@@ -171,15 +138,12 @@ class Selection(_EndsAlone):
         return {**said, "is_matched": True} if outcome["is_selected"] else said
 
 
-class Group:
+class Group(Rules):
     """Made by anybody, who becomes its owner, together with its first enrolments."""
-
-    updatable: ClassVar[Deleted] = "exclude"
-    removal: ClassVar[Mapping[str, object]] = {}
 
     def create(
         self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
+    ) -> Made:
         """Insert the group, its owner's membership and its enrolments, all or none."""
         workspaces = found.get("workspaces", ())
         roles: dict[object, frozenset[str]] = {workspace.id: workspace.roles for workspace in workspaces}
@@ -190,40 +154,33 @@ class Group:
             except Forbidden as error:
                 problems.append(error)
         raise_all(problems)
-        owner = _caller(transaction, principal)
+        owner_pk, owner_id = _caller(transaction, principal)
         pks = list(dict.fromkeys(workspace.pk for workspace in workspaces))
-        row = groups.make(transaction, principal, str(draft.attributes["name"]), owner, pks)
-        return _new(row, created_by_id=_id(principal))
+        row = groups.make(transaction, principal, str(draft.attributes["name"]), owner_pk, pks)
+        return _new(row, created_by_id=owner_id)
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Ask for a keeper to rename it, and for an owner to delete it; the group's row is locked."""
-        roles = _roles_in_group(transaction, principal, row["id"])
+        (roles,) = _roles(transaction, principal, ("workspace_group", row["id"]))
         if draft is None:
             require_group_owner(roles)
         else:
             require_group_keeper(roles)
-
-    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
-        """Rename it."""
-        return draft.attributes
 
     def end_with(self, transaction: Transaction, row: ValueRow) -> None:
         """End its enrolments and memberships: whoever reads them needs a live group."""
         groups.end(transaction, row["id"])
 
 
-class Member(_EndsAlone):
+class Member(Rules):
     """Added, changed and removed by keepers of the group, who are no less than the member is or would be.
 
     All of it is decided under the lock of the group's row (`writing`): of two owners that leave at once, one stays.
     """
 
-    updatable: ClassVar[Deleted] = "exclude"
-    removal: ClassVar[Mapping[str, object]] = {}
-
     def create(
         self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> tuple[ValueRow, bool] | None:
+    ) -> Made:
         """Insert an active membership. A live one of the same pair violates the database's constraint."""
         (people,), (group,) = found["people"], found["workspace_group"]
         require_group_keeper(group.roles)
@@ -236,7 +193,7 @@ class Member(_EndsAlone):
         leaves = draft is None and isinstance(principal, Person) and row["people_id"] == principal.id
         role = row["role"] if draft is None else draft.attributes.get("role", row["role"])
         if not leaves:
-            roles = _roles_in_group(transaction, principal, row["workspace_group_id"])
+            (roles,) = _roles(transaction, principal, ("workspace_group", row["workspace_group_id"]))
             require_group_keeper(roles)
             require_no_more(roles, row["role"])
             require_no_more(roles, str(role), ROLE)
@@ -244,10 +201,6 @@ class Member(_EndsAlone):
             others = groups.owners(transaction, row["workspace_group_id"], besides=row["id"])
             if not others:
                 raise Conflict("The group would have no owner.", pointer=None if draft is None else ROLE)
-
-    def changes(self, _principal: Principal, _row: ValueRow, draft: Draft) -> Mapping[str, object]:
-        """Change the role."""
-        return draft.attributes
 
 
 RULES: Mapping[str, Rules] = {
@@ -259,35 +212,23 @@ RULES: Mapping[str, Rules] = {
 }
 
 
-def _new(row: ValueRow | None, **also: object) -> tuple[ValueRow, bool] | None:
+def _new(row: ValueRow | None, **also: object) -> Made:
     """Return a row that was made, with what else is known of it; None where it was not."""
     return None if row is None else (ValueRow({**row, **also}), True)
 
 
-def _roles_in_group(transaction: Transaction, principal: Principal, id_: UUID) -> frozenset[str]:
-    key = ("workspace_group", id_)
-    group = parents.find(transaction, principal, [key]).get(key)
-    return group.roles if group else frozenset()
+def _roles(transaction: Transaction, principal: Principal, *keys: tuple[str, UUID]) -> list[frozenset[str]]:
+    """Return the caller's roles in workspaces and groups, each by type and id; none where they do not see it."""
+    found = parents.find(transaction, principal, keys)
+    return [found[key].roles if key in found else frozenset() for key in keys]
 
 
-def _caller(transaction: Transaction, principal: Principal) -> int:
+def _caller(transaction: Transaction, principal: Principal) -> tuple[int, UUID]:
+    """Return the key and the id of the person who is calling."""
     pk = parents.caller_pk(transaction, principal) if isinstance(principal, Person) else None
-    if pk is None:
+    if pk is None or not isinstance(principal, Person):
         raise Forbidden("The platform does not know the person of this token.")
-    return pk
-
-
-def _id(principal: Principal) -> object:
-    return principal.id if isinstance(principal, Person) else None
-
-
-def _pointers(draft: Draft) -> dict[object, str | None]:
-    return {reference.id: reference.pointer for reference in draft.references}
-
-
-def _flag(said: Mapping[str, object], name: str) -> bool | None:
-    value = said.get(name)
-    return None if value is None else bool(value)
+    return pk, principal.id
 
 
 def _check_matched(said: Mapping[str, object], outcome: Mapping[str, object]) -> None:

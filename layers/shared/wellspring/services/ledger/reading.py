@@ -17,14 +17,13 @@ from wellspring.queries import (
     Position,
     Sort,
     View,
-    parameter_of,
 )
 from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
+from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
-from wellspring.services.ledger.positions import ask_for_keys, signed, verified
 from wellspring.times import of_postgres
 
 __all__ = [
@@ -54,13 +53,10 @@ class Page:
     """One page of a list.
 
     Attributes:
-        rows: what is on it.
         cursors: the cursor of each row.
         included: the rows included, by type.
-        more_before: whether there is a page before it.
-        more_after: whether there is a page after it.
+        more_before: whether there is a page before it; and `more_after`.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
-        total_is_capped: whether it has more than `total`.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
         choices: which values there are to filter by, by the filter; None where nobody asked.
@@ -79,12 +75,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class RowWithIncludes:
-    """One row.
-
-    Attributes:
-        row: what was read.
-        included: the rows included, by type.
-    """
+    """One row, and the rows included with it, by type."""
 
     row: Row
     included: Included
@@ -123,12 +114,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     rows, included = found.shown(transaction, slice_.rows)
     return Page(
         rows=rows,
-        cursors=signed(
-            transaction,
-            query.resource,
-            query.sort,
-            (_place(query.sort, row) for row in slice_.rows),
-        ),
+        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in slice_.rows)),
         included=included,
         more_before=slice_.more_before,
         more_after=slice_.more_after,
@@ -205,46 +191,55 @@ def _require_few(transaction: Transaction, query: ListQuery) -> None:
     if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
         detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
         # Where it was not asked for, a filter brings it.
-        brought = (parameter_of(query.resource, found) for found in query.filters if found.name == query.sort.name)
+        brought = (found.parameter for found in query.filters if found.name == query.sort.name)
         raise InvalidQueryParameter(detail, parameter=next(brought, "sort"))
 
 
 def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
-    """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029)."""
-    driving = query.resource.driving
+    """Return what a service asks of all rows that there are, and that no index has together (docs/adr/0029).
+
+    Or of all rows of one parent that has its rows in one order only.
+    """
+    resource, is_person = query.resource, isinstance(principal, Person)
     leading, of_one = _named_by(query)
-    if of_one and not leading and not isinstance(principal, Person):
-        return _unindexed_of_one(principal, query, of_one)
-    if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
-        named = (found for found in query.filters if found.name in driving and isinstance(found.value, tuple))
-        detail = (
-            f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
-        )
-        return [
-            InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
-            for found in named
-            if isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
-        ]
-    if isinstance(principal, Person) or not driving or query.names_parents:
-        return []
+    of_one = None if leading or is_person else of_one
+    if of_one is None:
+        if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+            return _of_too_many(query)
+        if is_person or not resource.driving or query.names_parents:
+            return []
+    ways, beside = ", ".join(resource.narrowing), f" beside {of_one.parameter}" if of_one else ""
+    detail = f"This is not for the rows of all workspaces{beside}: ask for it with one of {ways}."
     # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
     asked = [
-        parameter_of(query.resource, found)
+        found.parameter
         for found in query.filters
-        if found.operator not in IN_ORDER
-        and not _is_everywhere(query.resource, found)
-        and not _is_of_few_messages(query.resource, found)
+        if found is not of_one
+        and found.operator not in IN_ORDER
+        and not _is_everywhere(resource, found)
+        and not _is_of_few_messages(resource, found)
     ]
-    if query.resource.tenancy == "message" and query.sort.name != query.resource.times[0]:
+    if resource.tenancy == "message" and query.sort.name != resource.times[0]:
         asked.append("sort")
-    ways = ", ".join(query.resource.narrowing)
-    detail = f"This is not for the rows of all workspaces: ask for it with one of {ways}."
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
+    if of_one and isinstance(of_one.value, tuple) and len(set(of_one.value)) > 1:
+        detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
+        problems.append(InvalidQueryParameter(detail, parameter=of_one.parameter))
     if not problems and not ledger.is_sorted_by_an_index(principal, query):
         detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
-        parameter = "sort" if query.sort != Sort() else "filter[deleted]"
-        problems.append(InvalidQueryParameter(detail, parameter=parameter))
+        is_usual = query.sort.name == Sort().name if of_one else query.sort == Sort()
+        problems.append(InvalidQueryParameter(detail, parameter="filter[deleted]" if is_usual else "sort"))
     return problems
+
+
+def _of_too_many(query: ListQuery) -> list[WellspringError]:
+    """Return the filters that name more parents than are sorted, where no index has their rows in the order."""
+    detail = f"Of more than {MOST_UNSORTED} of these rows are listed by created_at only: ask for that, or name fewer."
+    return [
+        InvalidQueryParameter(detail, parameter=f"filter[{found.name}]")
+        for found in query.filters
+        if found.name in query.resource.driving and isinstance(found.value, tuple) and len(found.value) > MOST_UNSORTED
+    ]
 
 
 def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
@@ -257,25 +252,6 @@ def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
         elif relationship is not None and relationship.drives:
             leads = True
     return leads, of_one
-
-
-def _unindexed_of_one(principal: Principal, query: ListQuery, named: Filter) -> list[WellspringError]:
-    """Return what a service asks of the rows of one such parent in all workspaces, and that no index has together."""
-    parameter, ways = parameter_of(query.resource, named), ", ".join(query.resource.narrowing)
-    detail = f"This is not for the rows of all workspaces beside {parameter}: ask for it with one of {ways}."
-    problems: list[WellspringError] = [
-        InvalidQueryParameter(detail, parameter=parameter_of(query.resource, found))
-        for found in query.filters
-        if found is not named and found.operator not in IN_ORDER and not _is_everywhere(query.resource, found)
-    ]
-    if isinstance(named.value, tuple) and len(set(named.value)) > 1:
-        detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
-        problems.append(InvalidQueryParameter(detail, parameter=parameter))
-    if not problems and not ledger.is_sorted_by_an_index(principal, query):
-        detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
-        by = "sort" if query.sort.name != Sort().name else "filter[deleted]"
-        problems.append(InvalidQueryParameter(detail, parameter=by))
-    return problems
 
 
 def _is_everywhere(resource: Resource, condition: Filter) -> bool:
@@ -309,14 +285,7 @@ def _require_searchable(transaction: Transaction, principal: Principal, query: L
 def retrieve(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View
 ) -> RowWithIncludes:
-    """Return one live row and what it includes.
-
-    Args:
-        transaction: the scope to read in.
-        principal: the caller.
-        resource: the row's type.
-        id_: its public id; None where the path held something that is no uuid.
-        view: what of it to show.
+    """Return one live row and what it includes; its id is None where the path held something that is no uuid.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.
@@ -356,11 +325,8 @@ def require_workspace(transaction: Transaction, principal: Principal, id_: UUID 
 def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFound:
     """Return the error of a resource that is not there, or that the caller may not see: the same for both.
 
-    Args:
-        type_: its JSON:API type.
-        ids: its own, or those of the parents that it was looked for by; None for text that is none, which is not
-            repeated.
-        pointer: where the document names it.
+    `ids` are its own, or those of the parents that it was looked for by; None for text that is none, which is not
+    repeated. `pointer` is where the document names it.
     """
     named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
     return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)

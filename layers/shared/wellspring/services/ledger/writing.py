@@ -23,12 +23,7 @@ type Precondition = Callable[[ValueRow], None]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A row as it is now.
-
-    Attributes:
-        row: its `id`, attributes and `<relationship>_id`s.
-        is_new: whether this made it.
-    """
+    """A row as it is now, with its `id`, attributes and `<relationship>_id`s; and whether this made it."""
 
     row: ValueRow
     is_new: bool
@@ -83,9 +78,11 @@ def update(
         raise absent(resource.type, id_)
     rules.guard(transaction, principal, row, draft)
     precondition(row)
-    values = rules.changes(principal, row, draft)
-    if row["deleted_at"] is not None and values.get("deleted_at", row["deleted_at"]) is None:
-        _require_live_parents(transaction, principal, resource, row)
+    values, known = rules.changes(principal, row, draft), {"id": row["id"]}
+    restores = row["deleted_at"] is not None and values.get("deleted_at", row["deleted_at"]) is None
+    # A live row asks for live parents (contract, section 3).
+    if restores and ledger.one(principal, resource, known, "include", live_parents=True).run(transaction) is None:
+        raise _parents_are_gone()
     if all(row[name] == value for name, value in values.items()):
         require_reading(principal)
         return row
@@ -94,7 +91,7 @@ def update(
     changed = writing.change(transaction, principal, resource, row["id"], {**values, **ended_by})
     if changed is None:
         # Its parents may have gone since it was looked at.
-        if ledger.one(principal, resource, {"id": row["id"]}, rules.updatable).run(transaction) is None:
+        if ledger.one(principal, resource, known, rules.updatable).run(transaction) is None:
             raise absent(resource.type, row["id"])
         if values.get("deleted_at", row["deleted_at"]) is None:
             raise _parents_are_gone()
@@ -118,20 +115,10 @@ def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: 
 
 def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:
     """Lock what keeps the order of those who write rows like this one, before the row is looked at."""
-    match resource.policy:
-        case "provenance":
-            connector_state.lock_of_row(transaction, resource.table, id_)
-        case "member":
-            groups.lock_of_membership(transaction, id_)
-        case _:
-            return
-
-
-def _require_live_parents(transaction: Transaction, principal: Principal, resource: Resource, row: ValueRow) -> None:
-    """Let through a dead row that may live again: a live row asks for live parents (contract, section 3)."""
-    known = {"id": row["id"]}
-    if ledger.one(principal, resource, known, "include", live_parents=True).run(transaction) is None:
-        raise _parents_are_gone()
+    if resource.policy == "provenance":
+        connector_state.lock_of_row(transaction, resource.table, id_)
+    elif resource.policy == "member":
+        groups.lock_of_membership(transaction, id_)
 
 
 def _parents_are_gone() -> Conflict:
@@ -146,14 +133,7 @@ def remove(
     *,
     precondition: Precondition,
 ) -> None:
-    """Tombstone one live row.
-
-    Args:
-        transaction: the scope to write in.
-        principal: the caller.
-        resource: the row's type.
-        ids: what the path knows it by: `id`, or relationships; None for text that is no id of ours.
-        precondition: checked when the row is held.
+    """Tombstone one live row, which the path knows by `id`, or by relationships; None is text that is no id of ours.
 
     Raises:
         NotFound: there is no such row, or the caller may not see it.

@@ -17,12 +17,11 @@ from wellspring.resources import SYNC_MESSAGE
 from wellspring.services.ledger.reading import absent
 from wellspring.services.parked import Oldest, Parked
 from wellspring.services.sync.applying import apply_one
-from wellspring.services.sync.releasing import Read
-from wellspring.work import ReceivedMessage
+from wellspring.services.sync.releasing import Read, arrival_of
 
 
 @dataclass(frozen=True)
-class ParkedMessages(Parked[releasing.Parked]):
+class ParkedMessages(Parked[releasing.Kept]):
     """Parked messages of the sync queue.
 
     Attributes:
@@ -40,40 +39,33 @@ class ParkedMessages(Parked[releasing.Parked]):
         """Return the queue's: a message names whatever there is."""
         return PIPELINE_SCOPE
 
-    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> releasing.Parked | None:
+    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> releasing.Kept | None:
         """Return one that the caller sees, with its body."""
         seen = ledger.one(principal, SYNC_MESSAGE, {"id": id_}).run(transaction)
-        return releasing.take(transaction, [UUID(str(seen["id"]))])[0] if seen is not None else None
+        return releasing.take(transaction, id_) if seen is not None else None
 
-    def apply(self, transaction: Transaction, held: releasing.Parked) -> None:
+    def apply(self, transaction: Transaction, held: releasing.Kept) -> None:
         """Apply a message that was parked a moment ago. Raises `Conflict` where its body is gone."""
         if held.body is None or held.group is None:
             raise Conflict("Its body is not kept any more: send it anew, with a new id.")
         _lock(transaction, held)
-        apply_one(transaction, replace(self._arrival(held), is_confirmed=self.is_confirmed))
+        apply_one(transaction, replace(arrival_of(held, self.read), is_confirmed=self.is_confirmed))
 
-    def park(self, transaction: Transaction, held: releasing.Parked) -> None:
+    def park(self, transaction: Transaction, held: releasing.Kept) -> None:
         """Park it as `unexpected`, behind the lock of its connector."""
         _lock(transaction, held)
-        applying.park(transaction, self._arrival(held), "unexpected")
+        applying.park(transaction, arrival_of(held, self.read), "unexpected")
 
-    def close(self, transaction: Transaction, held: releasing.Parked, note: str) -> bool:
+    def close(self, transaction: Transaction, held: releasing.Kept, note: str) -> bool:
         """Dismiss it, behind the lock of its connector."""
         _lock(transaction, held)
         return releasing.dismiss(transaction, held, note)
-
-    def _arrival(self, held: releasing.Parked) -> ReceivedMessage:
-        return self.read(held.body or "", held.group or "", held.digest)
 
 
 def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
     """Return what finds the oldest messages of a connector that are parked for a reason.
 
-    Args:
-        connector_id: whose messages; None for text that is no uuid.
-        reason: why they are parked.
-
-    What it returns raises `NotFound` where there is no such connector.
+    The connector is None for text that is no uuid. What it returns raises `NotFound` where there is no such connector.
     """
 
     def oldest(transaction: Transaction) -> tuple[int, Sequence[UUID]]:
@@ -85,7 +77,7 @@ def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
     return oldest
 
 
-def _lock(transaction: Transaction, held: releasing.Parked) -> None:
+def _lock(transaction: Transaction, held: releasing.Kept) -> None:
     """Wait for other writers of the message's connector as long as HTTP does; it stays locked."""
     if held.connector_pk is not None:
         connector_state.lock(transaction, held.connector_pk)

@@ -6,7 +6,6 @@ asked behind the lock of its connector (contract, section 5; docs/adr/0021).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import batched
 from uuid import UUID
@@ -17,6 +16,7 @@ from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.observability import logger
 from wellspring.repositories.sync import releasing
+from wellspring.repositories.sync.releasing import Kept
 from wellspring.services.parked import Released
 from wellspring.services.sync import applying
 from wellspring.work import Outcome, ReceivedMessage
@@ -38,29 +38,15 @@ TOO_LONG_SECONDS = 15 * 60.0
 BODY_DAYS = 45
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a run did.
-
-    Attributes:
-        outcomes: how many messages were applied, parked again, done by somebody else (`duplicate`), or left as they
-            were (`returned`, `held`).
-        is_all: whether it came to the end of what waits, within its time, and left nothing.
-    """
-
-    outcomes: Counter[str]
-    is_all: bool
-
-
-def release(deadline: Deadline, read: Read) -> Settled:
+def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
     """Apply the parked messages that miss nothing any more, until there are none or the time is over.
 
     One that was overtaken meanwhile stays parked with that reason, and is not looked at again. What fails for a reason
     of its own is parked as `unexpected`: it would fail each minute.
 
-    Args:
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
+    Returns:
+        How many were applied, parked again, done by somebody else (`duplicate`), or left as they were (`returned`,
+        `held`); and whether it came to the end of what waits, within its time, and left nothing.
 
     Raises:
         WellspringError: the database did not let it look; what was applied before stays applied.
@@ -69,12 +55,12 @@ def release(deadline: Deadline, read: Read) -> Settled:
     after = 0
     while not deadline.has_passed:
         page = with_retries(partial(releasing.waiting, after=after, most=PAGE), PIPELINE_SCOPE, deadline)
-        if page.last is None:
-            return Settled(outcomes, is_all=not outcomes.keys() & {"returned", "held"})
-        after = page.last
-        for pks in batched(page.ready, TOGETHER, strict=False):
+        if not page:
+            return outcomes, _left_nothing(outcomes)
+        after, _ = page[-1]
+        for pks in batched([pk for pk, is_ready in page if is_ready], TOGETHER, strict=False):
             outcomes.update(_release(pks, deadline, read))
-    return Settled(outcomes, is_all=False)
+    return outcomes, False
 
 
 def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
@@ -89,15 +75,7 @@ def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
 def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Read) -> Counter[str]:
     """Apply the parked messages that waited for what a batch has brought, and for what they make in turn.
 
-    At most `PAGE` of them, and until the time is over: the others are left to `release`.
-
-    Args:
-        brought: types and ids of what is there now.
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
-
-    Returns:
-        What became of how many.
+    At most `PAGE` of them, and until the time is over: the others are left to `release`. Return how many became what.
 
     Raises:
         WellspringError: the database did not let it look; what was applied before stays applied.
@@ -125,7 +103,7 @@ def release_by_hand(
 
     Args:
         deadline: when to stop.
-        read: makes of a kept body what it asks for.
+        read: as `Read` says.
         connector_id: whose; None for everybody's, those of no connector too.
         reason: why they are parked; None for whatever reason but `overtaken`, which nothing mends.
         is_dry: whether they are only counted.
@@ -154,17 +132,16 @@ def release_by_hand(
     return Released(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
 
 
-def resume(deadline: Deadline, read: Read) -> Settled:
+def resume(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
     """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
 
-    Raises:
-        WellspringError: the database did not let it look; what was applied before stays applied.
+    Returns and raises as `release` does.
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
-    arrivals = [read(each.body, each.group, each.digest) for each in stalled]
-    outcomes: Counter[str] = Counter(outcome.status for outcome in _apply(arrivals, deadline))
-    return Settled(outcomes, is_all=len(stalled) < TOGETHER and not outcomes.keys() & {"returned", "held"})
+    done = _apply([arrival_of(each, read) for each in stalled], deadline)
+    outcomes: Counter[str] = Counter(outcome.status for outcome in done)
+    return outcomes, len(stalled) < TOGETHER and _left_nothing(outcomes)
 
 
 def expire(deadline: Deadline) -> int:
@@ -183,6 +160,15 @@ def parked_too_long(deadline: Deadline) -> int:
     return with_retries(work, PIPELINE_SCOPE, deadline)
 
 
+def arrival_of(kept: Kept, read: Read) -> ReceivedMessage:
+    """Return a kept message as if it came now."""
+    return read(kept.body or "", kept.group or "", kept.digest)
+
+
+def _left_nothing(outcomes: Counter[str]) -> bool:
+    return not outcomes.keys() & {"returned", "held"}
+
+
 def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
     """Apply those of these messages that are parked still; return what became of each."""
     if deadline.has_passed:
@@ -192,7 +178,7 @@ def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
 
 def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[ReceivedMessage], list[Outcome]]:
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
-    arrivals = [read(each.body, each.group, each.digest) for each in kept]
+    arrivals = [arrival_of(each, read) for each in kept]
     return arrivals, _apply(arrivals, deadline)
 
 

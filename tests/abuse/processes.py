@@ -1,0 +1,480 @@
+"""The processes of a run: consumers of both queues, who settles, publishers, and ghosts; and what keeps them running.
+
+A process does to itself what happens to it, so that it happens at a moment which nobody outside could catch:
+SQLAlchemy's events say when a transaction has done its work and when it is about to commit. Product code knows nothing
+of it. Whatever a process does it writes down first, in files that survive it.
+"""
+
+import importlib
+import json
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import IO, Any
+
+# Here and not at their first use: a process is forked from one that has imported them.
+import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
+import boto3  # noqa: F401  (loaded once, for all forks)
+import pydantic  # noqa: F401  (loaded once, for all forks)
+from botocore.exceptions import BotoCoreError, ClientError
+from sqlalchemy import Connection, event
+
+from local.poller import Poller
+from local.queue import QueueServer, client
+from local.template import Function, QueueSource, Template
+from tests.support.databases import SCOPE_STATEMENTS
+from wellspring.bus import Bus, BusAway
+from wellspring.errors import InternalError
+
+# Only a message that was received at most so often is abused: four more receives and it would be a dead letter, and
+# one that died while its consumer was only asleep might have its effect later than the next of its group.
+MOST_RECEIVES = 2
+HIDDEN_SECONDS = 3
+RETRY_SECONDS = 1
+LONG_STALL_SECONDS = HIDDEN_SECONDS + 1.2
+# Deliveries between two strikes of fate.
+LONGEST_PEACE = 3
+LONGEST_GHOST_SECONDS = 30.0
+# Rows that a transaction ends, and events that it applies: so few that what is sent takes several.
+CHUNK = 5
+# What settles has less time than a minute, and here it comes round at once.
+SETTLE_SECONDS = 20.0
+PAUSE_SECONDS = 0.2
+# How often a consumer of the feed settles what waits, of its polls.
+SETTLING = 0.5
+# Of a call of the bus: that it reaches nobody, that its answer is lost, that its process dies before or after it, that
+# it is slow; and of an entry, that it is refused.
+AWAY, UNANSWERED, DIES_BEFORE, DIES_AFTER, SLOW, REFUSED = 0.05, 0.05, 0.02, 0.02, 0.1, 0.1
+
+# Files by which the harness tells every process of a folder that nothing happens to it any more, and that it may end.
+PEACE = "peace"
+LAST_CALL = "last-call"
+
+MOMENTS = ("delivered", "entered", "worked", "committing", "answering")
+
+type Handler = Callable[[Mapping[str, Any], object], Any]
+
+
+@dataclass(frozen=True)
+class Life:
+    """What one process is told: its name, where things are, and the seed of what happens to it."""
+
+    name: str
+    seed: int
+    folder: Path
+    environment: Mapping[str, str]
+    module: str
+    time_limit: float
+    endpoint_url: str = ""
+    queue_url: str = ""
+    queue_arn: str = ""
+    source: QueueSource | None = None
+
+    @classmethod
+    def of(
+        cls, function: Function, name: str, seed: int, folder: Path, environment: Mapping[str, str], server: QueueServer
+    ) -> "Life":
+        """Return that of a function of the template; of one that a queue calls, with its queue."""
+        template = Template()
+        life = cls(
+            name=name,
+            seed=seed,
+            folder=folder,
+            environment={**function.environment, **environment},
+            module=function.handler.removesuffix(".handler"),
+            time_limit=float(function.timeout),
+            endpoint_url=server.endpoint_url,
+        )
+        for source in (source for called, source in template.queue_sources if called == function):
+            url, arn = server.urls[source.queue], template.queues[source.queue].arn
+            life = replace(life, queue_url=url, queue_arn=arn, source=source)
+        return life
+
+    @property
+    def diary(self) -> Path:
+        """The file of what was delivered to it, what it answered and what happened to it."""
+        return self.folder / f"{self.name}.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """The file of what it logged."""
+        return self.folder / f"{self.name}.log"
+
+    def is_told(self, word: str) -> bool:
+        """Say whether the harness has given the word PEACE or LAST_CALL."""
+        return (self.folder / word).exists()
+
+    def goes_on(self) -> Iterator[None]:
+        """Yield until the harness has said that it is enough, or is gone."""
+        parent = os.getppid()
+        while not self.is_told(LAST_CALL) and os.getppid() == parent:
+            yield
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What strikes: `deed` at `moment` of a delivery, `after` so many deliveries."""
+
+    after: int
+    deed: str
+    moment: str
+    seconds: float = 0.0
+
+
+def draw(chance: random.Random) -> Fate:
+    """Return what happens next."""
+    after = chance.randint(1, LONGEST_PEACE)
+    match chance.randrange(10):
+        case 0 | 1 | 2 | 3:
+            return Fate(after, "killed", chance.choice(MOMENTS))
+        case 4 | 5:
+            # Some milliseconds into the statement: Postgres is at work and the client gone.
+            return Fate(after, "killed soon after", "entered", chance.uniform(0.0005, 0.02))
+        case 6 | 7:
+            return Fate(after, "stalled", chance.choice(MOMENTS), chance.choice((0.3, LONG_STALL_SECONDS)))
+        case 8:
+            return Fate(after, "lost the answer", "committing")
+    return Fate(after, "hurried", "delivered", chance.choice((1.0, 3.2, 5.0)))
+
+
+class Context:
+    """Lambda's context of one invocation."""
+
+    def __init__(self, seconds: float) -> None:
+        self.aws_request_id = "abused"
+        self._deadline = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class Struck:
+    """A handler in this process, and what happens to it."""
+
+    def __init__(self, life: Life) -> None:
+        self._handler = prepare(life)
+        from wellspring.database.engine import engine  # noqa: PLC0415  (in its own environment)
+
+        self.life = life
+        self.chance = random.Random(f"life {life.seed} {life.name}")
+        self._diary: IO[str] = life.diary.open("a", buffering=1)
+        self._fate = draw(self.chance)
+        self._waited = 0
+        self._spared = True
+        self._seconds = 0.0
+        event.listen(engine(), "before_cursor_execute", listener_of(self, "entered"))
+        event.listen(engine(), "after_cursor_execute", listener_of(self, "worked"))
+        event.listen(engine(), "commit", lambda connection: self.at("committing", connection))
+
+    def note(self, **said: Any) -> None:
+        """Write a line into the diary."""
+        self._diary.write(json.dumps({"at": round(time.time(), 3), **said}) + "\n")
+
+    def call(self, delivered: Mapping[str, Any], seconds: float, *, is_spared: bool = False) -> Any:
+        """Call the handler; fate may strike, when it is its time."""
+        self._seconds = seconds
+        self._waited += 1
+        self._spared = self._waited < self._fate.after or is_spared or self.life.is_told(PEACE)
+        self.at("delivered")
+        answer = self._handler(delivered, Context(self._seconds))
+        self.at("answering")
+        return answer
+
+    def at(self, moment: str, connection: Connection | None = None) -> None:
+        """Let fate strike when it is its moment, once."""
+        fate = self._fate
+        if self._spared or moment != fate.moment:
+            return
+        self.note(deed=fate.deed, moment=fate.moment, seconds=fate.seconds)
+        self._spared = True
+        self._waited = 0
+        self._fate = draw(self.chance)
+        match fate.deed:
+            case "killed":
+                die()
+            case "killed soon after":
+                threading.Timer(fate.seconds, die).start()
+            case "stalled":
+                time.sleep(fate.seconds)
+            case "hurried":
+                self._seconds = fate.seconds
+            case "lost the answer":
+                assert connection is not None
+                connection.connection.dbapi_connection._usock.shutdown(socket.SHUT_RD)  # type: ignore[union-attr]  # pg8000's
+
+
+def listener_of(struck: Struck, moment: str) -> Callable[..., None]:
+    def listener(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(SCOPE_STATEMENTS):
+            struck.at(moment, connection)
+
+    return listener
+
+
+def die() -> None:
+    """End this process as `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def prepare(life: Life) -> Handler:
+    """Have what this process says go to its log, and import the function in its own environment."""
+    with life.log.open("ab") as file:
+        # Also what was made before the fork to go to the parent's output.
+        os.dup2(file.fileno(), sys.stdout.fileno())
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    os.environ.update(life.environment)
+    from wellspring.services.feed import applying as of_feed  # noqa: PLC0415  (in its own environment)
+    from wellspring.services.sync import applying as of_syncs  # noqa: PLC0415  (in its own environment)
+
+    of_feed.CHUNK = of_syncs.CHUNK = CHUNK
+    handler: Handler = importlib.import_module(life.module).handler
+    return handler
+
+
+# ---- the main functions of processes -----------------------------------------------------------------------
+def consume(life: Life, between: Callable[[Struck], None] = lambda _: None) -> None:
+    """Poll a queue as Lambda does, and do something between two polls."""
+    struck = Struck(life)
+
+    def invoke(delivered: Mapping[str, Any]) -> Any:
+        struck.note(event=delivered)
+        answer = struck.call(delivered, life.time_limit, is_spared=Delivery(0, delivered).receives > MOST_RECEIVES)
+        struck.note(failed=[item["itemIdentifier"] for item in answer["batchItemFailures"]])
+        return answer
+
+    assert life.source is not None
+    sqs = client(life.endpoint_url)
+    queue = sqs, life.queue_url, life.queue_arn, life.source
+    poller = Poller(*queue, invoke, hidden_seconds=HIDDEN_SECONDS, retry_seconds=RETRY_SECONDS)
+    for _ in life.goes_on():
+        try:
+            poller.poll_once(1)
+        except (BotoCoreError, ClientError) as error:
+            # Killed, the queue is away for a moment, and has no queues for another.
+            struck.note(deed="lost the queue", moment=type(error).__name__, seconds=0.0)
+            time.sleep(PAUSE_SECONDS)
+        between(struck)
+
+
+def consume_feed(life: Life) -> None:
+    """Poll the feed's queue, and settle now and then as its schedule does: whoever has a delivery may be struck so."""
+
+    def settle_now_and_then(struck: Struck) -> None:
+        if struck.chance.random() < SETTLING or life.is_told(PEACE):
+            importlib.import_module("feed.settle").handler({}, Context(life.time_limit))
+
+    consume(life, settle_now_and_then)
+
+
+def settle(life: Life) -> None:
+    """Settle again and again."""
+    struck = Struck(life)
+    for _ in life.goes_on():
+        # What failed it has logged, and the next time does it.
+        with suppress(InternalError):
+            struck.call({}, SETTLE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
+
+
+def haunt(life: Life, requests: Pipe) -> None:
+    """Give the handler what was delivered to others, once more."""
+    handler = prepare(life)
+    with suppress(EOFError):
+        while True:
+            requests.send(handler(requests.recv(), Context(LONGEST_GHOST_SECONDS)))
+
+
+class UnkindBus(Bus):
+    """A bus in a file that all publishers share, which does what a bus may do."""
+
+    def __init__(self, life: Life) -> None:
+        self._chance = random.Random(f"bus {life.seed} {life.name}")
+        self._life = life
+        self._file = os.open(life.folder / "bus.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def put(self, entries: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        """Take entries, or not."""
+        is_kind = self._life.is_told(PEACE)
+
+        def happens(odds: float) -> bool:
+            return not is_kind and self._chance.random() < odds
+
+        if happens(AWAY):
+            raise BusAway("abused")
+        if happens(SLOW):
+            time.sleep(self._chance.uniform(0, 1))
+        if happens(DIES_BEFORE):
+            die()
+        codes = ["InternalFailure" if happens(REFUSED) else None for _ in entries]
+        for entry, code in zip(entries, codes, strict=True):
+            if code is None:
+                os.write(self._file, entry["Detail"].encode() + b"\n")
+        if happens(DIES_AFTER):
+            die()
+        if happens(UNANSWERED):
+            raise BusAway("unanswered")
+        return codes
+
+
+def publish(life: Life) -> None:
+    """Publish again and again."""
+    prepare(life)
+    from wellspring.database.retry import Deadline  # noqa: PLC0415  (in its own environment)
+    from wellspring.errors import WellspringError  # noqa: PLC0415  (in its own environment)
+    from wellspring.services import publishing  # noqa: PLC0415  (in its own environment)
+
+    bus = UnkindBus(life)
+    parent = os.getppid()
+    while os.getppid() == parent:
+        # Postgres is away for a moment, again and again.
+        with suppress(WellspringError):
+            publishing.publish(bus, Deadline(20))
+        time.sleep(PAUSE_SECONDS / 4)
+
+
+# ---- those who start them ----------------------------------------------------------------------------------
+@dataclass
+class Delivery:
+    """A batch as a consumer had it `at` a time; `failed` is what it answered, None when it never did."""
+
+    at: float
+    event: Mapping[str, Any]
+    failed: set[str] | None = None
+
+    @property
+    def receives(self) -> int:
+        """How often the most received message of it has been received."""
+        return max(int(record["attributes"]["ApproximateReceiveCount"]) for record in self.event["Records"])
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids that SQS gave to its messages."""
+        return {record["messageId"] for record in self.event["Records"]}
+
+
+@dataclass
+class Worker:
+    """A process, and what it wrote down as far as that was read."""
+
+    life: Life
+    process: BaseProcess
+    deliveries: list[Delivery] = field(default_factory=list)
+    deeds: Counter[str] = field(default_factory=Counter)
+    _read: int = 0
+
+    def read(self) -> Iterator[Delivery]:
+        """Read on; return each delivery that is new or has been answered."""
+        with suppress(FileNotFoundError), self.life.diary.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._read += len(line)
+                said = json.loads(line)
+                if "deed" in said:
+                    stalled = f" for {said['seconds']:.2g} s" if said["deed"] == "stalled" else ""
+                    self.deeds[f"{self.life.module}: {said['deed']}{stalled} ({said['moment']})"] += 1
+                    continue
+                if "event" in said:
+                    self.deliveries.append(Delivery(said["at"], said["event"]))
+                else:
+                    self.deliveries[-1].failed = set(said["failed"])
+                yield self.deliveries[-1]
+
+
+class Herd:
+    """Processes of one kind, of which so many live: who dies is replaced."""
+
+    def __init__(self, processes: ForkServerContext, main: Callable[[Life], None], life: Life, size: int) -> None:
+        self._processes, self._main, self._life, self._size = processes, main, life, size
+        self.living: list[Worker] = []
+        self.all: list[Worker] = []
+
+    def tick(self) -> list[Delivery]:
+        """Replace the dead, and return the deliveries that are new or have been answered."""
+        found = self.read()
+        for worker in [worker for worker in self.living if not worker.process.is_alive()]:
+            found += worker.read()
+            self.living.remove(worker)
+            worker.process.close()
+        while len(self.living) < self._size:
+            life = replace(self._life, name=f"{self._life.name}-{len(self.all)}")
+            life.log.touch()
+            process = self._processes.Process(target=self._main, args=(life,), daemon=True)
+            process.start()
+            self.living.append(Worker(life, process))
+            self.all.append(self.living[-1])
+        return found
+
+    def read(self) -> list[Delivery]:
+        return [delivery for worker in self.living for delivery in worker.read()]
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        return [delivery for worker in self.all for delivery in worker.deliveries]
+
+    @property
+    def did(self) -> Counter[str]:
+        """What happened to them."""
+        return sum((worker.deeds for worker in self.all), Counter())
+
+    def lines(self) -> list[str]:
+        """Return what they logged."""
+        return [line for worker in self.all for line in worker.life.log.read_text(errors="replace").splitlines()]
+
+    def join(self, seconds: float) -> bool:
+        """Wait until they end by themselves; say whether they did. One may have been killed when it had done all."""
+        for worker in self.living:
+            worker.process.join(seconds)
+        self.read()
+        return all(worker.process.exitcode in {0, -signal.SIGKILL} for worker in self.living)
+
+    def end(self) -> None:
+        for worker in self.living:
+            worker.process.kill()
+            worker.process.join()
+            worker.process.close()
+        self.living = []
+
+
+class Ghost:
+    """A process that is given deliveries, one at a time."""
+
+    def __init__(self, processes: ForkServerContext, life: Life) -> None:
+        self._pipe, theirs = processes.Pipe()
+        life.log.touch()
+        self.life = life
+        self._process = processes.Process(target=haunt, args=(life, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._is_busy = False
+
+    def is_free(self, seconds: float = 0.0) -> bool:
+        """Say whether it has done what it was last given, or does within some time."""
+        if self._is_busy and self._pipe.poll(seconds):
+            self.answer = self._pipe.recv()
+            self._is_busy = False
+        return not self._is_busy
+
+    def give(self, event: Mapping[str, Any]) -> None:
+        """Have it repeat what was delivered."""
+        self._is_busy = True
+        self._pipe.send(event)
+
+    def end(self) -> None:
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
