@@ -8,7 +8,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ PAYMENTS, MAIL, PAYROLL, CRM, ARCHIVE = (demo_id("workspace_connector", "a", num
 # Nothing has told of it, and nothing will.
 NOWHERE = str(uuid.UUID(int=0x01990000_0003_7000_8000_A0000000FFFF))
 DAYS = 42
-SETTLED_SECONDS = 60.0
+SETTLED_SECONDS = 90.0
 
 type Row = dict[str, Any]
 
@@ -80,6 +80,14 @@ def messages() -> Iterator[Row]:
     yield other
 
 
+def wait_until(true: Callable[[], bool], seconds: float = SETTLED_SECONDS) -> None:
+    """Wait until something is so; fail where it does not become so."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.1)
+
+
 def enliven(stack: StackProcess) -> None:
     """Send the messages and a company whose name is markup, wait until they have settled, set back the times."""
     event = upserted("company", MARKUP, source="/well/demo", name=MARKUP_NAME, workspace_id=WORKSPACE)
@@ -93,14 +101,11 @@ def enliven(stack: StackProcess) -> None:
 
 
 def _wait(connection: Any, ids: list[str]) -> None:
-    until = time.monotonic() + SETTLED_SECONDS
     taken = (
         "SELECT (SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(%s AS uuid[]))),"
         " (SELECT count(*) FROM core_api.companies WHERE id = %s)"
     )
-    while connection.execute(taken, (ids, MARKUP)).fetchone() != (len(ids), 1):
-        assert time.monotonic() < until, "the messages were not all taken"
-        time.sleep(0.1)
+    wait_until(lambda: connection.execute(taken, (ids, MARKUP)).fetchone() == (len(ids), 1))
 
 
 def _set_back(connection: Any) -> None:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from local import large_data
 from local.settings import ROOT
 from tests.browser.conftest import Console, Scheme, Watched, violations
-from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
+from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven, wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
 from tests.support.stack import running
@@ -40,7 +40,6 @@ VIEWS = {
     "groups": ("groups", "Groups"),
     "flow": ("flow", "Flow"),
 }
-SETTLED_SECONDS = 60.0
 # Where `make pictures` wants them: then the stack holds the large demo.
 PICTURES = os.environ.get("PICTURES")
 LEEDS, MALMO = (large_data.id_of("workspace", number) for number in (3, 6))
@@ -72,10 +71,8 @@ def tell_what_is_parked(stack: StackProcess) -> None:
     for source, number, workspace in told:
         event = upserted("company", demo_id("company", "a", number), 9, source=source, workspace_id=workspace)
         stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
-    until = time.monotonic() + SETTLED_SECONDS
-    while len(stack.get("/v1/feed-events?filter[outcome]=parked", "pipeline").json["data"]) < len(told):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    parked = "/v1/feed-events?filter[outcome]=parked"
+    wait_until(lambda: len(stack.get(parked, "pipeline").json["data"]) >= len(told))
 
 
 def fill_large(stack: StackProcess) -> None:
@@ -911,10 +908,7 @@ def test_ten_thousand_points_are_drawn_in_slices(
         expect(more.or_(console.page.get_by_text("No more")).first).to_have_count(int(page < pages - 1))
     marks = console.page.locator("figure svg .point")
     # One for each row at most, for each connector's name, and for the key.
-    until = time.monotonic() + SETTLED_SECONDS
-    while marks.count() <= 8000:
-        assert time.monotonic() < until, marks.count()
-        console.page.wait_for_timeout(100)
+    wait_until(lambda: marks.count() > 8000)
     assert marks.count() <= 10_303
     # In one task: a slice, and the connector with which it is full.
     drawn = console.page.evaluate("drawn")

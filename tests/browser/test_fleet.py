@@ -1,6 +1,5 @@
 """The fleet in the console: what who sees all workspaces opens on, in a real browser beside the demo."""
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.conftest import Console, Watched, violations
+from tests.browser.lively import wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
@@ -27,10 +27,7 @@ MOST_SHIFT = 0.05
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
     """The demo, once all of it is counted, as it is each minute."""
     with running(tmp_path_factory.mktemp("fleet")) as started:
-        until = time.monotonic() + COUNTED_SECONDS
-        while {one["number"] for one in fleet_of(started)["connectors"]} == {0}:
-            assert time.monotonic() < until, "nothing was counted"
-            time.sleep(0.5)
+        wait_until(lambda: any(one["number"] for one in fleet_of(started)["connectors"]), COUNTED_SECONDS)
         yield started
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,15 +11,12 @@ from playwright.sync_api import expect
 
 from local.demo_data import message
 from tests.browser.conftest import Watched
+from tests.browser.lively import CRM, PAYMENTS, WORKSPACE, wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.queue import completed
 from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
-
-WORKSPACE = demo_id("workspace", "a")
-PAYMENTS, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 4))
-SETTLED_SECONDS = 90.0
 
 
 def send(stack: StackProcess) -> None:
@@ -33,12 +29,12 @@ def send(stack: StackProcess) -> None:
     ]
     for body in sent:
         stack.send(body)
-    until = time.monotonic() + SETTLED_SECONDS
-    while {"monday", "tuesday"} - {
-        run["attributes"]["run"] for run in stack.get("/v1/sync-runs", "pipeline").json["data"]
-    }:
-        assert time.monotonic() < until, "the runs were not made"
-        time.sleep(0.2)
+
+    def made() -> bool:
+        runs = stack.get("/v1/sync-runs", "pipeline").json["data"]
+        return {"monday", "tuesday"} <= {run["attributes"]["run"] for run in runs}
+
+    wait_until(made)
 
 
 def test_a_connector_shows_its_runs_and_a_snapshot_is_released_by_who_has_read_its_number(
