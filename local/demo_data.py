@@ -169,66 +169,60 @@ def company_name(number: int) -> str:
 
 def rows() -> dict[str, list[Row]]:
     """Return the rows of every parent table, those that others refer to first; references are by id."""
-    return {
-        "workspaces": [{"id": workspace.id, "name": workspace.name} for workspace in WORKSPACES],
-        "peoples": [
-            {"id": demo_id("people", of.letter, number), "full_name": name, "workspace": of.id}
-            for of in WORKSPACES
+    found: dict[str, list[Row]] = {"workspaces": [], "peoples": [], "companies": [], "accounts": []}
+    found |= {resource_of(type_).table: _examples(resource_of(type_)) for type_ in _OTHERS}
+    found["connectors"] = [
+        {
+            "id": demo_id("connector", "0", each.number),
+            "name": each.name,
+            "provider": each.provider,
+            "direction": each.direction,
+        }
+        for each in CONNECTORS
+    ]
+    found["workspace_connectors"] = []
+    for of in WORKSPACES:
+        own, letter = {"workspace": of.id}, of.letter
+        found["workspaces"].append({"id": of.id, "name": of.name})
+        found["peoples"] += [
+            {"id": demo_id("people", letter, number), "full_name": name, **own}
             for number, name in enumerate(of.people, 1)
-        ],
-        "companies": [
-            {"id": demo_id("company", of.letter, number), "name": company_name(number), "workspace": of.id}
-            for of in WORKSPACES
-            for number in range(1, of.companies + 1)
-        ],
-        "accounts": [
-            {
-                "id": demo_id("account", of.letter, number),
-                "account_name": name,
-                "currency": name.rpartition(" ")[2],
-                "workspace": of.id,
-            }
-            for of in WORKSPACES
-            for number, name in enumerate(of.accounts, 1)
-        ],
-        **{resource_of(type_).table: _examples(resource_of(type_)) for type_ in _OTHERS},
-        "connectors": [
-            {
-                "id": demo_id("connector", "0", connector.number),
-                "name": connector.name,
-                "provider": connector.provider,
-                "direction": connector.direction,
-            }
-            for connector in CONNECTORS
-        ],
-        "workspace_connectors": [
-            {
-                "id": demo_id("workspace_connector", of.letter, number),
-                "workspace": of.id,
-                "connector": demo_id("connector", "0", number),
-                "status": "active",
-            }
-            for of in WORKSPACES
-            for number in of.connectors
         ]
-        + [_ailing(each) for each in AILING],
-        "workspace_memberships": [
-            {
-                "id": demo_id("workspace_membership", letter, number),
-                "people": person,
-                "workspace": demo_id("workspace", letter),
-                "role": role,
-                "status": "active",
-            }
-            for letter, number, person, role in (
-                ("a", 1, OWNER, "owner"),
-                ("a", 2, MEMBER, "member"),
-                ("a", 3, GUEST, "guest"),
-                ("b", 1, OWNER, "admin"),
-                ("c", 1, OUTSIDER, "member"),
-            )
-        ],
-        "providers": providers(),
+        found["companies"] += [
+            {"id": demo_id("company", letter, number), "name": company_name(number), **own}
+            for number in range(1, of.companies + 1)
+        ]
+        found["accounts"] += [
+            {"id": demo_id("account", letter, number), "account_name": name, "currency": name.rpartition(" ")[2], **own}
+            for number, name in enumerate(of.accounts, 1)
+        ]
+        found["workspace_connectors"] += [_connected(letter, number, number) for number in of.connectors]
+    found["workspace_connectors"] += [_ailing(each) for each in AILING]
+    found["workspace_memberships"] = [
+        {
+            "id": demo_id("workspace_membership", letter, number),
+            "people": person,
+            "workspace": demo_id("workspace", letter),
+            "role": role,
+            "status": "active",
+        }
+        for letter, number, person, role in (
+            ("a", 1, OWNER, "owner"),
+            ("a", 2, MEMBER, "member"),
+            ("a", 3, GUEST, "guest"),
+            ("b", 1, OWNER, "admin"),
+            ("c", 1, OUTSIDER, "member"),
+        )
+    ]
+    return found | {"providers": providers()}
+
+
+def _connected(letter: str, number: int, connector: int, status: str = "active") -> Row:
+    return {
+        "id": demo_id("workspace_connector", letter, number),
+        "workspace": demo_id("workspace", letter),
+        "connector": demo_id("connector", "0", connector),
+        "status": status,
     }
 
 
@@ -250,29 +244,29 @@ def events() -> Iterator[Row]:
     for type_, table in FED.items():
         for row in sorted(every[table], key=lambda row: str(row["id"])):
             references = {name for name in row if name in {"workspace", "connector", "people"}}
-            yield {
-                "specversion": "1.0",
-                "id": f"demo-{row['id']}",
-                "source": SOURCE,
-                "type": f"wellspring.{type_}.upserted",
-                "subject": row["id"],
-                "sequence": "1",
-                "time": OCCURRED_AT,
-                "data": {
-                    f"{name}_id" if name in references else name: value for name, value in row.items() if name != "id"
-                },
-            }
+            data = {f"{name}_id" if name in references else name: value for name, value in row.items() if name != "id"}
+            yield upserted(SOURCE, "demo", type_, row["id"], data, time=OCCURRED_AT)
+
+
+def upserted(source: str, demo: str, type_: str, id_: str, data: Row, **more: str) -> Row:
+    """Return the first event of the feed of a resource of a demo, after which the event is named."""
+    return {
+        "specversion": "1.0",
+        "id": f"{demo}-{id_}",
+        "source": source,
+        "type": f"wellspring.{type_}.upserted",
+        "subject": id_,
+        "sequence": "1",
+        **more,
+        "data": data,
+    }
 
 
 def _ailing(each: Ailing) -> Row:
-    ends = each.consent_ends_in
-    return {
-        "id": demo_id("workspace_connector", AILING_IN, each.number),
-        "workspace": demo_id("workspace", AILING_IN),
-        "connector": demo_id("connector", "0", each.connector),
-        "status": each.status,
-        **({} if ends is None else {"consent_expires_at": (datetime.now(UTC) + timedelta(days=ends)).isoformat()}),
-    }
+    row, ends = _connected(AILING_IN, each.number, each.connector, each.status), each.consent_ends_in
+    if ends is not None:
+        row["consent_expires_at"] = (datetime.now(UTC) + timedelta(days=ends)).isoformat()
+    return row
 
 
 def _examples(record: Resource) -> list[Row]:

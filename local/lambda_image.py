@@ -36,12 +36,7 @@ PULL_SECONDS = 900.0
 PROGRAMS = ("sh", "cp", "mv", "rm", "chmod")
 # What wheels ask the C library and the compiler's runtime for, beside what Python itself does.
 LIBRARIES = (
-    "libdl.so.2",
-    "libgcc_s.so.1",
-    "libpthread.so.0",
-    "libresolv.so.2",
-    "librt.so.1",
-    "libstdc++.so.6",
+    *("libdl.so.2", "libgcc_s.so.1", "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libstdc++.so.6"),
     "libutil.so.1",
 )
 UNUSED = ("site-packages", "dist-packages", "config-*", "ensurepip", "idlelib", "test", "tkinter", "turtledemo")

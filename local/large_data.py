@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
 
-from local.demo_data import OWNER, Kept, Row, message
+from local.demo_data import OWNER, Kept, Row, message, upserted
 from wellspring.example_ids import demo_id
 from wellspring_producer import Connector, Snapshot
 from wellspring_producer.messages import Direction, Mode
@@ -186,16 +185,8 @@ def _never_applied() -> Iterator[Row]:
         yield _upserted("company", id_of("company", 900, number), nowhere)
 
 
-def _upserted(type_: str, id_: str, data: dict[str, Any]) -> Row:
-    return {
-        "specversion": "1.0",
-        "id": f"large-{id_}",
-        "source": SOURCE,
-        "type": f"wellspring.{type_}.upserted",
-        "subject": id_,
-        "sequence": "1",
-        "data": data,
-    }
+def _upserted(type_: str, id_: str, data: Row) -> Row:
+    return upserted(SOURCE, "large", type_, id_, data)
 
 
 # ---- the syncs -------------------------------------------------------------------------------------------

@@ -37,15 +37,8 @@ def _to_record(message: Mapping[str, Any], queue_arn: str) -> dict[str, Any]:
         "body": message["Body"],
         "attributes": dict(message.get("Attributes", {})),
         "messageAttributes": {
-            name: {
-                "stringListValues": [],
-                "binaryListValues": [],
-                **{
-                    ours: value[theirs]
-                    for theirs, ours in (("StringValue", "stringValue"), ("DataType", "dataType"))
-                    if theirs in value
-                },
-            }
+            name: {"stringListValues": [], "binaryListValues": []}
+            | {f"{key[0].lower()}{key[1:]}": value[key] for key in ("StringValue", "DataType") if key in value}
             for name, value in message.get("MessageAttributes", {}).items()
         },
         "md5OfBody": message["MD5OfBody"],
@@ -166,22 +159,16 @@ class Poller:
             return set(ids)
 
     def _settle(self, messages: Sequence[Mapping[str, Any]], failed: set[str]) -> None:
-        entries = [
-            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
-            for number, message in enumerate(messages)
-            if message["MessageId"] not in failed
-        ]
-        if entries:
-            self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        retried = [
-            {
-                "Id": str(number),
-                "ReceiptHandle": message["ReceiptHandle"],
-                "VisibilityTimeout": self._retry_seconds,
-            }
-            for number, message in enumerate(messages)
-            if message["MessageId"] in failed
-        ]
+        done: list[dict[str, Any]] = []
+        retried: list[dict[str, Any]] = []
+        for number, message in enumerate(messages):
+            entry = {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            if message["MessageId"] in failed:
+                retried.append(entry | {"VisibilityTimeout": self._retry_seconds})
+            else:
+                done.append(entry)
+        if done:
+            self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=done)
         if retried:
             self._sqs.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=retried)
         for message in messages:

@@ -24,7 +24,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
@@ -82,7 +81,8 @@ class Cluster:
         self.home = self._folder
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._password = ""
+        # Of every role that may log in.
+        self.password = ""
         self.port = port
 
     # ---- life -----------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Cluster:
         self.home = self._find_home()
         self._lock = locked(self.home / "lock")
         try:
-            self._password = self._read_password()
+            self.password = self._read_password()
             self._programs = self._find_programs()
             if not (self._data / "PG_VERSION").exists():
                 self._initialise()
@@ -137,9 +137,7 @@ class Cluster:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     # ---- use ------------------------------------------------------------------------------------------
@@ -148,18 +146,13 @@ class Cluster:
 
         Roles share one password: the owner and `postgres` have it from the start, others after `let_in`.
         """
-        return f"postgresql://{quote(user)}:{quote(self._password)}@{HOST}:{self.port}/{quote(dbname)}"
-
-    @property
-    def password(self) -> str:
-        """The password of every role that may log in."""
-        return self._password
+        return f"postgresql://{quote(user)}:{quote(self.password)}@{HOST}:{self.port}/{quote(dbname)}"
 
     def let_in(self, *roles: str) -> None:
         """Let each of `roles` sign in with the cluster's password, as a deployment lets it in by IAM."""
         for role in roles:
             # No limit: a stack that was stopped while its database was paused starts with it open.
-            self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self._password)}")
+            self._execute(f"ALTER ROLE {_name(role)} CONNECTION LIMIT -1 PASSWORD {_literal(self.password)}")
 
     def make_like_rds(self) -> None:
         """Make the role whose members RDS lets in with IAM, which a deployment's migration grants as the owner."""
@@ -181,7 +174,8 @@ class Cluster:
         return bool(self._execute("SELECT 1 FROM pg_database WHERE datname = :name", name=name))
 
     def _execute(self, sql: str, **values: str) -> list[list[Any]]:
-        with connected(self.url("postgres", SUPERUSER)) as connection:
+        # By name: who borrows the cluster calls its databases otherwise (tests/access/mutations.py).
+        with connected(self.url("", SUPERUSER), database="postgres") as connection:
             return connection.run(sql, **values) or []
 
     # ---- places ---------------------------------------------------------------------------------------
@@ -275,7 +269,7 @@ class Cluster:
         shutil.rmtree(self._data, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
-            password_file.write(self._password)
+            password_file.write(self.password)
             password_file.flush()
             if self._nobody:
                 for path in (unfinished, password_file.name):
@@ -392,7 +386,7 @@ class Cluster:
     def _make_owner(self) -> None:
         """Create the role that owns the database: as on RDS no superuser, so what works here works there."""
         if not self._execute("SELECT 1 FROM pg_roles WHERE rolname = :name", name=OWNER):
-            self._execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(self._password)}")
+            self._execute(f"CREATE ROLE {OWNER} LOGIN CREATEDB CREATEROLE PASSWORD {_literal(self.password)}")
 
 
 @contextmanager

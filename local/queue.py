@@ -10,7 +10,6 @@ import select
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from local.errors import Fault
@@ -73,26 +72,15 @@ class QueueServer:
         # Known at once, because the functions' workers start meanwhile and are told where the bucket is.
         self._port = self._port or free_port()
         self.endpoint_url = f"http://{HOST}:{self._port}"
+        of_others = ("AWS_", "MOTO_", "PYTHON")
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "local.sqs_server",
-                    str(self._port),
-                    str(self._state_file),
-                    ACCOUNT_ID,
-                    REGION,
-                ],
+                [*(sys.executable, "-m", "local.sqs_server"), str(self._port), self._state_file, ACCOUNT_ID, REGION],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
                 cwd=ROOT,
-                env={
-                    name: value
-                    for name, value in os.environ.items()
-                    if not name.startswith(("AWS_", "MOTO_", "PYTHON"))
-                },
+                env={name: value for name, value in os.environ.items() if not name.startswith(of_others)},
                 start_new_session=True,
             )
 
@@ -182,7 +170,5 @@ class QueueServer:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

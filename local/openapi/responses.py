@@ -82,9 +82,8 @@ def failure(status: HTTPStatus, found: Sequence[WellspringError]) -> Object:
         content |= _gateways_content(status)
     meanings = "\n".join(f"- `{problem.code}`: {problems.meaning(problem)}" for problem in found)
     made: Object = {"description": f"{status.phrase}.\n\n{meanings}", "content": content}
-    headers = {name: found[0].headers[name] for name in found[0].headers}
-    if headers:
-        made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in headers.items()}
+    if found[0].headers:
+        made["headers"] = {name.title(): {**_TEXT, "example": value} for name, value in found[0].headers.items()}
     return made
 
 

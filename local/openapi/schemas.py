@@ -52,12 +52,7 @@ NEVER: Object = {"not": {}}
 
 def closed(properties: Object, *required: str) -> Object:
     """Return the schema of an object that has these members and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": list(required)} if required else {}),
-        "additionalProperties": False,
-    }
+    return {**open_(properties, *required), "additionalProperties": False}
 
 
 def open_(properties: Object, *required: str) -> Object:
@@ -603,16 +598,8 @@ def request_to(route: Route, resource: Resource) -> Object:
     settled = {"description": "The path says it already; if it is said here, it must be the same."}
     if not written:
         return schema(request_name(resource, operation))
-    relationships: Object = {
-        "type": "object",
-        "properties": {said.name: settled if said.name in within else {} for said in written},
-        **({"required": linked} if linked else {}),
-    }
-    data: Object = {
-        "type": "object",
-        "properties": {"relationships": relationships},
-        **({"required": ["relationships"]} if linked else {}),
-    }
+    relationships = open_({said.name: settled if said.name in within else {} for said in written}, *linked)
+    data = open_({"relationships": relationships}, *(["relationships"] if linked else []))
     return narrowed(request_name(resource, operation), properties={"data": data})
 
 

@@ -22,15 +22,15 @@ CONSOLE = "ConsoleLayer"
 # e_machine of an ELF header. Source: the System V ABI's supplements for both processors.
 MACHINES = {"arm64": 183, "x86_64": 62}
 UNCHECKED_HASH = 1
+PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The layers built for this machine's processor, as Lambda would have them at /opt/python."""
-    processor = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     folder = tmp_path_factory.mktemp("layers")
     for layer in (*LAYERS, CONSOLE):
-        build.build(layer, folder / layer / "python", processor)
+        build.build(layer, folder / layer / "python", PROCESSOR)
     return folder
 
 
@@ -85,7 +85,7 @@ def test_a_layer_beyond_its_budget_fails(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_same_sources_are_the_same_layer(here: Path, tmp_path: Path) -> None:
     layer = "MigrationsLayer"
-    build.build(layer, tmp_path / layer / "python", {"aarch64": "arm64"}.get(platform.machine(), platform.machine()))
+    build.build(layer, tmp_path / layer / "python", PROCESSOR)
 
     def content(folder: Path) -> dict[str, bytes]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -93,7 +93,17 @@ def test_the_same_sources_are_the_same_layer(here: Path, tmp_path: Path) -> None
     assert content(here / layer) == content(tmp_path / layer)
 
 
-def python(here: Path, *layers: str) -> dict[str, Any]:
+def isolated(code: str, *paths: Path, **environment: str) -> str:
+    """Return what a program prints that has these folders, and no packages of who runs the tests (`-S`)."""
+    found = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PATH": os.environ["PATH"], **environment}
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-c", code], env=found, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def imported(here: Path, *layers: str) -> dict[str, Any]:
     """Import every function with these layers and boto3's names alone; return what that said."""
     handlers = sorted(
         function.handler.removesuffix(".handler")
@@ -107,24 +117,13 @@ def python(here: Path, *layers: str) -> dict[str, Any]:
         "print(json.dumps({name: module.__file__ for name, module in sys.modules.items()"
         " if getattr(module, '__file__', None) and '/lib/python3' not in module.__file__}))"
     )
-    paths = [BUILT / "HealthFunction", *(here / layer / "python" for layer in layers)]
-    environment = {
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        "PATH": os.environ["PATH"],
-        "DB_HOST": "db.example",
-        "DB_USER": "wellspring_reader",
-    }
-    # -S: without the packages of the environment that runs the tests.
-    found = subprocess.run(
-        [sys.executable, "-S", "-P", "-c", check], env=environment, capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stderr
-    modules: dict[str, Any] = json.loads(found.stdout)
+    paths = (BUILT / "HealthFunction", *(here / layer / "python" for layer in layers))
+    modules: dict[str, Any] = json.loads(isolated(check, *paths, DB_HOST="db.example", DB_USER="wellspring_reader"))
     return modules
 
 
 def test_every_function_imports_with_its_layers_and_nothing_else(here: Path) -> None:
-    modules = python(here, "SharedLayer", CONSOLE)
+    modules = imported(here, "SharedLayer", CONSOLE)
     assert "wellspring.services.sync.applying" in modules
     assert not [name for name in modules if name.startswith(("alembic", "migrations"))]
     # here / LAYER / python / PACKAGE
@@ -133,7 +132,7 @@ def test_every_function_imports_with_its_layers_and_nothing_else(here: Path) -> 
 
 
 def test_the_migration_imports_with_its_layers_and_nothing_else(here: Path) -> None:
-    modules = python(here, *LAYERS, CONSOLE)
+    modules = imported(here, *LAYERS, CONSOLE)
     assert {"alembic.command", "migrations.run"} <= set(modules)
 
 
@@ -141,25 +140,16 @@ def test_the_pruned_layers_still_migrate(here: Path, cluster: Any) -> None:
     """Alembic loads parts of SQLAlchemy when it runs, not when it is imported."""
     cluster.create_database("pruned")
     code = f"from migrations.run import upgrade, downgrade; upgrade({cluster.url('pruned')!r})"
-    paths = os.pathsep.join(str(here / layer / "python") for layer in LAYERS)
-    environment = {"PYTHONPATH": paths, "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [sys.executable, "-S", "-P", "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
+    isolated(code, *(here / layer / "python" for layer in LAYERS))
     cluster.drop_database("pruned")
-    assert done.returncode == 0, done.stderr
 
 
-def test_a_build_that_does_not_say_its_processor_is_refused(tmp_path: Path) -> None:
-    for plan in (None, "", '[layer_build_definitions.a]\nlayer_name = "OtherLayer"\narchitecture = "arm64"\n'):
-        if plan is not None:
-            (tmp_path / "build.toml").write_text(plan)
+def test_a_build_says_its_processor_or_is_refused(tmp_path: Path) -> None:
+    plan = '[layer_build_definitions.a]\nlayer_name = "{}"\narchitecture = "{}"\n'
+    for text in (None, "", plan.format("OtherLayer", "arm64")):
+        if text is not None:
+            (tmp_path / "build.toml").write_text(text)
         with pytest.raises(SystemExit, match="does not say the architecture of SharedLayer"):
             build.architecture_of("SharedLayer", tmp_path / "build" / "SharedLayer")
-
-
-def test_a_build_says_its_processor(tmp_path: Path) -> None:
-    (tmp_path / "build.toml").write_text(
-        '[layer_build_definitions.a]\nlayer_name = "SharedLayer"\narchitecture = "x86_64"\n'
-    )
+    (tmp_path / "build.toml").write_text(plan.format("SharedLayer", "x86_64"))
     assert build.architecture_of("SharedLayer", tmp_path / "build" / "SharedLayer") == "x86_64"

@@ -33,14 +33,22 @@ def services(stack: Stack) -> list[str]:
     return [name for name in stack.functions if name != MIGRATION]
 
 
-def kind(*names: str) -> Callable[[Stack], dict[str, dict[str, Any]]]:
+type Choose = Callable[[Stack], dict[str, dict[str, Any]]]
+
+
+def kind(*names: str) -> Choose:
     """Choose the resources of some kinds."""
     return lambda stack: {name: each for one in names for name, each in stack.of_type(f"AWS::{one}").items()}
 
 
+def called(name: str) -> Choose:
+    """Choose the resource of a name."""
+    return lambda stack: {name: stack.resources[name]["Properties"]}
+
+
 FUNCTIONS = kind("Lambda::Function")
 # What the resources of a kind are whatever an operator chooses.
-ALWAYS: dict[str, tuple[Callable[[Stack], dict[str, dict[str, Any]]], Mapping[str, object]]] = {
+ALWAYS: dict[str, tuple[Choose, Mapping[str, object]]] = {
     "functions are of one architecture": (FUNCTIONS, {"Architectures": [{"Ref": "Architecture"}]}),
     "and so are layers": (kind("Lambda::LayerVersion"), {"CompatibleArchitectures": [{"Ref": "Architecture"}]}),
     "functions log to one group": (
@@ -117,7 +125,7 @@ def test_each_layer_has_its_stacks_name(stack: Stack) -> None:
 
 
 # What parameters make of a property; None where it is not there.
-CHOSEN: list[tuple[dict[str, str], Callable[[Stack], dict[str, dict[str, Any]]], dict[str, object]]] = [
+CHOSEN: list[tuple[Mapping[str, str], Choose, Mapping[str, object]]] = [
     # A key of one's own encrypts a new database, and a snapshot brings its own.
     *(
         (engine | given, databases, {"KmsKeyId": key})
@@ -143,15 +151,15 @@ CHOSEN: list[tuple[dict[str, str], Callable[[Stack], dict[str, dict[str, Any]]],
     ({}, FUNCTIONS, {"ReservedConcurrentExecutions": None, "TracingConfig": None}),
     (
         {"ConsumerConcurrency": "10"},
-        lambda stack: {"": stack.functions["SyncConsumerFunction"]},
+        called("SyncConsumerFunction"),
         {"ReservedConcurrentExecutions": {"Ref": "ConsumerConcurrency"}},
     ),
-    ({"Tracing": "Active"}, FUNCTIONS, {"TracingConfig": ANY}),
+    ({"Tracing": "Active"}, FUNCTIONS, {"TracingConfig": {"Mode": {"Ref": "Tracing"}}}),
     ({}, kind("SNS::Topic"), {"Subscription": None}),
     *(
         (
             {"AlarmEmail": "now@example.com", "NoticeEmail": "later@example.com"},
-            lambda stack, topic=topic: {"": stack.resources[topic]["Properties"]},  # type: ignore[misc]
+            called(topic),
             {"Subscription": [{"Protocol": "email", "Endpoint": {"Ref": parameter}}]},
         )
         for topic, parameter in (("AlarmTopic", "AlarmEmail"), ("NoticeTopic", "NoticeEmail"))
@@ -160,9 +168,7 @@ CHOSEN: list[tuple[dict[str, str], Callable[[Stack], dict[str, dict[str, Any]]],
 
 
 @pytest.mark.parametrize(("given", "choose", "wanted"), CHOSEN, ids=str)
-def test_what_is_asked_for(
-    given: dict[str, str], choose: Callable[[Stack], dict[str, dict[str, Any]]], wanted: dict[str, object]
-) -> None:
+def test_what_is_asked_for(given: Mapping[str, str], choose: Choose, wanted: Mapping[str, object]) -> None:
     found = choose(Stack(**given))
     assert found
     for properties in found.values():

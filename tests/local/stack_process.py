@@ -78,17 +78,17 @@ class StackProcess:
     def output(self) -> str:
         return (self.state.parent / "output").read_text()
 
-    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        """Run `python -m local` to its end."""
+    def typed(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the checkout to its end, with `more` in its environment."""
+        # What the tests' own make was told is not for one beneath.
+        own = {name: value for name, value in self.environment.items() if name not in {"AS", "ARGS"}}
         return subprocess.run(
-            [sys.executable, "-m", "local", *arguments],
-            cwd=ROOT,
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=START_SECONDS,
+            command, cwd=ROOT, env=own | more, capture_output=True, text=True, check=False, timeout=10 * START_SECONDS
         )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `python -m local` to its end."""
+        return self.typed(sys.executable, "-m", "local", *arguments)
 
     def spawn(self, *through: str) -> subprocess.Popen[str]:
         """Start the stack, as the arguments of the command `through` if given, without waiting for it."""

@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any
 
 from local import demo_data
 from local.settings import ROOT
+from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
 from wellspring.example_ids import demo_id
 
@@ -112,40 +111,23 @@ CHECKS: Mapping[str, Check] = {
 
 @dataclass
 class Terminal:
-    """A shell in the checkout, beside a running stack.
+    """A shell in the checkout, beside a running stack; `ids` are what rows answered that others name."""
 
-    Attributes:
-        facts: what the stack says of itself.
-        environment: of the shell.
-        folder: where files are written.
-        token: makes a demo principal's token.
-        ids: what rows answered that others name.
-    """
-
-    facts: Mapping[str, str]
-    environment: Mapping[str, str]
+    stack: StackProcess
     folder: Path
-    token: Callable[[str], str]
     ids: dict[str, str] = field(default_factory=dict)
 
     def typed(self, command: str) -> str:
         """Type a command after what the page has one paste first; return what it printed."""
-        text = f"{SHELL}\n{command}".replace("http://127.0.0.1:3000", self.facts["api_url"])
-        text = text.replace("http://127.0.0.1:3001", self.facts["sqs_endpoint_url"])
+        text = f"{SHELL}\n{command}".replace("http://127.0.0.1:3000", self.stack.facts["api_url"])
+        text = text.replace("http://127.0.0.1:3001", self.stack.facts["sqs_endpoint_url"])
         assert TOKEN in text
         if command != next(iter(ROWS.values())):
             who = re.match(r"WHO=(\w+) ", command)
-            text = text.replace(TOKEN, self.token(who[1] if who else "owner"))
+            text = text.replace(TOKEN, self.stack.token(who[1] if who else "owner"))
         for name in ("ledger.jsonl", "platform.jsonl.gz"):
             text = text.replace(name, str(self.folder / name))
-        done = subprocess.run(
-            ["bash", "-c", text],
-            cwd=ROOT,
-            env=os.environ | self.environment | self.ids,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.stack.typed("bash", "-c", text, **self.ids)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 

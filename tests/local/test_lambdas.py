@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -70,9 +71,8 @@ class Sample:
     lambdas: Lambdas
     log: Path
 
-    def invoke(self, name: str, event: object = None) -> object:
-        answer: object = self.lambdas.invoke(self.functions[name], event)
-        return answer
+    def invoke(self, name: str, event: object = None) -> Any:
+        return self.lambdas.invoke(self.functions[name], event)
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +87,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
     functions["other"] = replace(function("pid", {"FROM_TEMPLATE": "2"}), name="OtherFunction")
     overrides = {"PYTHONPATH": str(folder), "REPLACED": "local"}
     log = folder / "functions.log"
-    lambdas = Lambdas(
-        functions,
-        {one.name: overrides for one in functions.values()},
-        log,
-        concurrency=3,
-    )
+    lambdas = Lambdas(functions, {one.name: overrides for one in functions.values()}, log, concurrency=3)
     yield Sample(functions, lambdas, log)
     lambdas.stop()
 
@@ -107,7 +102,6 @@ def test_a_worker_sees_the_functions_environment_and_none_of_the_stacks(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "a-persons-own")
     seen = sample.invoke("environment")
-    assert isinstance(seen, dict)
     environment = seen["environment"]
     assert (environment["FROM_TEMPLATE"], environment["REPLACED"]) == ("1", "local")
     assert environment["AWS_REGION"] == "us-east-1"
@@ -118,7 +112,6 @@ def test_a_worker_sees_the_functions_environment_and_none_of_the_stacks(
 
 def test_the_context_says_what_lambdas_says(sample: Sample) -> None:
     seen = sample.invoke("context", {"sleep": 0.1})
-    assert isinstance(seen, dict)
     assert (seen["name"], seen["memory"], len(seen["id"])) == ("ContextFunction", "512", 36)
     assert 0 < seen["left"] <= 1900
 
@@ -177,9 +170,7 @@ def test_invocations_run_side_by_side_and_each_worker_takes_one_at_a_time(sample
 
 
 def test_functions_share_workers_only_when_their_environments_are_equal(sample: Sample) -> None:
-    same = sample.invoke("environment")
-    assert isinstance(same, dict)
-    assert sample.invoke("other") not in {sample.invoke("pid"), same["pid"]}
+    assert sample.invoke("other") not in {sample.invoke("pid"), sample.invoke("environment")["pid"]}
 
 
 def test_workers_leave_with_their_parent_even_in_the_middle_of_an_invocation(tmp_path: Path) -> None:

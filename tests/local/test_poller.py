@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,7 @@ def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
         "md5OfBody": sent["MD5OfMessageBody"],
         "md5OfMessageAttributes": sent["MD5OfMessageAttributes"],
         "messageAttributes": {
-            "trace": {
-                "stringValue": "t",
-                "stringListValues": [],
-                "binaryListValues": [],
-                "dataType": "String",
-            }
+            "trace": {"stringValue": "t", "stringListValues": [], "binaryListValues": [], "dataType": "String"}
         },
         "eventSource": "aws:sqs",
         "eventSourceARN": ARN,
@@ -135,14 +131,14 @@ def test_an_exception_of_the_consumer_and_a_foreign_message_in_its_answer_fail_t
 
 
 def test_without_report_batch_item_failures_the_answer_is_not_read(sqs: Sqs) -> None:
-    source = QueueSource("SyncQueue", batch_size=10, reports_failures=False, maximum_concurrency=10)
+    source = replace(SOURCE, reports_failures=False)
     sqs.send("a", "1")
     poller(sqs, Consumer(failing("1")), source).poll_once()
     assert waiting(sqs) == []
 
 
 def test_a_batch_is_no_larger_than_the_template_says(sqs: Sqs) -> None:
-    source = QueueSource("SyncQueue", batch_size=2, reports_failures=True, maximum_concurrency=10)
+    source = replace(SOURCE, batch_size=2)
     for body in "123":
         sqs.send("a", body)
     consumer = Consumer(failing())

@@ -38,24 +38,38 @@ def test_without_a_connector_no_message_is_sent(stack: StackProcess) -> None:
     assert check(deployment(stack, stack.token("pipeline"))) == ["health", "head", "list"]
 
 
-class Unavailable(BaseHTTPRequestHandler):
-    """Answers 503 for as often as it says, and then that it is well."""
+class Health(BaseHTTPRequestHandler):
+    """Answers 503 for as often as it says, and then that it is well; HEAD with content, or as if GET had none.
 
+    Nobody has seen that API Gateway does either.
+    """
+
+    protocol_version = "HTTP/1.1"
     times = 0
+    of_head = b""
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
     def do_GET(self) -> None:
         type(self).times -= 1
-        self.send_response(503 if self.times >= 0 else 200)
+        self.answer(503 if self.times >= 0 else 200, b'{"status":"ok"}')
+
+    def do_HEAD(self) -> None:
+        self.answer(200, self.of_head)
+
+    def answer(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.send_header("connection", "close")
         self.end_headers()
-        self.wfile.write(b'{"status":"ok"}')
+        self.wfile.write(content)
 
 
 @contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Give the URL of a server of one class."""
+def serving(**said: object) -> Iterator[str]:
+    """Give the URL of a server that answers so."""
+    handler = type("Handler", (Health,), said)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -67,40 +81,16 @@ def test_what_is_unavailable_right_after_a_deployment_is_asked_again_and_not_for
 ) -> None:
     """RDS Proxy looks for its target again after a restore, while functions answer 503."""
     monkeypatch.setattr("local.smoke.PAUSE_SECONDS", 0)
-    with serving(type("Handler", (Unavailable,), {"times": 3})) as url:
+    with serving(times=3) as url:
         assert ask(f"{url}/health") == {"status": "ok"}
     monkeypatch.setattr("local.smoke.SECONDS", 0)
-    with serving(type("Handler", (Unavailable,), {"times": 1000})) as url, pytest.raises(SmokeError, match="503 from"):
+    with serving(times=1000) as url, pytest.raises(SmokeError, match="503 from"):
         ask(f"{url}/health")
-
-
-class OddHead(BaseHTTPRequestHandler):
-    """Answers HEAD with content, or says that GET had none: nobody has seen that API Gateway does neither."""
-
-    protocol_version = "HTTP/1.1"
-    content = b""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self.answer(b'{"status":"ok"}')
-
-    def do_HEAD(self) -> None:
-        self.answer(self.content)
-
-    def answer(self, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("content-length", str(len(content)))
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
 
 
 @pytest.mark.parametrize("content", [b'{"status":"ok"}', b""])
 def test_a_gateway_that_sends_the_content_of_head_or_says_it_has_none_fails(content: bytes) -> None:
-    handler = type("Handler", (OddHead,), {"content": content})
-    with serving(handler) as url, pytest.raises(SmokeError, match="HEAD /health"):
+    with serving(of_head=content) as url, pytest.raises(SmokeError, match="HEAD /health"):
         look_at_head(url)
 
 

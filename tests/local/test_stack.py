@@ -198,10 +198,7 @@ def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> Non
     before = seen(stack, "owner", "company")
 
     def paste(command: str) -> str:
-        result = subprocess.run(
-            command, shell=True, cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=True
-        )
-        return result.stdout
+        return stack.typed("sh", "-c", command).stdout
 
     listing = json.loads(paste(pasted[0]))
     assert len(listing["data"]) == 3
@@ -217,10 +214,7 @@ def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> Non
 
 # ---- psql and tokens by make --------------------------------------------------------------------------
 def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in stack.environment.items() if name not in {"AS", "ARGS"}}
-    return subprocess.run(
-        ["make", "--silent", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    return stack.typed("make", "--silent", *arguments)
 
 
 def claims(printed: str) -> dict[str, object]:
@@ -472,15 +466,13 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     questions = re.findall(r"^\| [^|]*\? \| `(ask '[^']+')` \|$", text, re.MULTILINE)
     typed = "\n".join([*blocks[:1], *(f"{each} | grep -q jsonapi" for each in questions[:1]), *blocks[1:]])
     typed = typed.replace("http://127.0.0.1:3000", stack.facts["api_url"]).replace("ledger.jsonl", f"{tmp_path}/ledger")
-    done = subprocess.run(
-        ["bash", "-ec", typed], cwd=ROOT, env=stack.environment, capture_output=True, text=True, check=False
-    )
+    done = stack.typed("bash", "-ec", typed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
 
 
 def test_every_task_of_the_page_is_one_command_that_does_it(stack: StackProcess, tmp_path: Path) -> None:
-    Terminal(stack.facts, stack.environment, tmp_path, stack.token).do_all()
+    Terminal(stack, tmp_path).do_all()
 
 
 # ---- events out ---------------------------------------------------------------------------------------

@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from local.queue import client
-from tests.local.stack_process import StackProcess, command_line, descendants
+from tests.local.stack_process import StackProcess, command_line
 from tests.support.feed import Event, upserted
 from tests.support.queue import synced
 from tests.support.stack import running
@@ -38,8 +37,7 @@ MOST_GROWN_MEGABYTES = 40
 WORKSPACE, TOOL, COMPANY = UUID(int=1), UUID(int=2), UUID(int=3)
 LINKED = """
 SELECT count(*), count(DISTINCT row.sync_message_pk) FROM core_api.company_workspace_connectors AS row
-JOIN core_api.workspace_connectors AS connector ON connector.pk = row.workspace_connector_pk
-WHERE connector.id = ANY (%(of)s)
+JOIN core_api.companies AS company ON company.pk = row.company_pk WHERE company.id = '%s'
 """
 SENDERS = 4
 EVENTS_IN_A_BODY = 250
@@ -78,8 +76,7 @@ def message(number: int) -> Entry:
 def megabytes(stack: StackProcess) -> dict[str, int]:
     """Return the memory of the queue's process, and of the stack's own."""
     assert stack.process is not None
-    queue = next(pid for pid in descendants(stack.process.pid) if "sqs_server" in command_line(pid))
-    pids = {"queue": queue, "stack": stack.process.pid}
+    pids = {"queue": next(pid for pid in stack.below if "sqs_server" in command_line(pid)), "stack": stack.process.pid}
     return {
         name: int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True).stdout) // 1024
         for name, pid in pids.items()
@@ -90,14 +87,6 @@ def waiting(sqs: Any, url: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(counts[name]) for name in names)
-
-
-def linked(database_url: str) -> tuple[int, int]:
-    """Return how many rows the storm has made, and of how many messages."""
-    with psycopg.connect(database_url) as connection:
-        found = connection.execute(LINKED, {"of": [connector(number) for number in range(CONNECTORS)]}).fetchone()
-    assert found is not None
-    return found[0], found[1]
 
 
 def test_a_storm_is_worked_off_in_flat_memory(stack: StackProcess, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,8 +116,9 @@ def test_a_storm_is_worked_off_in_flat_memory(stack: StackProcess, capsys: pytes
         # The rate is what it is for, where nothing asserts it.
         print(f"\n{MESSAGES:,} messages in {seconds:.0f} s, {MESSAGES / seconds:.0f} a second")  # noqa: T201  see above
         print(f"MB at its start {start}, middle {middle}, end {end}")  # noqa: T201  the same
-    assert linked(stack.facts["database_url"]) == (MESSAGES, MESSAGES)
-    assert waiting(sqs, stack.facts["dlq_url"]) == 0
+    # As many rows as messages, each of one of its own.
+    assert stack.sql(LINKED % COMPANY).strip() == f"{MESSAGES}|{MESSAGES}"
+    assert stack.dead_letters() == 0
     assert MESSAGES < LARGE or seconds <= MOST_SECONDS
     assert all(end[name] - start[name] < MOST_GROWN_MEGABYTES for name in start), samples
     sqs.close()

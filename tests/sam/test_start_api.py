@@ -7,14 +7,13 @@ by the functions themselves, the second line behind API Gateway. `tests/sam/test
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.client import HTTPConnection
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from local.settings import ROOT
+from tests.local.stack_process import Answer
 from tests.sam.conftest import Deployed
 from tests.sam.holding import everything
 from tests.sam.service import ANSWER_SECONDS, Service, serve
@@ -24,19 +23,6 @@ from wellspring.jsonapi.values import MEDIA_TYPE
 
 GROUPS = "/v1/workspace-groups"
 GROUP = {"data": {"type": "workspace_group", "attributes": {"name": "Nobody's"}}}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back over HTTP."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.body)
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +63,19 @@ def test_without_a_token_or_with_one_that_nobody_verified_it_is_401(
         answer = ask(api, method, path, body, content_type=MEDIA_TYPE, accept=MEDIA_TYPE, **token)
         assert answer.status == 401
         assert answer.headers["content-type"] == MEDIA_TYPE
-        assert [error["code"] for error in answer.document["errors"]] == ["UNAUTHORIZED"]
+        assert [error["code"] for error in answer.json["errors"]] == ["UNAUTHORIZED"]
     assert everything(demo) == before
 
 
 def test_health_is_answered_from_the_database(api: Service) -> None:
     answer = ask(api, "GET", "/health")
-    assert (answer.status, answer.document) == (200, {"status": "ok"})
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
 
 
 def test_the_description_comes_whole(api: Service) -> None:
     answer = ask(api, "GET", "/v1/openapi.json", accept_encoding="identity")
     assert answer.status == 200
-    assert answer.document == json.loads((ROOT / "docs" / "openapi.json").read_text())
+    assert answer.json == json.loads((ROOT / "docs" / "openapi.json").read_text())
 
 
 def test_the_page_comes_guarded_and_packed_for_who_asks(api: Service) -> None:
