@@ -159,7 +159,9 @@ def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Comp
 @lru_cache(maxsize=2)
 def _workspaces_counted_statement(*, person: bool) -> Compiled:
     visible = Visibility(person=person)
-    return statement(visible.queries, COUNTED.format(rows=_workspaces(visible)), ["count"])
+    # First: the queries of who sees what are those that it asks for.
+    counted = COUNTED.format(rows=_workspaces(visible))
+    return statement(visible.queries, counted, ["count"])
 
 
 def _workspaces(visible: Visibility) -> str:
