@@ -21,16 +21,7 @@ from sqlalchemy import Engine
 from local.postgres import Cluster, temporary
 from migrations import run
 from tests.support import databases
-from tests.support.databases import (
-    AnyDatabase,
-    Database,
-    FreshDatabase,
-    OpenAt,
-    Statements,
-    engine_for,
-    fresh,
-    rolled_back,
-)
+from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, engine_for, fresh, rolled_back
 from tests.support.operators import CLAIM, VALUE
 from tests.support.pooler import Pooler, run_pooler
 from tests.support.wire import Flushes
@@ -138,11 +129,7 @@ def untouched_database(
 
 @pytest.fixture
 def fresh_database(
-    cluster: Cluster,
-    template: str,
-    open_at: OpenAt | None,
-    statements: Statements,
-    monkeypatch: pytest.MonkeyPatch,
+    cluster: Cluster, template: str, open_at: OpenAt | None, statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FreshDatabase]:
     """A database of this test's own, with real commits and as many sessions as threads."""
     with fresh(cluster, template, statements, open_at) as given:
@@ -161,14 +148,10 @@ def module_database(cluster: Cluster, template: str, open_at: OpenAt | None) -> 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> World:
     """A builder of rows, in the database that the test asks for, else in `database`."""
+    known = ("fresh_database", "untouched_database", "module_database", "database")
     undecided = "fresh_database" if request.config.getoption("--pooler") else "database"
-    named = [
-        name
-        for name in ("fresh_database", "untouched_database", "module_database", "database")
-        if name in request.fixturenames
-    ]
-    given: AnyDatabase = request.getfixturevalue((*named, undecided)[0])
-    return World(given)
+    named = next((name for name in known if name in request.fixturenames), undecided)
+    return World(request.getfixturevalue(named))
 
 
 @pytest.fixture

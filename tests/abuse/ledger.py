@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from tests.abuse.plan import Cast, Record, Send, Tenant
+from tests.abuse.plan import Cast, Send, Tenant
 from tests.support.databases import FreshDatabase, Statements, engine_for
 from tests.support.world import RECORDS, Row, World
 from wellspring.repositories.feed.applying import FED
@@ -114,7 +114,7 @@ class Ledger:
     choices: frozenset[tuple[str, str, bool, bool]]
     untouchable: Counter[str]
     # With the workspace of each.
-    records: Mapping[Record, str]
+    records: Mapping[tuple[str, str], str]
     # How many the messages say that they have made, by type.
     made: Counter[str]
     messages: tuple[Message, ...]
@@ -163,7 +163,7 @@ class Ledger:
                 rows=rows,
                 choices=frozenset(map(tuple, ask(_CHOSEN))),
                 untouchable=Counter(ask(_UNTOUCHABLE).scalars()),
-                records={Record(type_, id_): workspace for type_, id_, workspace in ask(_RECORDS)},
+                records={(type_, id_): workspace for type_, id_, workspace in ask(_RECORDS)},
                 made=Counter({type_: int(number) for type_, number in ask(_MADE)}),
                 messages=tuple(messages.values()),
                 differences=(*counts, *(f"the recount finds {difference}" for difference in ask(_SUMS))),
@@ -201,7 +201,7 @@ def bring(url: str, cast: Cast, sends: Sequence[Send]) -> None:
         pks = {str(id_): int(pk) for id_, pk in rows}
         for record, body in {send.missing: send.text for send in sends if send.missing}.items():
             workspace = tenant_of[json.loads(body)["workspace_connector_id"]].workspace
-            world.record(record.type, Row("workspace", pks[workspace], UUID(workspace)), id=UUID(record.id))
+            world.record(record.type, Row("workspace", pks[workspace], UUID(workspace)), id=record.id)
 
 
 def populate(url: str) -> Cast:
@@ -238,5 +238,4 @@ def _tenant(world: World, name: str, providers: list[Row], chance: random.Random
     world.choose(workspace, providers[1], is_selected=True, is_matched=True)
     world.tombstone(world.choose(workspace, providers[2], is_matched=True))
     *others, shared, whole = (str(connector.id) for connector in connectors)
-    records_of = tuple(Record(row.type, str(row.id)) for row in records)
-    return Tenant(str(workspace.id), tuple(others), shared, whole, records_of)
+    return Tenant(str(workspace.id), tuple(others), shared, whole, tuple(records))

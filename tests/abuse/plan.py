@@ -10,14 +10,12 @@ from functools import partial
 from hashlib import sha256
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, NamedTuple
 from uuid import UUID
 
-from tests.support.queue import OCCURRED_AT
+from tests.support.queue import OCCURRED_AT, Body, completed, disconnected, invalidated, matched, reverted, synced
+from tests.support.world import Direction, Row
 
-type Body = dict[str, Any]
-
-DIRECTIONS = ("input", "output")
+DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 # Of the messages that are no echo: how many can never succeed, and how many come again.
 POISONED = 0.04
 ECHOED = 0.12
@@ -49,13 +47,6 @@ ATTRIBUTES = {
 RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
 
 
-class Record(NamedTuple):
-    """A record by its public names, as messages have it."""
-
-    type: str
-    id: str
-
-
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A workspace: messages of `shared` come several times at once, and only append; runs of `whole` are snapshots."""
@@ -64,7 +55,7 @@ class Tenant:
     connectors: tuple[str, ...]
     shared: str
     whole: str
-    records: tuple[Record, ...]
+    records: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ class Send:
     text: str
     body: Body | None
     reason: str = ""
-    missing: Record | None = None
+    missing: Row | None = None
     is_mended: bool = False
 
     @property
@@ -108,7 +99,12 @@ class Send:
         return sha256(self.text.encode()).hexdigest()
 
 
-def poisoned(reason: str, body: Body, group: str, missing: Record | None = None) -> Send:
+def said(record: Row) -> Body:
+    """Return a record as messages name it."""
+    return {"type": record.type, "id": str(record.id)}
+
+
+def poisoned(reason: str, body: Body, group: str, missing: Row | None = None) -> Send:
     return Send(group, json.dumps(body), None, reason, missing)
 
 
@@ -156,7 +152,7 @@ class Author:
         # By FIFO group: the good ones so far.
         self._sent: defaultdict[str, list[Body]] = defaultdict(list)
         # By workspace: the records that messages bring along.
-        self._brought: defaultdict[str, list[Record]] = defaultdict(list)
+        self._brought: defaultdict[str, list[Row]] = defaultdict(list)
         # By connector: the runs of its good messages, without those that were reverted; and those.
         self._runs: defaultdict[str, list[str]] = defaultdict(list)
         self._reverted_runs: defaultdict[str, list[str]] = defaultdict(list)
@@ -239,7 +235,7 @@ class Author:
             case ["invalidated"]:
                 return self._of_a_run(connector, self._invalidated(tenant, connector))
             case ["disconnected"]:
-                return self._envelope("connector.disconnected", workspace_connector_id=connector)
+                return disconnected(UUID(connector), id_=self._id())
             case ["reverted"]:
                 return self._reverted(connector)
             case ["completed"] if whole := self._whole_runs(connector):
@@ -262,48 +258,30 @@ class Author:
         return body | {"run": f"run {self._id()}".ljust(100, "\U0010ffff")}
 
     # ---- good ones --------------------------------------------------------------------------------------
-    def _envelope(self, type_: str, **members: Any) -> Body:
-        return {"type": type_, "id": self._id(), **members}
-
     def _synced(self, tenant: Tenant, connector: str) -> Body:
-        return self._envelope(
-            "records.synced",
-            workspace_connector_id=connector,
-            direction=self._chance.choice(DIRECTIONS),
-            records=[*self._records(tenant), *self._along(tenant)],
-            occurred_at=OCCURRED_AT,
-        )
+        direction = self._chance.choice(DIRECTIONS)
+        body = synced(UUID(connector), self._records(tenant), direction, id_=self._id())
+        return body | {"records": [*body["records"], *self._along(tenant)]}
 
     def _invalidated(self, tenant: Tenant, connector: str) -> Body:
-        return self._envelope(
-            "records.invalidated",
-            workspace_connector_id=connector,
-            direction=self._chance.choice((*DIRECTIONS, None)),
-            records=self._records(tenant),
-        )
+        direction = self._chance.choice((*DIRECTIONS, None))
+        return invalidated(UUID(connector), self._records(tenant), direction, id_=self._id())
 
     def _reverted(self, connector: str) -> Body:
         """Undo a run of a connector; or some of what was sent for it, and something that never was."""
         if self._runs[connector] and self._chance.random() < 0.5:
-            run = self._chance.choice(self._runs[connector])
-            return self._envelope("sync.reverted", workspace_connector_id=connector, run=run)
+            return reverted(UUID(connector), run=self._chance.choice(self._runs[connector]), id_=self._id())
         before = [body["id"] for body in self._sent[connector]]
         some = self._chance.sample(before, min(len(before), self._chance.choice((1, 1, 2, 5))))
-        return self._envelope("sync.reverted", workspace_connector_id=connector, message_ids=[*some, self._id()])
+        return reverted(UUID(connector), *some, self._id(), id_=self._id())
 
     def _whole_runs(self, connector: str) -> list[str]:
         return [run for run in self._runs[connector] if self._undone.isdisjoint(self._of_runs[connector, run])]
 
     def _completed(self, connector: str, run: str, ids: Sequence[str], read_since: str | None) -> Body:
-        snapshot = {"direction": "input", "types": ["company"], "read_since": read_since}
-        return self._envelope(
-            "run.completed",
-            workspace_connector_id=connector,
-            run=run,
-            message_ids=list(ids),
-            snapshot=snapshot if read_since else None,
-            occurred_at=OCCURRED_AT,
-        )
+        types = ["company"] if read_since else []
+        body = completed(UUID(connector), run, *ids, types=types, read_since=read_since or OCCURRED_AT)
+        return body | {"id": self._id()}
 
     def _whole(self, tenant: Tenant) -> Iterator[Body]:
         """Yield runs that name most of what there is, with other messages between theirs; some are reverted."""
@@ -323,29 +301,18 @@ class Author:
                     yield self._of_whole(tenant, self._chance.sample(companies, 1))
             yield self._completed(tenant.whole, run, ids, READ_SINCE)
             if self._chance.random() < UNDONE:
-                yield self._envelope("sync.reverted", workspace_connector_id=tenant.whole, run=run)
+                yield reverted(UUID(tenant.whole), run=run, id_=self._id())
 
-    def _of_whole(self, tenant: Tenant, records: Sequence[Record]) -> Body:
-        return self._envelope(
-            "records.synced",
-            workspace_connector_id=tenant.whole,
-            direction="input",
-            records=[record._asdict() for record in records],
-            occurred_at=OCCURRED_AT,
-        )
+    def _of_whole(self, tenant: Tenant, records: Sequence[Row]) -> Body:
+        return synced(UUID(tenant.whole), records, id_=self._id())
 
     def _matched(self, tenant: Tenant) -> Body:
-        providers = self._cast.providers
-        return self._envelope(
-            "providers.matched",
-            workspace_id=tenant.workspace,
-            provider_ids=self._chance.sample(providers, self._chance.randint(1, len(providers))),
-        )
+        providers = self._chance.sample(self._cast.providers, self._chance.randint(1, len(self._cast.providers)))
+        return matched(UUID(tenant.workspace), map(UUID, providers), id_=self._id())
 
-    def _records(self, tenant: Tenant) -> list[dict[str, str]]:
+    def _records(self, tenant: Tenant) -> list[Row]:
         # With a chance of naming one twice, which counts once.
-        named = self._chance.choices(tenant.records, k=self._chance.choice(RECORD_COUNTS))
-        return [record._asdict() for record in named]
+        return self._chance.choices(tenant.records, k=self._chance.choice(RECORD_COUNTS))
 
     def _along(self, tenant: Tenant) -> list[Body]:
         """Return records with what they are made of, perhaps: new ones, those that others bring, and known ones."""
@@ -353,11 +320,11 @@ class Author:
             return []
         brought = self._brought[tenant.workspace]
         for _ in range(self._chance.choice((0, 1, 1, 2))):
-            brought.append(Record(self._chance.choice(list(ATTRIBUTES)), self._id()))
+            brought.append(Row(self._chance.choice(list(ATTRIBUTES)), 0, UUID(self._id())))
         some = self._chance.sample(brought, min(len(brought), self._chance.choice((1, 1, 2, 3))))
         # One that is there is left as it is.
         some.append(self._chance.choice(tenant.records))
-        return [record._asdict() | {"attributes": ATTRIBUTES[record.type]} for record in some]
+        return [said(record) | {"attributes": ATTRIBUTES[record.type]} for record in some]
 
     def _id(self) -> str:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
@@ -401,8 +368,8 @@ class Author:
         return poisoned("reused_id", spoilt, group) if spoilt != used else self._cut(body, group)
 
     def _with_a_stranger(self, body: Body, group: str) -> Send:
-        stranger = Record(self._chance.choice(body["records"])["type"], self._id())
-        spoilt = body | {"records": [*body["records"], stranger._asdict()]}
+        stranger = Row(self._chance.choice(body["records"])["type"], 0, UUID(self._id()))
+        spoilt = body | {"records": [*body["records"], said(stranger)]}
         return poisoned("unknown_record", spoilt, group, stranger)
 
     def _with_a_foreigner(self, body: Body, group: str) -> Send:
@@ -412,7 +379,7 @@ class Author:
             (connector, *_) = foreign.connectors
             return poisoned("tenant_mismatch", body | {"workspace_connector_id": connector}, connector)
         record = self._chance.choice(foreign.records)
-        return poisoned("tenant_mismatch", body | {"records": [*body["records"], record._asdict()]}, group)
+        return poisoned("tenant_mismatch", body | {"records": [*body["records"], said(record)]}, group)
 
     def _with_no_provider(self, body: Body, group: str) -> Send:
         return poisoned("unknown_provider", body | {"provider_ids": [*body["provider_ids"], self._id()]}, group)

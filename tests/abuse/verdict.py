@@ -143,7 +143,7 @@ class Verdict:
             self._find("sums", difference)
         for row in before.untouchable - after.untouchable:
             self._find("foreign", f"touched, and nobody may: {row}")
-        new = {record.id for record in after.records.keys() - before.records.keys()}
+        new = {id_ for _, id_ in after.records.keys() - before.records.keys()}
         for row in after.untouchable - before.untouchable:
             if new.isdisjoint(_ID.findall(row)):
                 self._find("foreign", f"made, and nobody may: {row}")

@@ -50,8 +50,7 @@ def kept_of(connector: WorkspaceConnector) -> tuple[datetime | None, int]:
 class SyncMessage:
     """A message of the sync queue: of a connector, of a workspace alone, or of neither.
 
-    Attributes:
-        problems: what is wrong with it, each with a code, a type and an id, in no order.
+    Each of its problems has a code, a type and an id; they are in no order.
     """
 
     pk: int

@@ -80,17 +80,9 @@ def of_routes(found: Iterable[Route]) -> pytest.MarkDecorator:
 
 @dataclass(frozen=True)
 class Good:
-    """A request that is as it should be.
+    """A request that is as it should be, and the status that it is answered with.
 
-    Attributes:
-        route: what it is for.
-        caller: who may do it.
-        status: what it is answered with.
-        parameters: what stands for the names in the path.
-        document: the body, as JSON values; None for none.
-        query: the query string, undecoded.
-        headers: beside those that every request has.
-        body: the body as text, instead of `document`.
+    `query` is undecoded; `headers` come beside those that every request has; `body` is text, instead of `document`.
     """
 
     route: Route
@@ -104,7 +96,6 @@ class Good:
 
     @property
     def path(self) -> str:
-        """The path, decoded."""
         return self.route.path.format(**self.parameters)
 
     @property

@@ -45,8 +45,6 @@ ASKED: Mapping[str, Sequence[Question]] = {
 # It asks for whoever called it.
 ASKS_FOR_ITS_CALLER = "ledger.rows.visible_rows"
 
-# Tables of the feed that services are shown.
-OF_FEED = ("pending_events", "feed_sources", "loads", "erasures")
 # Why what is below need not ask: of a function in front of it, or of a whole module or package below its docstring.
 _MARK = re.compile(r"^# Asks for no caller: .+\n(?:def (\w+))?", re.MULTILINE)
 
@@ -54,90 +52,71 @@ _MARK = re.compile(r"^# Asks for no caller: .+\n(?:def (\w+))?", re.MULTILINE)
 GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
 # `filter[deleted]` is a wish of the caller's.
 NO_CONDITION = ("ledger.columns.is_shown",)
-# What may be taken away and nobody sees more, and why.
-EQUIVALENT: Mapping[str, str] = {
-    "ledger.whole.WholeSorted._rows asks for no workspace": "workspaces are read by a view that asks for itself",
-    "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL": (
-        "it says whether there are too many to be searched, and shows none"
-    ),
-    "ledger.counts.SEEN without 1. row.deleted_at IS NULL": "a catalogue is everybody's: reading/test_parents.py",
-    "ledger.per_parent.PerParentMerge._driver asks for no group": (
-        "a person's enrolments are read by their workspaces, and a service sees every live group"
-    ),
-    "answers.sole._sole_statement asks for no workspace": "what is read has records of the caller's alone",
-    "answers.sources._parts asks for no workspace": "the record is seen, and its connectors are of its workspace",
-    "answers.sole.FOUND without 1. row.deleted_at IS NULL": "what is read has live records only",
-    "answers.sole.BEHIND without 1. row.deleted_at IS NULL": "it says whether there is a page before",
-    "answers.sources.TOLD without 2. connectors.deleted_at IS NULL": (
-        "what is read has no live row of a dead connector"
-    ),
-    "answers.sources.TOLD without 1. newest.deleted_at IS NULL": "it counts which of the rows that are shown are live",
-    "audit_of_whoever_writes takes everything": "whoever writes adds rows of any workspace",
-    "fleet_of_the_pipeline shows everything": "it is one row, of no tenant",
-    **dict.fromkeys(
-        (
-            f"note_reading(operation text, resource_type text, resource_id uuid, workspaces uuid[]) without {condition}"
-            for condition in ("1. caller.deleted_at IS NULL", "2. caller.source IS NOT NULL")
-        ),
-        "it shows nothing; whom it does not note is told by access/test_operators.py",
-    ),
-    "exporting._halves without 1. table.c.deleted_at.is_(None)": (
-        "a half of two, live and dead, of one workspace: rows come twice then, and reading/test_exporting.py says so"
-    ),
-    **{
-        f"newest_of_{ledger.table}(wanted integer, at timestamptz, pk bigint) without 3. row.deleted_at IS NULL": (
-            "it says from when on to look"
-        )
+# What may be taken away and nobody sees more, by the reason why.
+_REASONS: Mapping[str, Sequence[str]] = {
+    "workspaces are read by a view that asks for itself": ["ledger.whole.WholeSorted._rows asks for no workspace"],
+    "it says whether there are too many to be searched, and shows none": [
+        "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL"
+    ],
+    "a catalogue is everybody's: reading/test_parents.py": ["ledger.counts.SEEN without 1. row.deleted_at IS NULL"],
+    "a person's enrolments are read by their workspaces, and a service sees every live group": [
+        "ledger.per_parent.PerParentMerge._driver asks for no group"
+    ],
+    "what is read has records of the caller's alone": ["answers.sole._sole_statement asks for no workspace"],
+    "the record is seen, and its connectors are of its workspace": ["answers.sources._parts asks for no workspace"],
+    "what is read has live records only": ["answers.sole.FOUND without 1. row.deleted_at IS NULL"],
+    "it says whether there is a page before": ["answers.sole.BEHIND without 1. row.deleted_at IS NULL"],
+    "what is read has no live row of a dead connector": [
+        "answers.sources.TOLD without 2. connectors.deleted_at IS NULL"
+    ],
+    "it counts which of the rows that are shown are live": [
+        "answers.sources.TOLD without 1. newest.deleted_at IS NULL"
+    ],
+    "whoever writes adds rows of any workspace": ["audit_of_whoever_writes takes everything"],
+    "it is one row, of no tenant": ["fleet_of_the_pipeline shows everything"],
+    "it shows nothing; whom it does not note is told by access/test_operators.py": [
+        f"note_reading(operation text, resource_type text, resource_id uuid, workspaces uuid[]) without {condition}"
+        for condition in ("1. caller.deleted_at IS NULL", "2. caller.source IS NOT NULL")
+    ],
+    "it says from when on to look": [
+        f"newest_of_{ledger.table}(wanted integer, at timestamptz, pk bigint) without 3. row.deleted_at IS NULL"
         for ledger in ledgers().values()
-    },
-    **dict.fromkeys(
+    ],
+    "parents.find has found them a moment ago, and the policies refuse others: writing/test_looking_again.py": [
+        "groups.make asks for no workspace",
+        "writing._are_seen asks for no group",
+        "writing._are_seen asks for no workspace",
+        "writing.IS_SEEN without 1. parent.deleted_at IS NULL",
+    ],
+    "it shows nothing; that others are not held is told by writing/test_looking_again.py": [
+        "lock_group(team uuid) without 1. seen.pk = ANY ((SELECT wellspring.groups_of_caller())::bigint[])",
         (
-            "groups.make asks for no workspace",
-            "writing._are_seen asks for no group",
-            "writing._are_seen asks for no workspace",
-            "writing.IS_SEEN without 1. parent.deleted_at IS NULL",
+            "lock_person(person uuid) without 1."
+            " seen.workspace_pk = ANY ((SELECT wellspring.workspaces_of_caller())::bigint[])"
         ),
-        "parents.find has found them a moment ago, and the policies refuse others: writing/test_looking_again.py",
-    ),
-    **dict.fromkeys(
-        (
-            "lock_group(team uuid) without 1. seen.pk = ANY ((SELECT wellspring.groups_of_caller())::bigint[])",
-            (
-                "lock_person(person uuid) without 1."
-                " seen.workspace_pk = ANY ((SELECT wellspring.workspaces_of_caller())::bigint[])"
-            ),
-            "lock_person(person uuid) without 2. wellspring.sees_workspace(seen.workspace_pk)",
-        ),
-        "it shows nothing; that others are not held is told by writing/test_looking_again.py",
-    ),
-    **{
-        f"{function}(workspace_pk bigint) without {condition}": "who is nobody has no workspace, so few"
+        "lock_person(person uuid) without 2. wellspring.sees_workspace(seen.workspace_pk)",
+    ],
+    "who is nobody has no workspace, so few": [
+        f"{function}(workspace_pk bigint) without {condition}"
         for function in ("sees_workspace", "is_member_of")
         for condition in ("2. caller.deleted_at IS NULL", "3. caller.source IS NOT NULL")
-    },
-    **dict.fromkeys(
-        (
-            "workspace_group_workspaces_of_the_withdrawer shows everything",
-            "workspace_group_workspaces_of_the_withdrawer shows without 2. wellspring.sees_workspace(workspace_pk)",
-        ),
-        "the row must be shown by the other policy, too",
-    ),
-    **{
-        f"{table}_of_the_feed shows everything": "it does as it is: what the feed keeps is all its own"
-        for table in OF_FEED
-    },
+    ],
+    "the row must be shown by the other policy, too": [
+        "workspace_group_workspaces_of_the_withdrawer shows everything",
+        "workspace_group_workspaces_of_the_withdrawer shows without 2. wellspring.sees_workspace(workspace_pk)",
+    ],
+    "it does as it is: what the feed keeps is all its own": [
+        f"{table}_of_the_feed shows everything" for table in ("pending_events", "feed_sources", "loads", "erasures")
+    ],
 }
+EQUIVALENT = {name for names in _REASONS.values() for name in names}
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One guard, spoilt.
+    """One guard, spoilt: by statements for the migrated database, and in the process before a test is run.
 
-    Attributes:
-        name: what it is called.
-        guard: which guard it is of; the tests of that one run.
-        sql: statements for the migrated database.
-        spoil: what to do to the process before a test is run.
+    The tests of the guard that it is of run.
     """
 
     name: str
@@ -312,6 +291,14 @@ def answer_yes(site: str, question: Question) -> None:
     setattr(Visibility, question, answered)
 
 
+def forget_statements() -> None:
+    """Let all statements of the repositories be composed anew."""
+    for module in MODULES:
+        for known in vars(module).values():
+            if hasattr(known, "cache_clear"):
+                known.cache_clear()
+
+
 def watch(heard: set[str]) -> None:
     """Collect the functions of the repositories that ask `Visibility` while tests run."""
     for question in ("workspace", "group"):
@@ -375,14 +362,9 @@ def drop_from_text(module: ModuleType, path: Sequence[str], rest: str) -> None:
 # ---- row-level security ------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class RowPolicy:
-    """A policy as the revisions leave it.
+    """A policy as the revisions leave it: `visible` is empty where it is of what is added alone.
 
-    Attributes:
-        table: of which table, with its schema.
-        name: what it is called.
-        roles: for whom it is.
-        visible: which rows are there; empty where it is of what is added alone.
-        writable: which rows may be written; the same where it is empty.
+    What may be written is the same where `writable` is empty.
     """
 
     table: str
@@ -393,7 +375,6 @@ class RowPolicy:
 
     @property
     def on(self) -> str:
-        """What names it in SQL."""
         return f"{self.name} ON {self.table}"
 
 

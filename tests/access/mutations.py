@@ -33,7 +33,7 @@ from local import postgres
 from local.postgres import Cluster
 from migrations import run as migrations
 from tests.access import scene
-from tests.access.mutants import ALONE, MODULES, Guard, Mutant, mutants, sites, watch
+from tests.access.mutants import ALONE, Guard, Mutant, forget_statements, mutants, sites, watch
 from tests.access.scene import Scene
 from tests.support.api import FUNCTIONS
 from tests.support.databases import FreshDatabase, Statements, engine_for
@@ -58,12 +58,8 @@ REFUSED = "42501"
 class Verdict:
     """What became of a mutant.
 
-    Attributes:
-        failed: the tests that failed because something was not as they say.
-        wrong: what failed otherwise.
-        passed: how many tests passed.
-        seconds: how long it took.
-        said: the end of what pytest printed, where there is no verdict.
+    `failed` are the tests that failed because something was not as they say, `wrong` is what failed otherwise; `said`
+    is the end of what pytest printed, where there is no verdict.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -115,11 +111,12 @@ def words_of(name: str) -> set[str]:
 class Watching:
     """A pytest plugin that runs what is likely to fail first, and tells a row too many from other failures.
 
-    Likely is what failed for other mutants, the last one first, and then what shares words with this one's name.
+    Likely is what failed for other mutants, the last one first, and then what shares words with this one's place.
     """
 
     def __init__(self, mutant: Mutant, likely: Sequence[str]) -> None:
-        self._words, self._likely = words_of(mutant.name), [*likely]
+        place = re.split(r"\(| without | asks ", mutant.name)[0]
+        self._words, self._likely = words_of(f"everything {place}"), [*likely]
         self.verdict = Verdict()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -171,10 +168,7 @@ def test(mutant: Mutant, number: int, cluster: Cluster, built: Scene, likely: Se
     if mutant is ALONE:
         watch(asked)
     # The migration has composed statements to plan them (`migrations.run`): none of them has the hole.
-    for module in MODULES:
-        for known in vars(module).values():
-            if hasattr(known, "cache_clear"):
-                known.cache_clear()
+    forget_statements()
     if mutant.spoil is not None:
         mutant.spoil()
     options = ["-q", "--tb=short", "--show-capture=no", "-p", "no:cacheprovider", *([] if mutant is ALONE else ["-x"])]

@@ -27,10 +27,8 @@ class Who:
     """Somebody.
 
     Attributes:
-        caller: as whom they ask.
         workspaces: those they see, by name.
         groups: those they are an active member of, by name.
-        is_service: whether they see whatever is live.
         direct: the workspaces that they are a member of themselves, by name.
         others: the keys of the workspaces that they are a member of besides, so many that they are not listed.
     """
@@ -57,11 +55,9 @@ class Line:
     """A row of the ledger, and what it takes to see it.
 
     Attributes:
-        row: the row.
         workspaces: those of its parents, all of which must be seen.
         group: whose members see it whatever they see besides.
         is_open: whether its required parents, and their workspaces, are live.
-        is_live: whether it is so itself.
     """
 
     row: Row

@@ -286,7 +286,7 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     links = document.get("links", {})
     included = document.get("included")
     return {
-        "data": [_without_links(item) for item in items],
+        "data": [_of_item(item) for item in items],
         "included": None if included is None else sorted((item["type"], item["id"]) for item in included),
         "total": document.get("meta", {}).get("page", {}).get("total"),
         "before": links.get("prev") is not None,
@@ -294,14 +294,12 @@ def _said(reply: api.Reply) -> dict[str, Any]:
     }
 
 
-def _without_links(item: Mapping[str, Any]) -> dict[str, Any]:
+def _of_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a resource object as the model has it: what it links to is followed in tests/reading/test_parents.py."""
-    said = {name: value for name, value in item.items() if name not in {"links", "meta"}}
-    if "relationships" in said:
-        # A to-many that is not asked for has nothing but a link.
-        linked = {name: related for name, related in said["relationships"].items() if "data" in related}
-        said["relationships"] = {name: {"data": related["data"]} for name, related in linked.items()}
-    return said
+    said = {name: value for name, value in item.items() if name not in {"links", "meta", "relationships"}}
+    # A to-many that is not asked for has nothing but a link.
+    related = {name: one["data"] for name, one in item.get("relationships", {}).items() if "data" in one}
+    return said | {"related": related}
 
 
 def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[str, Any]:
@@ -318,16 +316,14 @@ def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[st
 def _resource_object(world: World, row: Row, include: tuple[str, ...]) -> dict[str, Any]:
     """Return what a row shows as primary data, beside links and meta; a to-many relationship where it is included."""
     times = {"created_at": row.created_at, "updated_at": row.last_updated_at, "deleted_at": row.deleted_at}
-    related: dict[str, Any] = {
-        name: {"data": None if parent is None else _identifier(parent)} for name, parent in row.parents().items()
-    }
+    related: dict[str, Any] = {name: parent and _identifier(parent) for name, parent in row.parents().items()}
     # In these worlds no message is behind a row.
-    related |= {trace.name: {"data": None} for trace in resource_of(row.type).traces}
+    related |= {trace.name: None for trace in resource_of(row.type).traces}
     if isinstance(row, Group):
         for name in {"workspaces", "memberships"} & set(include):
-            related[name] = {"data": [_identifier(other) for other in model.linked(world, row, name)]}
-    shown = {name: None if value is None else instant(value) for name, value in times.items()}
-    return {**_identifier(row), "attributes": {**row.values(), **shown}, "relationships": related}
+            related[name] = [_identifier(other) for other in model.linked(world, row, name)]
+    shown = {name: value and instant(value) for name, value in times.items()}
+    return {**_identifier(row), "attributes": {**row.values(), **shown}, "related": related}
 
 
 def _identifier(row: Row) -> dict[str, str]:

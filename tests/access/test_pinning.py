@@ -168,20 +168,11 @@ def test_polling_with_many_rows_pins_nothing(requests: Requests, sent: Sent, siz
 @pytest.mark.parametrize(
     "text",
     [
-        "SET statement_timeout = '1s'",
-        "SET LOCAL wellspring.scope = 'service'",
-        "SELECT set_config('wellspring.scope', 'service', true)",
-        "SELECT pg_catalog.set_config($1, $2, true)",
-        "PREPARE page AS SELECT 1",
-        "SELECT pg_advisory_xact_lock(1)",
-        "SELECT pg_try_advisory_lock(1)",
-        "CREATE TEMPORARY TABLE page (pk bigint)",
-        "SELECT pk INTO TEMP page FROM core_api.workspaces",
-        "DECLARE page CURSOR FOR SELECT 1",
-        "select nextval('numbers')",
-        "LISTEN workspaces",
-        "DISCARD ALL",
-        f"SELECT '{'x' * TEXT_BYTES}'",
+        *("SET statement_timeout = '1s'", "SET LOCAL wellspring.scope = 'service'", "DISCARD ALL", "LISTEN workspaces"),
+        *("SELECT set_config('wellspring.scope', 'service', true)", "SELECT pg_catalog.set_config($1, $2, true)"),
+        *("SELECT pg_advisory_xact_lock(1)", "SELECT pg_try_advisory_lock(1)", "select nextval('numbers')"),
+        *("PREPARE page AS SELECT 1", "DECLARE page CURSOR FOR SELECT 1", "CREATE TEMPORARY TABLE page (pk bigint)"),
+        *("SELECT pk INTO TEMP page FROM core_api.workspaces", f"SELECT '{'x' * TEXT_BYTES}'"),
     ],
 )
 def test_what_pins_is_known_when_it_is_seen(text: str) -> None:

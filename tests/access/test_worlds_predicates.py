@@ -4,17 +4,16 @@ A file of its own, so that a worker of its own can run it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.access.exploring import compare, explore
+from tests.access.mutants import forget_statements
 from tests.access.worlds import OPERATIONS
 from tests.support.databases import Database
 from wellspring.access import predicates
 from wellspring.access.predicates import Visibility
-from wellspring.repositories import parents
 from wellspring.repositories.ledger import pages, rows
 from wellspring.services.ledger import policies
 
@@ -95,30 +94,21 @@ BUGS: dict[str, tuple[str, Bug]] = {
 }
 
 
-@contextmanager
-def _introduced(bug: Bug) -> Iterator[None]:
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            _forget_statements()
-            bug(patch)
-            yield
-    finally:
-        _forget_statements()
-
-
-def _forget_statements() -> None:
-    """Let all statements be composed anew."""
-    for module in (pages, parents, rows):
-        for found in vars(module).values():
-            if hasattr(found, "cache_clear"):
-                found.cache_clear()
+@pytest.fixture
+def introduced() -> Iterator[pytest.MonkeyPatch]:
+    """What a bug is introduced with, so that no statement that was composed before or with it is sent."""
+    forget_statements()
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+    forget_statements()
 
 
 @pytest.mark.parametrize("name", BUGS)
-def test_a_bug_is_found(database: Database, name: str) -> None:
+def test_a_bug_is_found(database: Database, introduced: pytest.MonkeyPatch, name: str) -> None:
     operation, bug = BUGS[name]
     operations = [asked for asked in OPERATIONS if asked[0] == operation]
-    with _introduced(bug), pytest.raises(AssertionError, match="They do not agree") as found:
+    bug(introduced)
+    with pytest.raises(AssertionError, match="They do not agree") as found:
         compare(database, ENOUGH, row_level_security=False, operations=operations, shrink=False)
     # Not because some statement is no SQL any more.
     assert "INTERNAL_ERROR" not in str(found.value)

@@ -114,32 +114,22 @@ def ledger(world: World, database: Database) -> Ledger:
     return Ledger(world, owner, person(owner), person(outsider), workspace, company, connection, group)
 
 
-def by_id(ledger: Ledger) -> dict[str, dict[str, Any]]:
-    """Return arguments that name what the tenant has by its id, for each tool."""
-    workspace, connector = str(ledger.workspace.id), str(ledger.connection.id)
+def asked(ledger: Ledger) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return arguments for each tool: such that name what the tenant has by its id, and such that name it by name."""
+    workspace, day = {"workspace": str(ledger.workspace.id)}, {"day": "2026-05-31"}
     return {
-        "find": {"name": "Qonto", "workspace": workspace},
-        "sources": {"record": str(ledger.company.id)},
-        "connectors": {"workspace": workspace},
-        "failures": {"workspace": workspace},
-        "runs": {"workspace": workspace, "day": "2026-05-31"},
-        "activity": {"workspace": workspace},
-        "impact": {"connector": connector},
-        "providers": {"workspace": workspace},
-        "groups": {"group": str(ledger.group.id)},
-        "fleet": {},
+        "find": (workspace | {"name": "Qonto"}, {"name": "alder"}),
+        "sources": ({"record": str(ledger.company.id)}, {"record": "Alder Trading"}),
+        "connectors": (workspace, {"workspace": "verdier foods"}),
+        "failures": (workspace, {"connector": "Qonto Bank"}),
+        "runs": (workspace | day, {"connector": "Qonto Bank"} | day),
+        "activity": (workspace, {"connector": "Qonto Bank", "by": "day"}),
+        "impact": ({"connector": str(ledger.connection.id)}, {"connector": "qonto"}),
+        "providers": (workspace, {"workspace": "Verdier Foods"}),
+        "groups": ({"group": str(ledger.group.id)}, {"group": "Verdier Group"}),
+        "fleet": ({}, {"size": 5}),
     }
 
 
-BY_NAMES: dict[str, dict[str, Any]] = {
-    "find": {"name": "alder"},
-    "sources": {"record": "Alder Trading"},
-    "connectors": {"workspace": "verdier foods"},
-    "failures": {"connector": "Qonto Bank"},
-    "runs": {"connector": "Qonto Bank", "day": "2026-05-31"},
-    "activity": {"connector": "Qonto Bank", "by": "day"},
-    "impact": {"connector": "qonto"},
-    "providers": {"workspace": "Verdier Foods"},
-    "groups": {"group": "Verdier Group"},
-    "fleet": {"size": 5},
-}
+def by_id(ledger: Ledger, tool: str) -> dict[str, Any]:
+    return asked(ledger)[tool][0]

@@ -26,10 +26,7 @@ def summary(stack: StackProcess, question: Question) -> str:
     """Ask a question as its principal; return the answer's sentence."""
     params = {"name": question.tool, "arguments": question.arguments}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    headers = {
-        "content-type": "application/json",
-        "mcp-protocol-version": WITH_HANDSHAKE,
-    }
+    headers = {"content-type": "application/json", "mcp-protocol-version": WITH_HANDSHAKE}
     url, body = f"{stack.facts['api_url']}/mcp", json.dumps(message).encode()
     result: Any = call(url, token=stack.token(question.who), data=body, headers=headers).json["result"]
     assert not result["isError"], result

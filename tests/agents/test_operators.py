@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.agents.conftest import BY_NAMES, Ledger, by_id, use
+from tests.agents.conftest import Ledger, asked, by_id, use
 from tests.support.api import READER, person
 from tests.support.databases import Database
 from tests.support.operators import noted, operator
@@ -26,12 +26,12 @@ def someone(ledger: Ledger) -> Row:
 
 @each_tool
 def test_a_person_without_the_value_is_told_of_no_other_tenant(ledger: Ledger, someone: Row, tool: str) -> None:
-    assert use(person(someone), tool, **by_id(ledger)[tool]).get("structuredContent", {"items": []})["items"] == []
+    assert use(person(someone), tool, **by_id(ledger, tool)).get("structuredContent", {"items": []})["items"] == []
 
 
 @each_tool
 def test_an_operator_is_told_what_a_service_is(ledger: Ledger, someone: Row, tool: str) -> None:
-    for arguments in (by_id(ledger)[tool], BY_NAMES[tool]):
+    for arguments in asked(ledger)[tool]:
         assert use(operator(someone), tool, **arguments) == use(READER, tool, **arguments)
 
 
@@ -53,7 +53,7 @@ LOOKS = {
 
 @each_tool
 def test_each_look_is_kept_as_that_over_http_is(database: Database, ledger: Ledger, someone: Row, tool: str) -> None:
-    use(operator(someone), tool, **by_id(ledger)[tool])
+    use(operator(someone), tool, **by_id(ledger, tool))
     kept = noted(database, someone)
     named = {True: ledger.workspace.id, False: None}
     assert [(operation, type_, workspace) for operation, type_, _, workspace in kept] == [
@@ -65,12 +65,12 @@ def test_each_look_is_kept_as_that_over_http_is(database: Database, ledger: Ledg
 
 @pytest.mark.parametrize("tool", [tool for tool in BY_NAME if tool not in {"groups", "fleet"}])
 def test_within_their_own_workspaces_nothing_is_kept(database: Database, ledger: Ledger, tool: str) -> None:
-    assert use(operator(ledger.owner), tool, **by_id(ledger)[tool])["structuredContent"]["items"]
+    assert use(operator(ledger.owner), tool, **by_id(ledger, tool))["structuredContent"]["items"]
     assert noted(database, ledger.owner) == []
 
 
 @each_tool
 def test_who_is_gone_or_was_never_told_of_is_refused(database: Database, ledger: Ledger, tool: str) -> None:
-    result = use(operator(Row("people", 0, uuid4())), tool, **by_id(ledger)[tool])
+    result = use(operator(Row("people", 0, uuid4())), tool, **by_id(ledger, tool))
     assert result["isError"]
     assert result["content"][0]["text"].startswith("FORBIDDEN")

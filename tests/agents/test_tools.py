@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import jsonschema
 import pytest
 
-from tests.agents.conftest import BY_NAMES, DAY, Ledger, ask, ask_with_handshake, by_id, told, use
+from tests.agents.conftest import DAY, Ledger, ask, ask_with_handshake, asked, by_id, told, use
 from tests.support.api import ANONYMOUS, READER, Caller, call, get, person, service
 from tests.support.databases import Statements
 from tests.support.world import Row, World
@@ -41,7 +41,7 @@ def test_without_a_token_it_is_401() -> None:
 
 @each_tool
 def test_a_foreign_tenant_finds_nothing_by_id_or_name(ledger: Ledger, tool: str) -> None:
-    for arguments in (by_id(ledger)[tool], BY_NAMES[tool]):
+    for arguments in asked(ledger)[tool]:
         result = use(ledger.stranger, tool, **arguments)
         found = result.get("structuredContent", {"items": []})
         assert found["items"] == [], found
@@ -54,7 +54,7 @@ def test_a_foreign_tenant_finds_nothing_by_id_or_name(ledger: Ledger, tool: str)
 
 @each_tool
 def test_a_foreign_id_looks_like_one_of_nothing(ledger: Ledger, tool: str) -> None:
-    foreign = by_id(ledger)[tool]
+    foreign = by_id(ledger, tool)
     nobodys = {name: str(uuid4()) if len(value) == 36 else value for name, value in foreign.items()}
 
     def without_ids(arguments: dict[str, Any]) -> str:
@@ -68,10 +68,10 @@ def test_a_foreign_id_looks_like_one_of_nothing(ledger: Ledger, tool: str) -> No
 
 @each_tool
 def test_a_service_needs_the_scope_to_read(ledger: Ledger, tool: str) -> None:
-    result = use(service("sync:write"), tool, **by_id(ledger)[tool])
+    result = use(service("sync:write"), tool, **by_id(ledger, tool))
     assert result["isError"]
     assert "system:read" in result["content"][0]["text"]
-    assert not use(READER, tool, **by_id(ledger)[tool])["isError"]
+    assert not use(READER, tool, **by_id(ledger, tool))["isError"]
 
 
 @each_tool
@@ -79,7 +79,7 @@ def test_its_tenant_is_answered_by_id_and_by_name_in_few_statements(
     ledger: Ledger, tool: str, statements: Statements
 ) -> None:
     sent = []
-    for arguments in (by_id(ledger)[tool], BY_NAMES[tool]):
+    for arguments in asked(ledger)[tool]:
         statements.clear()
         content = told(ledger.who_asks(tool), tool, **arguments)
         sent.append(len(statements))
@@ -94,7 +94,7 @@ def test_its_tenant_is_answered_by_id_and_by_name_in_few_statements(
 @each_tool
 def test_every_link_leads_to_what_is_there(ledger: Ledger, tool: str) -> None:
     caller = ledger.who_asks(tool)
-    content = told(caller, tool, **by_id(ledger)[tool])
+    content = told(caller, tool, **by_id(ledger, tool))
     links = [*content["links"], *(item["link"] for item in content["items"] if item.get("link"))]
     for link in links:
         assert get(link, caller).status == 200, link
@@ -313,5 +313,5 @@ def test_a_long_name_is_cut(ledger: Ledger) -> None:
 
 def test_no_answer_has_a_messages_body(ledger: Ledger) -> None:
     ledger.world.message(ledger.connection, ledger.workspace, "parked", reason="malformed", body="Zanzibar")
-    for tool, arguments in by_id(ledger).items():
+    for tool, (arguments, _) in asked(ledger).items():
         assert "Zanzibar" not in json.dumps(use(READER, tool, **arguments))

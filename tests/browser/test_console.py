@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -16,8 +16,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from local import large_data
 from local.settings import ROOT
-from tests.browser.conftest import Watched
-from tests.browser.driver import Console, Scheme, violations
+from tests.browser.conftest import Console, Scheme, Watched, violations
 from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
@@ -97,8 +96,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
 
 
 @pytest.fixture
-def console(stack: StackProcess, open_page: Callable[..., Watched]) -> Console:
-    return Console(open_page(), stack.facts["api_url"])
+def elsewhere(console: Console) -> Console:
+    """An owner who looks at another view than the connectors."""
+    console.sign_in("owner", f"#/{WORKSPACE}/providers")
+    console.settle()
+    return console
+
+
+def resource(type_: str, id_: str, of: Mapping[str, str] | None = None, **attributes: Any) -> dict[str, Any]:
+    """Return a resource as the API would; `of` are its relationships, each to one of the type of its name."""
+    relationships = {name: {"data": {"type": name, "id": of_id}} for name, of_id in (of or {}).items()}
+    return {"type": type_, "id": id_, "attributes": attributes, "relationships": relationships}
+
+
+def answer_by_pages(console: Console, pattern: str, url: str, rows: Sequence[Any], of_page: int) -> None:
+    """Let the API answer with rows, so many on a page; `url` is that of the list, to which a place is added."""
+
+    def answer(route: Route) -> None:
+        begin = int(route.request.url.partition("from=")[2] or 0)
+        end = begin + of_page
+        further = f"{url}from={end}" if end < len(rows) else None
+        route.fulfill(json={"data": rows[begin:end], "links": {"next": further}})
+
+    console.page.route(pattern, answer)
 
 
 # ---- each view, for each caller -----------------------------------------------------------------------------------
@@ -210,45 +230,35 @@ def answer_with_conditions(page: Page) -> None:
     def connectors(route: Route) -> None:
         url = route.request.url
         rows = [
-            {
-                "type": "workspace_connector",
-                "id": id_,
-                "attributes": {
-                    "status": "active",
-                    "health": each.reasons[0] if each.reasons else "ok",
-                    "health_reasons": [{"code": code, "at": now.isoformat()} for code in each.reasons],
-                    "created_at": (now - timedelta(days=60)).isoformat(),
-                    "last_synced_at": (now - timedelta(days=each.since)).isoformat(),
-                    "last_failed_at": None,
-                    "parked_messages": each.parked,
-                    "live_rows": 100,
-                },
-                "relationships": {
-                    "workspace": {"data": {"type": "workspace", "id": of}},
-                    "connector": {"data": {"type": "connector", "id": each.name}},
-                },
-            }
+            resource(
+                "workspace_connector",
+                id_,
+                {"workspace": of, "connector": each.name},
+                status="active",
+                health=each.reasons[0] if each.reasons else "ok",
+                health_reasons=[{"code": code, "at": now.isoformat()} for code in each.reasons],
+                created_at=(now - timedelta(days=60)).isoformat(),
+                last_synced_at=(now - timedelta(days=each.since)).isoformat(),
+                last_failed_at=None,
+                parked_messages=each.parked,
+                live_rows=100,
+            )
             for of, id_, each in told
             if "filter" not in url or of in url
         ]
-        names = [
-            {"type": "connector", "id": each.name, "attributes": {"name": each.name, "direction": "input"}}
-            for each in CONDITIONS
-        ]
+        names = [resource("connector", each.name, name=each.name, direction="input") for each in CONDITIONS]
         route.fulfill(json={"data": rows, "included": names, "links": {"next": None}})
 
     def activity(route: Route) -> None:
         rows = [
-            {
-                "type": "connector_activity",
-                "id": f"{id_}:{day}",
-                "attributes": {
-                    "date": (now - timedelta(days=day)).date().isoformat(),
-                    "linked": {"company": {"input": 5 + day}},
-                    "ended": {},
-                },
-                "relationships": {"workspace_connector": {"data": {"type": "workspace_connector", "id": id_}}},
-            }
+            resource(
+                "connector_activity",
+                f"{id_}:{day}",
+                {"workspace_connector": id_},
+                date=(now - timedelta(days=day)).date().isoformat(),
+                linked={"company": {"input": 5 + day}},
+                ended={},
+            )
             for _, id_, each in told
             for day in each.days
             if id_ in route.request.url
@@ -385,20 +395,17 @@ def test_what_a_message_linked_is_shown_with_it(console: Console) -> None:
 def test_tables_are_tables_on_a_tablet_and_little_moves_while_slow_answers_come(console: Console, name: str) -> None:
     console.sign_in("owner")
     console.page.set_viewport_size({"width": 768, "height": 1024})
+    console.count_shifts()
     console.page.add_init_script(
-        """window.moved = 0;
-        new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; })
-            .observe({ type: "layout-shift", buffered: true });
-        const [ask, slow] = [fetch, [150, 600, 300]];
+        """const [ask, slow] = [fetch, [150, 600, 300]];
         window.fetch = (...asked) => new Promise(go => setTimeout(go, slow[0])).then(() => ask(...asked));
         setInterval(() => slow.push(slow.shift()), 70);"""
     )
     console.open(f"#/{WORKSPACE}/{VIEWS[name][0]}")
-    console.page.wait_for_timeout(500)
-    assert console.page.evaluate("moved") <= 0.05
+    assert console.shifted() <= 0.05
     for table in console.page.locator("table").all():
         assert table.evaluate("element => getComputedStyle(element).display") == "table"
-    assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert console.fits()
 
 
 # ---- what one comes for, in clicks ----------------------------------------------------------------------------------
@@ -686,7 +693,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
         found += [f"{fragment}: {each}" for each in violations(console.page, axe, scheme)]
         for width in (320, 2560):
             console.page.set_viewport_size({"width": width, "height": 900})
-            assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (fragment, width)
+            assert console.fits(), (fragment, width)
     assert found == []
 
 
@@ -770,104 +777,66 @@ def refuse(console: Console, status: int, body: Any, times: int, **headers: str)
     return asked
 
 
-def test_401_in_the_middle_keeps_the_view_and_signs_in_again(console: Console) -> None:
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
-    refuse(console, 401, {"message": "Unauthorized"}, 1)
-    console.show("connectors")
-    expect(console.page.get_by_text("Your sign-in has ended.").first).to_be_visible()
-    console.page.get_by_role("button", name="Sign in again").first.click()
-    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
-    assert console.page.url.endswith("/connectors")
+def test_401_in_the_middle_keeps_the_view_and_signs_in_again(elsewhere: Console) -> None:
+    refuse(elsewhere, 401, {"message": "Unauthorized"}, 1)
+    elsewhere.show("connectors")
+    expect(elsewhere.page.get_by_text("Your sign-in has ended.").first).to_be_visible()
+    elsewhere.page.get_by_role("button", name="Sign in again").first.click()
+    expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
+    assert elsewhere.page.url.endswith("/connectors")
 
 
-def test_429_is_waited_for(console: Console) -> None:
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
-    asked = refuse(console, 429, {"message": "Too Many Requests"}, 2)
-    console.show("connectors")
-    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+def test_429_is_waited_for(elsewhere: Console) -> None:
+    asked = refuse(elsewhere, 429, {"message": "Too Many Requests"}, 2)
+    elsewhere.show("connectors")
+    expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
     assert len(asked) == 3
 
 
-def test_503_is_told_in_the_apis_words_and_can_be_tried_again(console: Console) -> None:
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
+def test_503_is_told_in_the_apis_words_and_can_be_tried_again(elsewhere: Console) -> None:
     error = {"id": "the-request", "status": "503", "title": "Service unavailable", "detail": "The database is away."}
-    refuse(console, 503, {"errors": [error]}, 3, **{"retry-after": "0"})
-    console.show("connectors")
+    refuse(elsewhere, 503, {"errors": [error]}, 3, **{"retry-after": "0"})
+    elsewhere.show("connectors")
     for words in ("Service unavailable", "The database is away.", "the-request"):
-        expect(console.problem()).to_contain_text(words)
-    console.page.get_by_role("button", name="Try again").click()
-    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+        expect(elsewhere.problem()).to_contain_text(words)
+    elsewhere.page.get_by_role("button", name="Try again").click()
+    expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
-def test_an_answer_that_breaks_off_is_told_and_can_be_tried_again(console: Console) -> None:
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
-    console.page.route("**/v1/workspace-connectors?*", lambda route: route.fulfill(body='{"data": ['), times=1)
-    console.show("connectors")
-    expect(console.problem().first).to_contain_text("The answer broke off")
-    console.page.get_by_role("button", name="Try again").first.click()
-    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+def test_an_answer_that_breaks_off_is_told_and_can_be_tried_again(elsewhere: Console) -> None:
+    elsewhere.page.route("**/v1/workspace-connectors?*", lambda route: route.fulfill(body='{"data": ['), times=1)
+    elsewhere.show("connectors")
+    expect(elsewhere.problem().first).to_contain_text("The answer broke off")
+    elsewhere.page.get_by_role("button", name="Try again").first.click()
+    expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
-def test_what_is_waited_for_is_said(console: Console) -> None:
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
+def test_what_is_waited_for_is_said(elsewhere: Console) -> None:
     held: list[Route] = []
-    console.page.route("**/v1/workspace-connectors?*", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
-    console.page.evaluate("fragment => { location.hash = fragment }", f"#/{WORKSPACE}/connectors")
-    waiting = console.page.get_by_role("status")
+    elsewhere.page.route("**/v1/workspace-connectors?*", lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    elsewhere.page.evaluate("fragment => { location.hash = fragment }", f"#/{WORKSPACE}/connectors")
+    waiting = elsewhere.page.get_by_role("status")
     expect(waiting).to_contain_text("Waiting for the API: the connectors of Verdier Foods.")
     expect(waiting.locator("p")).not_to_have_class("quiet unseen")
     for route in held:
         route.continue_()
-    expect(console.page.get_by_role("row", name="Payments")).to_be_visible()
+    expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
-def test_three_hundred_connectors_come_by_pages(console: Console) -> None:
-    def page_of(route: Route) -> None:
-        begin = int(route.request.url.partition("from=")[2] or 0)
-        rows = [
-            {
-                "type": "workspace_connector",
-                "id": demo_id("workspace_connector", "a", 1000 + number),
-                "attributes": {"status": "active", "created_at": "2026-05-10T08:14:22.000Z"},
-                "relationships": {},
-            }
-            for number in range(begin, begin + 100)
-        ]
-        url = "/v1/workspace-connectors?from="
-        further = f"{url}{begin + 100}" if begin < 200 else None
-        route.fulfill(json={"data": rows, "links": {"next": further}})
-
-    console.sign_in("owner", f"#/{WORKSPACE}/providers")
-    console.settle()
-    console.page.route("**/v1/workspace-connectors?*", page_of)
-    console.show("connectors")
-    more = console.page.get_by_role("button", name="Load more")
+def test_three_hundred_connectors_come_by_pages(elsewhere: Console) -> None:
+    ids = (demo_id("workspace_connector", "a", 1000 + number) for number in range(300))
+    at = "2026-05-10T08:14:22.000Z"
+    rows = [resource("workspace_connector", id_, status="active", created_at=at) for id_ in ids]
+    answer_by_pages(elsewhere, "**/v1/workspace-connectors?*", "/v1/workspace-connectors?", rows, 100)
+    elsewhere.show("connectors")
+    more = elsewhere.page.get_by_role("button", name="Load more")
     for count in (200, 300):
         more.click()
-        expect(console.page.locator("tbody tr")).to_have_count(count)
+        expect(elsewhere.page.locator("tbody tr")).to_have_count(count)
     expect(more).to_have_count(0)
 
 
 def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connectors_of_all(console: Console) -> None:
-    def page_of(route: Route) -> None:
-        begin = int(route.request.url.partition("from=")[2] or 0)
-        rows = [
-            {
-                "type": "workspace",
-                "id": demo_id("workspace", "a", 1000 + number),
-                "attributes": {"name": f"Found {number:03}"},
-                "relationships": {},
-            }
-            for number in range(begin, begin + 50)
-        ]
-        further = f"/v1/workspaces?filter%5Bname%5D%5Bstarts%5D=Found&from={begin + 50}" if begin < 100 else None
-        route.fulfill(json={"data": rows, "links": {"next": further}})
-
     def connectors_of(route: Route) -> None:
         (ids,) = parse_qs(urlsplit(route.request.url).query)["filter[workspace]"]
         many.append(ids.count(",") + 1)
@@ -876,7 +845,10 @@ def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connec
     many = list[int]()
     console.sign_in("pipeline")
     console.show("workspaces", "all")
-    console.page.route("**/v1/workspaces?filter%5Bname%5D%5Bstarts%5D=*", page_of)
+    url = "/v1/workspaces?filter%5Bname%5D%5Bstarts%5D="
+    ids = (demo_id("workspace", "a", 1000 + number) for number in range(150))
+    found = [resource("workspace", id_, name=f"Found {number:03}") for number, id_ in enumerate(ids)]
+    answer_by_pages(console, f"**{url}*", f"{url}Found&", found, 50)
     console.page.route("**/v1/workspace-connectors?filter%5Bworkspace%5D=*", connectors_of)
     console.page.get_by_role("searchbox", name="Find a workspace").fill("Found")
     rows = console.page.get_by_role("table", name="Workspaces").locator("tbody tr")
@@ -910,22 +882,14 @@ def test_ten_thousand_points_are_drawn_in_slices(
 
     def row(number: int) -> dict[str, Any]:
         at = (since + timedelta(hours=number * 0.87)).isoformat().replace("+00:00", "Z")
-        return {
-            "type": "company_workspace_connector",
-            "id": demo_id("message", "a", number),
-            "attributes": {"direction": "input", "created_at": at, "deleted_at": at if number % 3 == 0 else None},
-            "relationships": {"workspace_connector": {"data": {"id": connectors[number * 7 % 300]}}},
-        }
-
-    def page_of(route: Route) -> None:
-        page = int(route.request.url.partition("page=")[2] or 0)
-        further = f"/v1/company-workspace-connectors?page={page + 1}" if page + 1 < pages else None
-        rows = [row(number) for number in range(page * of_page, (page + 1) * of_page)]
-        route.fulfill(json={"data": rows, "links": {"next": further}})
+        of = {"workspace_connector": connectors[number * 7 % 300]}
+        said: dict[str, Any] = {"direction": "input", "created_at": at, "deleted_at": at if number % 3 == 0 else None}
+        return resource("company_workspace_connector", demo_id("message", "a", number), of, **said)
 
     console.sign_in("owner", f"#/{WORKSPACE}/records")
     console.settle()
-    console.page.route("**/v1/company-workspace-connectors?*", page_of)
+    url = "/v1/company-workspace-connectors?"
+    answer_by_pages(console, f"**{url}*", url, [row(number) for number in range(pages * of_page)], of_page)
     console.page.route(
         "**/v1/companies/*/sources?*", lambda route: route.fulfill(status=404, json={"errors": [NOT_THERE]})
     )

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from tests.browser.conftest import Watched
-from tests.browser.driver import Console, violations
+from tests.browser.conftest import Console, Watched, violations
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 from wellspring.example_ids import demo_id
@@ -33,11 +32,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
             assert time.monotonic() < until, "nothing was counted"
             time.sleep(0.5)
         yield started
-
-
-@pytest.fixture
-def console(stack: StackProcess, open_page: Callable[..., Watched]) -> Console:
-    return Console(open_page(), stack.facts["api_url"])
 
 
 def fleet_of(stack: StackProcess) -> dict[str, Any]:
@@ -278,7 +272,7 @@ def test_a_workspace_begins_with_what_a_person_must_do_who_reconnects_first(
     assert order == ["", "to-do", "lead", "filters"]
     expect(tasks.first).to_be_in_viewport()
     assert violations(console.page, axe, "light") == []
-    assert console.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert console.fits()
     tasks.filter(has_text="could not bring").get_by_role("link").click()
     expect(console.heading).to_have_text("Failures")
     expect(console.page.locator(".failure").first).to_contain_text("Mail")
@@ -296,12 +290,7 @@ def test_where_nothing_is_to_do_nothing_is_said_of_it(console: Console) -> None:
 @pytest.mark.parametrize("fragment", ["/", "/all/connectors", f"/{LOGISTICS}/connectors"])
 def test_little_moves_while_it_comes(console: Console, width: int, fragment: str) -> None:
     console.page.set_viewport_size({"width": width, "height": 900})
-    console.page.add_init_script(
-        """window.moved = 0;
-        new PerformanceObserver(list => { for (const one of list.getEntries()) moved += one.value; })
-            .observe({ type: "layout-shift", buffered: true });"""
-    )
+    console.count_shifts()
     console.sign_in("operator")
     console.open(f"#{fragment}")
-    console.page.wait_for_timeout(500)
-    assert console.page.evaluate("moved") < MOST_SHIFT
+    assert console.shifted() < MOST_SHIFT

@@ -3,11 +3,9 @@
 import os
 import re
 import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import expect
@@ -15,6 +13,7 @@ from playwright.sync_api import expect
 from local.demo_data import message
 from tests.browser.conftest import Watched
 from tests.local.stack_process import StackProcess
+from tests.support.queue import completed
 from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
@@ -24,26 +23,13 @@ PAYMENTS, CRM = (demo_id("workspace_connector", "a", number) for number in (1, 4
 SETTLED_SECONDS = 90.0
 
 
-def ended(connector: str, run: str, *ids: str) -> dict[str, Any]:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "type": "run.completed",
-        "id": str(uuid.uuid4()),
-        "workspace_connector_id": connector,
-        "run": run,
-        "message_ids": list(ids),
-        "snapshot": None,
-        "occurred_at": now,
-    }
-
-
 def send(stack: StackProcess) -> None:
     """Send a run that is whole, and one that misses a message; the demo has one whose snapshot would end all."""
-    brought = message(str(uuid.uuid4()), PAYMENTS, "input", [{"type": "company", "id": demo_id("company", "a", 1)}])
+    brought = message(str(uuid4()), PAYMENTS, "input", [{"type": "company", "id": demo_id("company", "a", 1)}])
     sent = [
         brought | {"run": "monday"},
-        ended(PAYMENTS, "monday", brought["id"]),
-        ended(PAYMENTS, "tuesday", str(uuid.uuid4())),
+        completed(UUID(PAYMENTS), "monday", brought["id"]),
+        completed(UUID(PAYMENTS), "tuesday", str(uuid4())),
     ]
     for body in sent:
         stack.send(body)

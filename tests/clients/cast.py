@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from wellspring.example_ids import demo_id
+import pytest
 
-__all__ = ["COMPANY", "CONNECTOR", "NOBODY", "WORKSPACE_A", "WORKSPACE_B", "Problem", "problems"]
+from wellspring.example_ids import demo_id
 
 WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)
@@ -16,6 +16,25 @@ NOBODY = str(UUID(int=1))
 
 # Status, code, and what of the request is at fault.
 type Problem = tuple[str, str, dict[str, str] | None]
+
+# What each client is refused: by what it does, who does it and what it must be told.
+REFUSED: dict[str, tuple[str, Problem]] = {
+    "a path that is not there": ("owner", ("404", "NOT_FOUND", None)),
+    "a row of no company": (
+        "pipeline",
+        ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"}),
+    ),
+    "a row that a person writes": ("owner", ("403", "FORBIDDEN", None)),
+    "a row of no direction": (
+        "pipeline",
+        ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"}),
+    ),
+    "a filter that is not there": ("owner", ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"})),
+}
+
+each_refusal = pytest.mark.parametrize(
+    ("what", "name", "problem"), [(what, *told) for what, told in REFUSED.items()], ids=list(REFUSED)
+)
 
 
 def problems(errors: Iterable[Mapping[str, Any]]) -> list[Problem]:

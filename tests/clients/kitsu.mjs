@@ -1,4 +1,4 @@
-// Drives one kitsu client for tests/clients/kitsu.py: a call per line of its input, an outcome per line of its output.
+// Drives one kitsu client for tests/clients/test_kitsu.py: a call per line of its input, an outcome per line of its output.
 import { createInterface } from 'node:readline'
 import Kitsu from 'kitsu'
 
@@ -15,7 +15,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { method, args } = JSON.parse(line)
   const outcome = await api[method](...args).then(
     value => ({ value }),
-    error => ({ error: { name: error.name, status: error.response?.status ?? null, errors: error.errors ?? null } })
+    error => ({ error: { name: error.name, status: error.response?.status ?? null, errors: error.errors ?? [] } })
   )
   console.log(JSON.stringify(outcome))
 }

@@ -12,46 +12,25 @@ import requests
 from jsonapi_client import Filter, Inclusion, Modifier, ResourceTuple, Session
 from jsonapi_client.exceptions import DocumentError
 
-from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, problems
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, each_refusal, problems
 from tests.local.stack_process import StackProcess
+from wellspring.resources import resource_of
 
 LEDGER = "company-workspace-connectors"
 TYPE = "company_workspace_connector"
 
 
-def to_one(type_: str) -> dict[str, Any]:
-    return {"relation": "to-one", "resource": [type_]}
+def schema(type_: str) -> dict[str, Any]:
+    """Return what the client wants to know of a type before it creates one; it validates what it reads, too."""
+    declared = resource_of(type_)
+    related = {
+        each.name: {"relation": "to-many" if each.many else "to-one", "resource": [each.target]}
+        for each in declared.relationships
+    }
+    return {"properties": {each.name: {"type": ["null", "string"]} for each in declared.attributes} | related}
 
 
-TIMES = {name: {"type": ["null", "string"]} for name in ("created_at", "updated_at", "deleted_at")}
-# What it wants to know of a type before it creates one; it validates what it reads, too.
-SCHEMA = {
-    TYPE: {
-        "properties": {
-            "direction": {"type": "string"},
-            **TIMES,
-            "company": to_one("company"),
-            "workspace_connector": to_one("workspace_connector"),
-        }
-    },
-    "workspace_group": {
-        "properties": {
-            "name": {"type": "string"},
-            **TIMES,
-            "created_by": to_one("people"),
-            "workspaces": {"relation": "to-many", "resource": ["workspace"]},
-            "memberships": {"relation": "to-many", "resource": ["workspace_group_membership"]},
-        }
-    },
-    "workspace_group_workspace": {
-        "properties": {
-            **TIMES,
-            "workspace_group": to_one("workspace_group"),
-            "workspace": to_one("workspace"),
-            "created_by": to_one("people"),
-        }
-    },
-}
+SCHEMA = {type_: schema(type_) for type_ in (TYPE, "workspace_group", "workspace_group_workspace")}
 
 type Connect = Callable[..., Any]
 
@@ -228,8 +207,6 @@ def test_not_waiting_it_deletes_and_then_looks_for_json_in_the_204(connect: Conn
 
 
 # ---- writing: a person --------------------------------------------------------------------------------
-
-
 def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
     session = connect("owner")
     fields = {"name": "Made by jsonapi-client", "workspaces": [ResourceTuple(WORKSPACE_A, "workspace")]}
@@ -258,39 +235,27 @@ def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
 
 
 # ---- errors -------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("name", "attempt", "problem"),
-    [
-        ("owner", lambda session: session.get("invoices"), ("404", "NOT_FOUND", None)),
-        # The type in the place of the path, which it asks for when nobody has told it the path.
-        (
-            "pipeline",
-            lambda session: session.create_and_commit(TYPE, fields=ledger_row()),
-            ("404", "NOT_FOUND", None),
-        ),
-        (
-            "pipeline",
-            lambda session: commit(session, LEDGER, TYPE, ledger_row(company=NOBODY)),
-            ("404", "COMPANY_NOT_FOUND", {"pointer": "/data/relationships/company/data/id"}),
-        ),
-        ("owner", lambda session: commit(session, LEDGER, TYPE, ledger_row()), ("403", "FORBIDDEN", None)),
-        (
-            "pipeline",
-            lambda session: commit(session, LEDGER, TYPE, ledger_row("sideways")),
-            ("422", "SCHEMA_VALIDATION_ERROR", {"pointer": "/data/attributes/direction"}),
-        ),
-        (
-            "owner",
-            lambda session: session.get(LEDGER, Filter(colour="red")),
-            ("400", "INVALID_QUERY_PARAMETER", {"parameter": "filter[colour]"}),
-        ),
-    ],
-)
+ATTEMPTS: dict[str, Callable[[Any], object]] = {
+    "a path that is not there": lambda session: session.get("invoices"),
+    "a row of no company": lambda session: commit(session, LEDGER, TYPE, ledger_row(company=NOBODY)),
+    "a row that a person writes": lambda session: commit(session, LEDGER, TYPE, ledger_row()),
+    "a row of no direction": lambda session: commit(session, LEDGER, TYPE, ledger_row("sideways")),
+    "a filter that is not there": lambda session: session.get(LEDGER, Filter(colour="red")),
+}
+
+
+@each_refusal
 def test_what_is_refused_is_its_own_error_with_our_code_and_source(
-    connect: Connect, name: str, attempt: Callable[[Any], object], problem: Problem
+    connect: Connect, what: str, name: str, problem: Problem
 ) -> None:
     session = connect(name)
-    assert refusal(lambda: attempt(session)) == [problem]
+    assert refusal(lambda: ATTEMPTS[what](session)) == [problem]
+
+
+def test_its_type_is_no_path_of_ours(connect: Connect) -> None:
+    # It asks for that where nobody has told it the path.
+    session = connect("pipeline")
+    assert refusal(lambda: session.create_and_commit(TYPE, fields=ledger_row())) == [("404", "NOT_FOUND", None)]
 
 
 def test_it_follows_the_link_of_a_relationship_and_finds_what_is_related(connect: Connect) -> None:

@@ -89,9 +89,7 @@ def write(client: AuthenticatedClient) -> dict[str, object]:
     read = retrieve_company_workspace_connector.sync_detailed(id=row.id, client=client)
     change = UpdateRequest(
         data=ChangedResource(
-            type_="company_workspace_connector",
-            id=row.id,
-            attributes=WrittenAttributes(deleted_at=datetime.now(UTC)),
+            type_="company_workspace_connector", id=row.id, attributes=WrittenAttributes(deleted_at=datetime.now(UTC))
         )
     )
     first, stale = (

@@ -237,31 +237,6 @@ def test_a_document_that_breaks_off_reaches_no_function(wire: Wire, body: bytes)
 
 
 # ---- bodies ----------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("size", "code"), [(1_100_000, "PAYLOAD_TOO_LARGE"), (6_300_000, None), (9_900_000, None), (10_500_000, None)]
-)
-@pytest.mark.parametrize("content_type", [MEDIA, b"application/octet-stream"])
-def test_a_body_that_is_too_large_is_413_wherever_it_is_found_out(
-    wire: Wire, size: int, code: str | None, content_type: bytes
-) -> None:
-    answer = wire.ask("POST", GROUPS, b" " * size, b"Content-Type: " + content_type)
-    if code is None:
-        assert (answer.status, answer.body) == (413, b'{"message":"Request Entity Too Large"}')
-    elif content_type == MEDIA:
-        # Blank, so there is no document; with one, it is the size that counts.
-        assert answer.status == 400
-        answer = wire.ask("POST", GROUPS, NEW_GROUP + b" " * size, b"Content-Type: " + content_type)
-        assert (answer.status, answer.json["errors"][0]["code"]) == (413, code)
-    else:
-        assert answer.status == 415
-
-
-@pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_a_large_body_that_nobody_reads_does_no_harm(wire: Wire, method: str) -> None:
-    assert wire.ask(method, "/health", b"{" * 7_000_000).status in {405, 413}
-    assert wire.ask(method, GROUPS, b"{" * 1_000_000).status in {200, 405}
-
-
 def test_head_sends_no_content_and_the_length_that_get_has(wire: Wire) -> None:
     whole = wire.ask("GET", COMPANIES)
     # Two on one connection: content of the first would stand before the second.
@@ -275,12 +250,6 @@ def test_head_sends_no_content_and_the_length_that_get_has(wire: Wire) -> None:
     # The gateway's own answer, to who has no token.
     (stranger,) = wire.answers(head(f"HEAD {COMPANIES}") + b"\r\n")
     assert (stranger.status, stranger.body) == (401, b"")
-
-
-def test_who_is_nobody_is_told_so_whatever_they_send(wire: Wire) -> None:
-    body = b"{" * 3_000_000
-    (answer,) = wire.answers(head(f"POST {GROUPS}") + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    assert answer.status == 401
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate, gzip", "quetzal"])

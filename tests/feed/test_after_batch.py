@@ -16,7 +16,6 @@ from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
 from wellspring.errors import DatabaseAway
 from wellspring.handlers import after_batch
-from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 
 type Log = list[dict[str, Any]]
@@ -108,14 +107,6 @@ class TestTheFeed:
         assert live(tables) == 0
         assert tables.one("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")[0]
         sums_are_right(fresh_database)
-
-    def test_ends_them_in_chunks(
-        self, world: World, tables: Tables, stage: Stage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(endings, "CHUNK", 3)
-        world.provenances([stage.company] * 10, stage.connector)
-        tell(deleted("company", stage.company))
-        assert live(tables) == 0
 
     def test_looks_at_no_ending_of_others(self, world: World, tables: Tables, stage: Stage) -> None:
         tell(deleted("company", stage.company))

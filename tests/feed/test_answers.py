@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.feed.conftest import Tables
-from tests.support.api import Caller, Reply, call, person, post, service
+from tests.support.api import Caller, Reply, call, post, service
 from tests.support.api import get as get_url
 from tests.support.databases import Statements
 from tests.support.feed import apply, erased, settle, upserted
@@ -156,34 +156,6 @@ def test_a_page_is_read_along_an_index(tables: Tables, asked: str) -> None:
     text = "\n".join(row[0] for row in plan)
     assert "Sort" not in text, text
     assert "Index Scan Backward" in text, text
-
-
-def test_a_person_is_403_whatever_they_ask_for(world: World) -> None:
-    parked()
-    caller = person(world.people(world.workspace()), scope="system:read sync:write")
-    for reply in (
-        get(EVENTS, "", caller),
-        get(f"{EVENTS}/{uuid4()}", "", caller),
-        get(STATUS, "", caller),
-        call("POST", f"{EVENTS}/{uuid4()}/release", caller),
-    ):
-        assert reply.codes == ["FORBIDDEN"]
-
-
-def test_row_level_security_shows_the_feed_to_services_only(tables: Tables) -> None:
-    parked()
-    owner = tables.database.owner
-    seen = {}
-    for scope in ("service", "3fa85f64-5717-4562-b3fc-2c963f66afa6", ""):
-        owner.exec_driver_sql("SET ROLE wellspring_reader")
-        owner.exec_driver_sql("SELECT wellspring.enter(%s)", (scope,))
-        seen[scope] = [
-            owner.exec_driver_sql(f"SELECT count(*) > 0 FROM wellspring.{table}").scalar_one()
-            for table in ("pending_events", "feed_sources")
-        ]
-        owner.exec_driver_sql("RESET ROLE")
-    tables.database.commit()
-    assert seen == {"service": [True, True], "3fa85f64-5717-4562-b3fc-2c963f66afa6": [False, False], "": [False, False]}
 
 
 def test_a_released_event_is_shown_as_it_is_now(tables: Tables) -> None:

@@ -59,20 +59,6 @@ def stage(fresh_database: FreshDatabase, world: World) -> Stage:
     return Stage(world)
 
 
-def test_a_deleted_record_ends_its_rows(fresh_database: FreshDatabase, tables: Tables, stage: Stage) -> None:
-    assert statuses(deleted("company", stage.one)) == ["applied"]
-    assert live(tables) == 14
-    assert sweep(fresh_database).rows == 7
-    assert live(tables) == 7
-    assert (
-        tables.rows(
-            "SELECT 1 FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL AND company_pk = :pk",
-            pk=stage.one.pk,
-        )
-        == []
-    )
-
-
 def test_a_deleted_connector_ends_all_its_rows_in_chunks(
     fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +23,7 @@ _T = "2026-05-10T00:00:00Z"
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """One file.
-
-    Attributes:
-        name: of the file, without its ending.
-        says: what is asked, and by whom.
-        question: the statement.
-    """
+    """One file: its name without the ending, what is asked and by whom, and the statement."""
 
     name: str
     says: str
@@ -41,13 +36,10 @@ def golden() -> Iterator[Golden]:
         # Of three that differ in names alone one is asked for in every way.
         for caller in callers(resource):
             yield _page(f"{resource.type}.plain", resource, caller, "")
-    for type_, name, query in _WAYS:
-        for caller in callers(resource_of(type_)):
+    both: tuple[Principal, ...] = (PERSON, SERVICE)
+    for ways, asking in ((_WAYS, both), (_OF_PERSONS, both[:1]), (_OF_SERVICES, both[1:])):
+        for (type_, name, query), caller in product(ways, asking):
             yield _page(f"{type_}.{name}", resource_of(type_), caller, query)
-    for type_, name, query in _OF_PERSONS:
-        yield _page(f"{type_}.{name}", resource_of(type_), PERSON, query)
-    for type_, name, query in _OF_SERVICES:
-        yield _page(f"{type_}.{name}", resource_of(type_), SERVICE, query)
     for type_ in ("company_workspace_connector", "workspace_group_workspace", "workspace_provider", "sync_message"):
         resource = resource_of(type_)
         for caller in callers(resource):

@@ -25,19 +25,15 @@ type Filters = tuple[tuple[str, str], ...]
 
 
 def filters(resource: Resource) -> list[tuple[str, str]]:
-    """Return each filter of a list but that of halves, with a value."""
+    """Return each filter of a list, with a value, but that of halves and those that begin a list no ledger reads."""
+    others = {"filter[deleted]", "filter[sole_source]", f"filter[{resource.enrolled_in}]"}
     route = next(route for route in routes() if route.operation == "list" and route.path == resource.route)
     said = {known["name"]: known["example"] for _, known in parameters(route, resource)}
     return [
         (name, ",".join(example) if isinstance(example, list) else str(example).lower())
         for name, example in said.items()
-        if name.startswith("filter[") and name != "filter[deleted]" and not is_another_list(resource, name)
+        if name.startswith("filter[") and name not in others
     ]
-
-
-def is_another_list(resource: Resource, name: str) -> bool:
-    """Say whether a filter begins a list that no ledger reads."""
-    return name in {"filter[sole_source]", f"filter[{resource.enrolled_in}]"}
 
 
 def together(resource: Resource, caller: Principal, order: Filters) -> Iterator[Filters]:
@@ -111,16 +107,12 @@ def test_no_statement_of_a_list_pins_a_session_whatever_is_asked(resource: Resou
     assert {query: bytes_ for query, bytes_ in found.items() if bytes_ > MOST_BYTES} == {}
 
 
-def test_a_size_is_that_of_what_the_driver_sends() -> None:
+def test_no_golden_statement_pins_a_session_and_each_size_is_that_of_what_the_driver_sends() -> None:
+    """Reads of one row and includes, too."""
     for shape in golden():
         statement = compiled(shape.question)
-        assert size(statement) == len(numbered(statement.text).encode())
-
-
-def test_no_golden_statement_pins_a_session() -> None:
-    """Reads of one row and includes, too."""
-    found = {shape.name: bytes_of(shape.question) for shape in golden()}
-    assert {name: bytes_ for name, bytes_ in found.items() if bytes_ > MOST_BYTES} == {}
+        assert size(statement) == len(numbered(statement.text).encode()), shape.name
+        assert size(statement) <= MOST_BYTES, shape.name
 
 
 def test_a_plain_page_is_six_kilobytes_at_most() -> None:

@@ -1,6 +1,6 @@
 """Tenants that have a row of every type, and the lists and includes that the declarations promise."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -108,31 +108,28 @@ def set_columns(world: World, row: Row, **values: Any) -> None:
 
 
 # ---- lists ---------------------------------------------------------------------------------------------
-def _route(resource: Resource) -> Callable[[Tenant], str]:
-    return lambda _: resource.route
-
-
 PROVIDERS = "providers of a workspace"
-LISTS: Mapping[str, tuple[Resource, Callable[[Tenant], str]]] = {
-    **{resource.type: (resource, _route(resource)) for resource in LISTED},
-    PROVIDERS: (resource_of("workspace_provider"), lambda ours: f"/v1/workspaces/{ours.workspace.id}/providers"),
-}
+LISTS = {resource.type: resource for resource in LISTED} | {PROVIDERS: resource_of("workspace_provider")}
 of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
-
-
 # Of lists that nothing is read from: what a query string says is settled before a connection is needed.
 ROUTES = (*(resource.route for resource in LISTED), f"/v1/workspaces/{uuid4()}/providers")
 
 
 def list_url(name: str, ours: Tenant) -> str:
     """Return the path of the list called `name`."""
-    return LISTS[name][1](ours)
+    return ours.providers if name == PROVIDERS else LISTS[name].route
 
 
 # ---- includes ------------------------------------------------------------------------------------------
 def types_on(resource: Resource, *paths: str) -> set[str]:
     """Return the types that these include paths go through, the last and the intermediate ones."""
     return {relationship.target for path in paths for _, relationship in on_path(resource, path)}
+
+
+def names_of(type_: str) -> list[str]:
+    """Return the fields of a type."""
+    resource = resource_of(type_)
+    return [said.name for said in resource.attributes] + [said.name for said in resource.relationships]
 
 
 def included(reply: Reply) -> list[tuple[str, UUID]]:

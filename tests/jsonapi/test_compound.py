@@ -61,7 +61,7 @@ def test_the_paths_are_those_of_the_contract() -> None:
         ("workspace_group_workspace", "workspace_group.created_by"),
     }
     for name in LISTS:
-        resource = LISTS[name][0]
+        resource = LISTS[name]
         assert {relationship.name for relationship in resource.relationships} <= set(resource.includes)
 
 
@@ -107,7 +107,7 @@ def test_each_page_includes_what_its_own_rows_need(world: World, ours: Tenant) -
 # ---- an empty value, no value, a default ---------------------------------------------------------------
 @of_every_list
 def test_an_empty_value_includes_nothing_and_says_so(ours: Tenant, name: str) -> None:
-    type_ = LISTS[name][0].type
+    type_ = LISTS[name].type
     for url in (list_url(name, ours), ours.url(type_)):
         assert get(f"{url}?include=", ours.caller).document["included"] == []
     assert "included" not in get(ours.url(type_), ours.caller).document
@@ -123,7 +123,7 @@ def test_a_list_includes_nothing_unasked_but_the_providers_of_a_workspace(ours: 
 
 @of_every_list
 def test_an_empty_page_includes_an_empty_array(ours: Tenant, name: str) -> None:
-    query = f"{all_of(LISTS[name][0].type)}&filter[created_at][lt]=1999-01-01T00:00:00Z"
+    query = f"{all_of(LISTS[name].type)}&filter[created_at][lt]=1999-01-01T00:00:00Z"
     reply = get(f"{list_url(name, ours)}?{query}", ours.caller)
     assert (reply.data, reply.document["included"]) == ([], [])
 
@@ -257,7 +257,7 @@ ROWS = 50
 
 def expected_statements(name: str, *, more: int = 0) -> int:
     """Return what a list with all includes may send: the page, one for each type, and what the type itself needs."""
-    resource = LISTS[name][0]
+    resource = LISTS[name]
     of_types = len(types_on(resource, *resource.includes))
     linkage = any(relationship.many for relationship in resource.relationships)
     return 1 + of_types + linkage + (name == PROVIDERS) + more
@@ -266,7 +266,7 @@ def expected_statements(name: str, *, more: int = 0) -> int:
 @pytest.fixture
 def many(world: World, ours: Tenant, name: str) -> Tenant:
     """The caller's tenant with so many rows of the list's type, each with parents of its own where it can have."""
-    type_ = LISTS[name][0].type
+    type_ = LISTS[name].type
     for _ in range(ROWS - 1):
         colleague = {"created_by": world.people(ours.workspace)} if "group" in type_ else {}
         row = add(world, ours, type_, **colleague)
@@ -281,7 +281,7 @@ def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_
     many: Tenant, statements: Statements, name: str, who: str
 ) -> None:
     caller = READER if who == "service" else many.caller
-    url = f"{list_url(name, many)}?{all_of(LISTS[name][0].type)}"
+    url = f"{list_url(name, many)}?{all_of(LISTS[name].type)}"
     get(url, caller)  # the first answer of a process also reads the cursor keys
     for size in (1, ROWS):
         statements.clear()
@@ -303,7 +303,7 @@ def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_
 
 @pytest.mark.parametrize("name", [name for name in LISTS if name not in {PROVIDERS, "workspace_group"}])
 def test_one_statement_more_for_the_workspace_that_is_claimed(ours: Tenant, statements: Statements, name: str) -> None:
-    url = f"{list_url(name, ours)}?{all_of(LISTS[name][0].type)}&filter[workspace]={ours.workspace.id}"
+    url = f"{list_url(name, ours)}?{all_of(LISTS[name].type)}&filter[workspace]={ours.workspace.id}"
     get(url, ours.caller)
     statements.clear()
     assert len(get(url, ours.caller).data) == 1

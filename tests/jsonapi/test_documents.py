@@ -7,10 +7,21 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, Tenant, add, list_url, of_every_list, of_every_type, set_columns
+from tests.jsonapi.conftest import (
+    LISTED,
+    LISTS,
+    Tenant,
+    add,
+    list_url,
+    names_of,
+    of_every_list,
+    of_every_type,
+    set_columns,
+)
 from tests.jsonapi.structure import check
-from tests.support.api import PIPELINE, READER, Reply, call, draft, get, patch, person, post, walk
+from tests.support.api import PIPELINE, READER, Reply, draft, get, patch, person, post, walk
 from tests.support.world import World
+from tests.writing.conftest import group_of
 from wellspring.resources import resource_of, resources
 
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -18,13 +29,13 @@ NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 
 def everything(name: str) -> str:
     """Return the query that asks a list for all it can show."""
-    return f"include={','.join(LISTS[name][0].includes)}&page[total]=true&filter[deleted]=include"
+    return f"include={','.join(LISTS[name].includes)}&page[total]=true&filter[deleted]=include"
 
 
 # ---- structure -----------------------------------------------------------------------------------------
 @of_every_list
 def test_a_list_is_a_document(world: World, ours: Tenant, name: str) -> None:
-    add(world, ours, LISTS[name][0].type)
+    add(world, ours, LISTS[name].type)
     url = list_url(name, ours)
     for query in ("", f"?{everything(name)}", f"?{everything(name)}&page[size]=1", "?filter[deleted]=only"):
         for caller in (ours.caller, READER):
@@ -48,9 +59,7 @@ def test_a_resource_is_a_document(ours: Tenant, type_: str) -> None:
 
 def all_fields(type_: str) -> str:
     """Return the parameter that names every field of a type, to-many relationships too."""
-    resource = resource_of(type_)
-    names = [attribute.name for attribute in resource.attributes]
-    return f"fields[{type_}]={','.join([*names, *(relationship.name for relationship in resource.relationships)])}"
+    return f"fields[{type_}]={','.join(names_of(type_))}"
 
 
 @of_every_type
@@ -90,12 +99,7 @@ WRITTEN: dict[str, Callable[[World, Tenant], Reply]] = {
     "provenance made": lambda _, ours: post(
         "/v1/company-workspace-connectors?include=company,workspace_connector.connector",
         PIPELINE,
-        draft(
-            "company_workspace_connector",
-            {"direction": "output"},
-            company=ours.parents["company"],
-            workspace_connector=ours.connector,
-        ),
+        ours.draft("company", "output"),
     ),
     "provenance changed": lambda _, ours: patch(
         ours.url("people_workspace_connector"),
@@ -115,13 +119,7 @@ WRITTEN: dict[str, Callable[[World, Tenant], Reply]] = {
     "a group made": lambda _, ours: post(
         "/v1/workspace-groups?include=workspaces,memberships,created_by",
         ours.caller,
-        {
-            "data": {
-                "type": "workspace_group",
-                "attributes": {"name": "New"},
-                "relationships": {"workspaces": {"data": [{"type": "workspace", "id": str(ours.workspace.id)}]}},
-            }
-        },
+        group_of(ours.workspace),
     ),
 }
 
@@ -133,30 +131,9 @@ def test_an_answer_to_a_write_is_a_document(world: World, ours: Tenant, what: st
     check(reply.document)
 
 
-BODY = '{"data": {"type": "company_workspace_connector", "attributes": {"direction": "up", "pk": 1}}}'
-FAILED: dict[str, Callable[[Tenant], Reply]] = {
-    "one parameter": lambda ours: get("/v1/workspace-groups?a=b", ours.caller),
-    "many parameters": lambda ours: get("/v1/workspace-groups?a=b&sort=x&page[size]=9999&include=y", ours.caller),
-    "a document": lambda _: call("POST", "/v1/company-workspace-connectors?a=b", PIPELINE, body=BODY),
-    "no JSON": lambda _: call("POST", "/v1/company-workspace-connectors", PIPELINE, body="{"),
-    "no route": lambda ours: get("/nowhere", ours.caller),
-    "no method": lambda ours: call("PUT", "/v1/workspace-groups", ours.caller),
-    "no language": lambda ours: get("/v1/workspace-groups", ours.caller, accept="text/html"),
-}
-
-
-@pytest.mark.parametrize("what", FAILED)
-def test_a_failure_is_an_error_document(ours: Tenant, what: str) -> None:
-    reply = FAILED[what](ours)
-    check(reply.document)
-    assert reply.document.keys() == {"jsonapi", "errors"}
-    assert {error["id"] for error in reply.errors} == {reply.request_id}
-
-
 def test_a_type_and_a_field_have_legal_names_and_no_field_has_two_meanings() -> None:
     for resource in resources():
-        names = [attribute.name for attribute in resource.attributes]
-        names += [relationship.name for relationship in resource.relationships]
+        names = names_of(resource.type)
         assert len(names) == len(set(names))
         assert not {"type", "id"} & set(names)
 

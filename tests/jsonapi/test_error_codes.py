@@ -423,6 +423,7 @@ def test_a_code_comes_with_its_status_title_and_source_and_the_id_of_the_request
 ) -> None:
     reply = case.provoke(scene)
     check(reply.document)
+    assert reply.document.keys() == {"jsonapi", "errors"}
     (error,) = reply.errors
     assert error.pop("detail")
     assert error == {

@@ -83,9 +83,7 @@ def test_a_tag_of_a_group_changes_with_its_workspaces_and_members(world: World, 
 
 @pytest.mark.parametrize("query", ["", "?include=", "?include=company", f"?fields[{CONNECTOR}]=direction"])
 def test_an_answer_to_a_write_has_the_view_and_the_tag_that_a_read_of_it_would_have(ours: Tenant, query: str) -> None:
-    parents = {"company": ours.parents["company"], "workspace_connector": ours.connector}
-    document = draft(CONNECTOR, {"direction": "input"}, **parents)
-    made = post(f"/v1/company-workspace-connectors{query}", PIPELINE, document)
+    made = post(f"/v1/company-workspace-connectors{query}", PIPELINE, ours.draft())
     for reply in (made, patch(f"{ours.url(CONNECTOR)}{query}", PIPELINE, change(ours))):
         read = get(f"{reply.data['links']['self']}{query}", READER)
         assert (tag_of(reply), reply.data) == (tag_of(read), read.data)

@@ -495,7 +495,7 @@ def test_all_problems_come_in_one_answer(type_: str) -> None:
 
 
 def test_brackets_may_be_escaped_or_not(ours: Tenant) -> None:
-    for name, (resource, _) in LISTS.items():
+    for name, resource in LISTS.items():
         query = "filter[created_at][gte]=2000-01-01T00:00:00Z&page[size]=1&fields[provider]=name"
         plain = get(f"{list_url(name, ours)}?{query}", ours.caller)
         escaped = get(f"{list_url(name, ours)}?{query.replace('[', '%5B').replace(']', '%5D')}", ours.caller)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,11 +16,6 @@ COMPANIES = "/v1/company-workspace-connectors"
 EXT = "https://example.com/ext"
 OTHER = "https://example.com/profile"
 PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
-
-
-def new_row(ours: Tenant) -> Any:
-    parents = {"company": ours.parents["company"], "workspace_connector": ours.connector}
-    return draft("company_workspace_connector", {"direction": "input"}, **parents)
 
 
 def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None:
@@ -107,7 +101,7 @@ def test_who_accepts_nothing_that_is_spoken_here_is_told_406(accept: str) -> Non
 def test_406_changes_nothing(ours: Tenant) -> None:
     before = get(COMPANIES, READER).ids
     url = ours.url("company_workspace_connector")
-    assert post(COMPANIES, PIPELINE, new_row(ours), accept="text/html").status == 406
+    assert post(COMPANIES, PIPELINE, ours.draft(), accept="text/html").status == 406
     assert delete(url, PIPELINE, accept="text/html").status == 406
     assert get(COMPANIES, READER).ids == before
 
@@ -142,7 +136,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("content_type", SPOKEN.values(), ids=SPOKEN)
 def test_a_body_of_the_media_type_is_read(ours: Tenant, content_type: str) -> None:
-    assert post(COMPANIES, PIPELINE, new_row(ours), content_type=content_type).status == 201
+    assert post(COMPANIES, PIPELINE, ours.draft(), content_type=content_type).status == 201
 
 
 @pytest.mark.parametrize(
@@ -171,7 +165,7 @@ def test_what_a_request_without_a_body_says_of_it_does_not_matter(database: Data
 
 
 def test_the_body_does_not_negotiate(ours: Tenant) -> None:
-    document = new_row(ours) | {"jsonapi": {"version": "9.9", "ext": [EXT], "profile": [OTHER]}}
+    document = ours.draft() | {"jsonapi": {"version": "9.9", "ext": [EXT], "profile": [OTHER]}}
     assert post(COMPANIES, PIPELINE, document).status == 201
 
 
@@ -237,7 +231,7 @@ def _fresh(ours: Tenant) -> Reply:
 
 ANSWERS: dict[int, Callable[[Tenant], Reply]] = {
     200: lambda ours: get(COMPANIES, ours.caller),
-    201: lambda ours: post(COMPANIES, PIPELINE, new_row(ours)),
+    201: lambda ours: post(COMPANIES, PIPELINE, ours.draft()),
     204: lambda ours: delete(ours.url("company_workspace_connector"), PIPELINE),
     304: _fresh,
     308: lambda ours: get(f"{COMPANIES}/", ours.caller),
@@ -247,7 +241,7 @@ ANSWERS: dict[int, Callable[[Tenant], Reply]] = {
     404: lambda ours: get(f"{COMPANIES}/{uuid4()}", ours.caller),
     405: lambda ours: call("PUT", COMPANIES, ours.caller),
     406: lambda ours: get(COMPANIES, ours.caller, accept="text/html"),
-    409: lambda ours: post(COMPANIES, PIPELINE, {"data": {**new_row(ours)["data"], "type": "company"}}),
+    409: lambda ours: post(COMPANIES, PIPELINE, {"data": {**ours.draft()["data"], "type": "company"}}),
     412: lambda ours: delete(ours.url("company_workspace_connector"), PIPELINE, if_match='"old"'),
     413: lambda _: call("POST", COMPANIES, PIPELINE, body=json.dumps("x" * 1024 * 1024)),
     415: lambda _: call("POST", COMPANIES, PIPELINE, body="{}", headers={"content-type": "text/plain"}),

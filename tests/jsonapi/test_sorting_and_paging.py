@@ -49,7 +49,7 @@ class Ledger:
 
 @pytest.fixture
 def ledger(world: World, ours: Tenant, name: str) -> Ledger:
-    type_ = LISTS[name][0].type
+    type_ = LISTS[name].type
     made = []
     for number in range(ROWS):
         created = NOON + timedelta(milliseconds=number * 5 % ROWS // 3)

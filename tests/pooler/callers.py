@@ -248,16 +248,9 @@ class _Caller:
         key: str | None = None,
         when_done: int | None = None,
     ) -> Reply:
-        """Ask until something else than 503 is said.
+        """Ask until something else than 503 is said, which must be one of `statuses`.
 
-        Args:
-            method: the HTTP method.
-            url: path and query.
-            who: asks.
-            statuses: what may be said.
-            document: the body.
-            key: the idempotency key.
-            when_done: what may be said after a 503, where the first request was granted all the same.
+        Or `when_done`, after a 503: the first request may have been granted all the same.
         """
         tries: list[int] = []
 

@@ -43,13 +43,9 @@ SELECT CASE WHEN has_schema_privilege('core_api', 'USAGE') THEN has_table_privil
 
 @dataclass
 class Stage:
-    """Where the callers are.
+    """Where the callers are: they reach the database through the pooler, the harness does not.
 
-    Attributes:
-        pooler: through which they reach the database.
-        database: past the pooler, for the harness.
-        tenants: one for each caller but the last, which is a service.
-        providers: the catalogue.
+    There is a tenant for each of them but the last, which is a service.
     """
 
     pooler: Pooler
@@ -127,14 +123,7 @@ def beside(once: Callable[[], None], pause_seconds: float) -> Iterator[None]:
 
 @dataclass
 class Watch:
-    """Looks at a pool.
-
-    Attributes:
-        stage: whose pool it is.
-        servers: how many connections to Postgres pgbouncer had, at most.
-        backends: how many of them Postgres knew of, at most.
-        clients: how many connections of callers pgbouncer had, at most.
-    """
+    """The most connections of a pool: pgbouncer's to Postgres, those that Postgres knew of, and those of callers."""
 
     stage: Stage
     servers: int = 0

@@ -25,15 +25,9 @@ ANSWERS = {200, 201, 204, 400, 403, 404, 409}
 
 @dataclass
 class Run:
-    """What became of 20,000 requests.
+    """What became of requests while nothing else happened, and while statements and connections were ended.
 
-    Attributes:
-        quiet: of those made while nothing else happened.
-        disturbed: of those made while statements and connections were ended.
-        watch: of the pool, while nothing else happened.
-        disturbance: what was done.
-        transactions: how many pgbouncer counted.
-        left_behind: what was in the pool's connections after each of the two.
+    And how many transactions pgbouncer counted, and what was in the pool's connections after each of the two.
     """
 
     quiet: Asking

@@ -100,12 +100,8 @@ def test_the_other_messages_are_what_the_schema_says() -> None:
     ]
     assert len(set(ids)) == 4
     assert [entry["MessageDeduplicationId"] for entry in sqs.taken] == ids
-    assert [body["type"] for body in sqs.bodies] == [
-        "connector.disconnected",
-        "sync.reverted",
-        "sync.reverted",
-        "providers.matched",
-    ]
+    types = [body["type"] for body in sqs.bodies]
+    assert types == ["connector.disconnected", "sync.reverted", "sync.reverted", "providers.matched"]
     check(sqs)
     again = FakeSqs()
     assert Connector(URL, CONNECTOR, sqs=again).disconnect(id_=ids[0]) == ids[0]
@@ -164,25 +160,18 @@ def test_the_package_and_the_consumer_know_the_same_limits() -> None:
         "people": sent.PeopleAttributes,
     }
     for record in records():
-        if record.type in known:
+        if of := known.get(record.type):
             texts = {said.name: said.required for said in record.told if said.kind == "text"}
-            of = known[record.type]
             assert dict.fromkeys(of.__required_keys__, True) | dict.fromkeys(of.__optional_keys__, False) == texts
 
 
+OF: dict[str, Any] = {"id": UUID(int=1), "workspace_connector_id": CONNECTOR}
+RECORDS: Any = [{"type": "company", "id": WORKSPACE}]
 MESSAGES = [
-    sent.RecordsSynced(
-        id=UUID(int=1),
-        workspace_connector_id=CONNECTOR,
-        direction="input",
-        records=[{"type": "company", "id": WORKSPACE}],
-        occurred_at=AT,
-    ),
-    sent.RecordsInvalidated(
-        id=UUID(int=1), workspace_connector_id=CONNECTOR, direction=None, records=[{"type": "company", "id": WORKSPACE}]
-    ),
-    sent.ConnectorDisconnected(id=UUID(int=1), workspace_connector_id=CONNECTOR),
-    sent.SyncReverted(id=UUID(int=1), workspace_connector_id=CONNECTOR, run="2026-11-23"),
+    sent.RecordsSynced(**OF, direction="input", records=RECORDS, occurred_at=AT),
+    sent.RecordsInvalidated(**OF, direction=None, records=RECORDS),
+    sent.ConnectorDisconnected(**OF),
+    sent.SyncReverted(**OF, run="2026-11-23"),
     sent.ProvidersMatched(id=UUID(int=1), workspace_id=WORKSPACE, provider_ids=[WORKSPACE]),
 ]
 

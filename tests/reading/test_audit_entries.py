@@ -5,19 +5,7 @@ from typing import Any
 import pytest
 
 from tests.jsonapi.structure import check
-from tests.support.api import (
-    ANONYMOUS,
-    MATCHER,
-    NOWHERE,
-    READER,
-    call,
-    draft,
-    get,
-    person,
-    post,
-    service,
-    walked_both_ways,
-)
+from tests.support.api import MATCHER, NOWHERE, READER, delete, draft, get, person, post, service, walked_both_ways
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant, tenant
@@ -25,18 +13,6 @@ from tests.support.world import World
 from tests.writing.conftest import CHOICES, GROUPS, identifier
 
 AUDIT = "/v1/audit-entries"
-
-
-@pytest.fixture
-def ours(world: World) -> Tenant:
-    """A workspace with an owner."""
-    return tenant(world)
-
-
-@pytest.fixture
-def theirs(world: World) -> Tenant:
-    """A foreign one."""
-    return tenant(world)
 
 
 def of(tenant: Tenant, more: str = "") -> str:
@@ -51,7 +27,7 @@ def chooses(world: World, tenant: Tenant, slug: str = "stripe") -> Any:
 
 
 def test_nobody_is_401_and_a_foreign_workspace_is_403(ours: Tenant, theirs: Tenant) -> None:
-    assert get(of(ours), ANONYMOUS).status == 401
+    assert get(of(ours)).status == 401
     foreign, nowhere = get(of(theirs), ours.caller), get(f"{AUDIT}?filter[workspace]={NOWHERE}", ours.caller)
     assert (foreign.status, foreign.sources) == (403, [{"parameter": "filter[workspace]"}])
     assert foreign.error["detail"] == nowhere.error["detail"]
@@ -64,10 +40,7 @@ def test_it_is_for_owners_and_admins_of_a_named_workspace_and_for_readers(world:
     for role, who in people.items():
         world.member(who, ours.workspace, role=role)
     told = {role: get(of(ours), person(who)) for role, who in people.items()}
-    assert {role: reply.status for role, reply in told.items()} == {
-        **dict.fromkeys(("owner", "admin"), 200),
-        **dict.fromkeys(("member", "guest"), 403),
-    }
+    assert [reply.status for reply in told.values()] == [200, 200, 403, 403]
     assert [item["attributes"]["resource"]["id"] for item in told["admin"].data] == [chosen]
     colleague = world.people(world.workspace())
     group = world.group(colleague)
@@ -112,7 +85,7 @@ def test_a_foreign_person_who_acted_is_neither_shown_nor_found(world: World, our
     group = world.group(theirs.owner)
     world.group_member(theirs.owner, group, role="owner")
     enrolled = world.enrol(group, ours.workspace, ours.owner)
-    assert call("DELETE", f"/v1/workspace-group-workspaces/{enrolled.id}", theirs.caller).status == 204
+    assert delete(f"/v1/workspace-group-workspaces/{enrolled.id}", theirs.caller).status == 204
     reply = get(of(ours, "&include=caller"), ours.caller)
     (entry,) = reply.data
     assert (entry["attributes"]["operation"], entry["relationships"]["caller"]["data"]) == ("delete", None)
@@ -124,7 +97,7 @@ def test_a_foreign_person_who_acted_is_neither_shown_nor_found(world: World, our
 
 def test_the_filters_narrow_it(world: World, ours: Tenant, theirs: Tenant) -> None:
     first = chooses(world, ours)
-    assert call("DELETE", f"{CHOICES}/{first}", ours.caller).status == 204
+    assert delete(f"{CHOICES}/{first}", ours.caller).status == 204
     chooses(world, theirs, "qonto")
     assert post(GROUPS, ours.caller, draft("workspace_group", {"name": "Holding"})).status == 201
     asked = {
@@ -140,10 +113,8 @@ def test_the_filters_narrow_it(world: World, ours: Tenant, theirs: Tenant) -> No
     assert {query: len(get(f"{AUDIT}?{query}", READER).data) for query in asked} == asked
     # A group is of no workspace.
     newest = get(AUDIT, READER).data[0]
-    assert (newest["attributes"]["resource"]["type"], newest["relationships"]["workspace"]["data"]) == (
-        "workspace_group",
-        None,
-    )
+    assert newest["attributes"]["resource"]["type"] == "workspace_group"
+    assert newest["relationships"]["workspace"]["data"] is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])

@@ -40,8 +40,14 @@ def synced(world: World, connector: Row, at: datetime | None, **more: Any) -> No
     world.database.commit()
 
 
+def failed(world: World, of: Tenant, reason: str, connector: Row | None = None, minutes: int = 0, **values: Any) -> Row:
+    """Park a message of a tenant's connector, and return it."""
+    said = {"outcome": "parked", "reason": reason, "received_at": AT + timedelta(minutes=minutes), **values}
+    return world.message(connector or of.connector, of.workspace, **said)
+
+
 def kept_of(item: Any) -> Any:
-    return {name: value for name, value in item["attributes"].items() if name in KEPT}
+    return {name: value for name, value in item.get("attributes", {}).items() if name in KEPT}
 
 
 # ---- where it is shown -------------------------------------------------------------------------------------
@@ -63,24 +69,31 @@ def test_a_list_and_a_single_connector_say_what_is_kept(world: World, ours: Tena
     }
 
 
-@pytest.mark.parametrize(
-    ("query", "shown"), [("", set()), ("&fields[workspace_connector]=status,live_rows", {"live_rows"})]
-)
-def test_elsewhere_it_is_said_where_it_is_named(ours: Tenant, query: str, shown: set[str]) -> None:
-    for url in (LEDGER, f"{LEDGER}/{ours.provenance.id}"):
-        (connector,) = get(f"{url}?include=workspace_connector{query}", ours.caller).document["included"]
-        assert kept_of(connector).keys() == shown
-
-
-def test_it_is_read_only_where_it_is_shown(ours: Tenant, statements: Statements) -> None:
-    def cost(url: str) -> int:
-        return sent_for(statements, url, ours.caller)[0]
-
-    assert cost(f"{URL}?fields[workspace_connector]=status") == 1
-    assert cost(URL) == cost(f"{URL}?fields[workspace_connector]=live_rows") == 2
-    assert cost(f"{URL}/{ours.connector.id}") == 2
-    assert cost(f"{LEDGER}?include=workspace_connector") == 2
-    assert cost(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == 3
+def test_it_is_shown_linked_and_read_where_it_is_asked_for(world: World, ours: Tenant, statements: Statements) -> None:
+    newest = str(failed(world, ours, "unknown_record").id)
+    fields, beside = "fields[workspace_connector]", f"{LEDGER}?include=workspace_connector"
+    row = f"{LEDGER}/{ours.provenance.id}?include=workspace_connector"
+    for url, shown, linked, cost in (
+        (URL, KEPT, newest, 2),
+        (f"{URL}/{ours.connector.id}", KEPT, newest, 2),
+        (f"{URL}?{fields}=status", set(), None, 1),
+        (f"{URL}?{fields}=live_rows", {"live_rows"}, None, 2),
+        (f"{URL}?{fields}=last_failure", set(), newest, 2),
+        (f"{URL}?include=last_failure", KEPT, newest, 3),
+        (f"{URL}?{fields}=status&include=last_failure", set(), None, 3),
+        (beside, set(), None, 2),
+        (f"{beside}&{fields}=live_rows", {"live_rows"}, None, 3),
+        (f"{beside}&{fields}=last_failure", set(), newest, 3),
+        (row, set(), None, 2),
+        (f"{row}&{fields}=status,live_rows", {"live_rows"}, None, 3),
+    ):
+        sent, reply = sent_for(statements, url, ours.caller)
+        found = reply.document["included"] if url.startswith(LEDGER) else reply.data
+        item = found[0] if isinstance(found, list) else found
+        related = item.get("relationships", {}).get("last_failure")
+        assert (kept_of(item).keys(), related and related["data"]["id"], sent) == (shown, linked, cost), url
+    hidden = get(f"{URL}?{fields}=status&include=last_failure", ours.caller).document
+    assert [item["id"] for item in hidden["included"]] == [newest]
 
 
 def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
@@ -100,12 +113,6 @@ def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabas
 
 
 # ---- why it fails ------------------------------------------------------------------------------------------
-def failed(world: World, connector: Row, workspace: Row, reason: str, *, minutes: int = 0, **values: Any) -> Row:
-    """Park a message of a connector, and return it."""
-    at = AT + timedelta(minutes=minutes)
-    return world.message(connector, workspace, **{"outcome": "parked", "reason": reason, "received_at": at, **values})
-
-
 def last_failure_of(item: Any) -> Any:
     data = item["relationships"]["last_failure"]["data"]
     return data and data["id"]
@@ -114,14 +121,12 @@ def last_failure_of(item: Any) -> Any:
 def test_which_connectors_fail_and_why_is_one_request(world: World, ours: Tenant) -> None:
     idle, other = (world.workspace_connector(ours.workspace) for _ in range(2))
     problems = [{"code": "tenant_mismatch", "type": "company", "id": "1"}]
-    newest = failed(
-        world, ours.connector, ours.workspace, "tenant_mismatch", minutes=1, problems=problems, problem_count=1
-    )
-    failed(world, ours.connector, ours.workspace, "overtaken")
+    newest = failed(world, ours, "tenant_mismatch", minutes=1, problems=problems, problem_count=1)
+    failed(world, ours, "overtaken")
     # What is applied or dismissed since then waits no more.
     for minutes, outcome in enumerate(("applied", "dismissed", "in_progress"), 2):
-        failed(world, ours.connector, ours.workspace, "overtaken", minutes=minutes, outcome=outcome)
-    same = [failed(world, other, ours.workspace, "unknown_record") for _ in range(2)]
+        failed(world, ours, "overtaken", minutes=minutes, outcome=outcome)
+    same = [failed(world, ours, "unknown_record", other) for _ in range(2)]
     url = f"{URL}?filter[workspace]={ours.workspace.id}&sort=last_synced_at&include=last_failure"
     expected = {ours.connector.id: newest.id, idle.id: None, other.id: same[1].id}
     for caller, reason in ((ours.caller, "unknown_record"), (READER, "tenant_mismatch")):
@@ -139,30 +144,8 @@ def test_which_connectors_fail_and_why_is_one_request(world: World, ours: Tenant
     assert get(item["relationships"]["last_failure"]["links"]["related"], ours.caller).status == 200
 
 
-def test_the_last_failure_is_linked_with_what_is_kept(world: World, ours: Tenant, statements: Statements) -> None:
-    newest = str(failed(world, ours.connector, ours.workspace, "unknown_record").id)
-
-    def linked(url: str) -> tuple[Any, int]:
-        cost, reply = sent_for(statements, url, ours.caller)
-        found = reply.document["included"] if url.startswith(LEDGER) else reply.data
-        item = found[0] if isinstance(found, list) else found
-        related = item.get("relationships", {}).get("last_failure")
-        return related and related["data"]["id"], cost
-
-    assert linked(URL) == linked(f"{URL}/{ours.connector.id}") == (newest, 2)
-    assert linked(f"{URL}?include=last_failure") == (newest, 3)
-    assert linked(f"{URL}?fields[workspace_connector]=last_failure") == (newest, 2)
-    assert linked(f"{URL}?fields[workspace_connector]=status&include=last_failure") == (None, 3)
-    assert linked(f"{URL}?fields[workspace_connector]=status") == (None, 1)
-    assert linked(f"{LEDGER}?include=workspace_connector") == (None, 2)
-    assert linked(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=live_rows") == (None, 3)
-    assert linked(f"{LEDGER}?include=workspace_connector&fields[workspace_connector]=last_failure") == (newest, 3)
-    hidden = get(f"{URL}?fields[workspace_connector]=status&include=last_failure", ours.caller).document
-    assert [item["id"] for item in hidden["included"]] == [newest]
-
-
 def test_the_last_failure_is_one_probe_of_many_messages(world: World, database: Database, ours: Tenant) -> None:
-    failed(world, ours.connector, ours.workspace, "unknown_record")
+    failed(world, ours, "unknown_record")
     world.fill(
         "wellspring.sync_messages",
         2000,
@@ -193,7 +176,7 @@ def test_no_etag_tells_of_it(world: World, ours: Tenant, url: str) -> None:
     path = url.format(connector=ours.connector.id, row=ours.provenance.id)
     before = get(path, ours.caller)
     synced(world, ours.connector, AT)
-    failed(world, ours.connector, ours.workspace, "unknown_record")
+    failed(world, ours, "unknown_record")
     after = get(path, ours.caller)
     assert before.body != after.body
     assert before.headers["etag"] == after.headers["etag"]
@@ -202,7 +185,7 @@ def test_no_etag_tells_of_it(world: World, ours: Tenant, url: str) -> None:
 def test_an_etag_with_a_query_tells_of_a_failure_that_is_included(world: World, ours: Tenant) -> None:
     path = f"{URL}/{ours.connector.id}?include=last_failure"
     before = get(path, ours.caller).headers["etag"]
-    failed(world, ours.connector, ours.workspace, "unknown_record")
+    failed(world, ours, "unknown_record")
     after = get(path, ours.caller).headers["etag"]
     assert after != before
     # The version, which If-Match compares, is the connector's own.
@@ -213,7 +196,7 @@ def test_a_foreign_tenants_syncs_change_nothing(world: World, ours: Tenant, thei
     url = f"{URL}?include=last_failure"
     before = get(url, ours.caller).body
     synced(world, theirs.connector, AT, parked_messages=3)
-    failed(world, theirs.connector, theirs.workspace, "unknown_record")
+    failed(world, theirs, "unknown_record")
     assert get(url, ours.caller).body == before
     assert {item["id"]: kept_of(item)["parked_messages"] for item in get(URL, READER).data} == {
         str(ours.connector.id): 0,

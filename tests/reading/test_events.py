@@ -100,6 +100,13 @@ def test_a_retrieve_event_is_answered_with_its_row(world: World, name: str, type
     assert answered(name)["data"]["id"] == wanted
 
 
+def of_the_demo(world: World, name: str, status: int) -> Any:
+    """Return what the event is answered with when the demo is there; before, it is answered with `status`."""
+    assert replay(name)["statusCode"] == status
+    load_demo(world.database)
+    return answered(name)["data"]
+
+
 def included_in(document: Any) -> set[str] | None:
     return {item["type"] for item in document["included"]} if "included" in document else None
 
@@ -136,9 +143,7 @@ def test_an_event_of_messages_and_runs_is_answered_with_what_came(world: World, 
 
 def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connectors_did(world: World) -> None:
     name = "connector_activity_list"
-    assert replay(name)["statusCode"] == 403
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+    assert of_the_demo(world, name, 403) == []
     connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
     world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
     assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
@@ -146,9 +151,7 @@ def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connect
 
 def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world: World) -> None:
     name = "audit_entry_list"
-    assert replay(name)["statusCode"] == 403
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+    assert of_the_demo(world, name, 403) == []
     written = replay("workspace_select_provider")
     assert written["statusCode"] in {200, 201}
     document = answered(name)
@@ -158,9 +161,7 @@ def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world
 
 @pytest.mark.parametrize(("name", "type_"), SOURCES.items())
 def test_an_event_that_asks_for_sources_is_answered_with_them(world: World, name: str, type_: str) -> None:
-    assert replay(name)["statusCode"] == 404
-    load_demo(world.database)
-    assert answered(name)["data"] == []
+    assert of_the_demo(world, name, 404) == []
     connector, record = (identified(world, each) for each in ("workspace_connector", type_))
     world.provenance(record, connector)
     document = answered(name)
@@ -170,9 +171,7 @@ def test_an_event_that_asks_for_sources_is_answered_with_them(world: World, name
 
 def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(world: World) -> None:
     name = "workspace_connector_impact"
-    assert replay(name)["statusCode"] == 404
-    load_demo(world.database)
-    assert answered(name)["data"]["attributes"]["examined"] == 0
+    assert of_the_demo(world, name, 404)["attributes"]["examined"] == 0
     connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
     world.provenance(company, connector)
     sole = {record.type: int(record.type == "company") for record in records()}

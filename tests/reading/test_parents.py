@@ -1,12 +1,14 @@
 """The eight types of parents that can be listed and retrieved: who sees which, how they are found, in what order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import READER, Caller, get, person, walked, walked_both_ways
+from tests.support.api import NOWHERE, READER, Caller, get, person, walked, walked_both_ways, walked_text
+from tests.support.databases import Database, Statements
+from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.access.predicates import Visibility
@@ -15,6 +17,7 @@ from wellspring.repositories.ledger.counts import _choices_statement as choices_
 from wellspring.resources import READABLE_PARENTS, Resource, records
 from wellspring.services.ledger import reading
 
+WORKSPACES, GROUPS = "/v1/workspaces", "/v1/workspace-groups"
 RECORDS = tuple(record for record in records() if record.operations)
 
 
@@ -217,11 +220,9 @@ def test_the_choices_are_bounded(world: World, ours: Tenant, monkeypatch: pytest
         world.provider(f"p-{number}", f"P {number}", category=f"c-{number}", countries=["FR"])
     monkeypatch.setattr("wellspring.repositories.ledger.counts.MAX_CHOICES", 2)
     choices_statement.cache_clear()
-    assert get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"] == {
-        "category": ["c-0", "c-1"],
-        "country": ["FR"],
-    }
+    told = get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"]
     choices_statement.cache_clear()
+    assert told == {"category": ["c-0", "c-1"], "country": ["FR"]}
 
 
 def test_providers_are_found_by_slug_category_and_country(world: World, ours: Tenant) -> None:
@@ -338,13 +339,116 @@ def test_a_tombstoned_row_has_no_links(world: World, ours: Tenant) -> None:
         assert links == []
 
 
-def test_a_group_that_is_seen_by_its_enrolment_alone_has_no_link(world: World, ours: Tenant, theirs: Tenant) -> None:
-    group = world.group(theirs.owner)
-    world.group_member(theirs.owner, group)
-    world.enrol(group, ours.workspace)
-    route = "/v1/workspace-group-workspaces?include=workspace_group,workspace"
-    for caller, is_member in ((ours.caller, False), (theirs.caller, True), (READER, True)):
-        page = get(route, caller).document
-        assert (f"/v1/workspace-groups/{group.id}" in links_of(page)) is is_member
-        for link in links_of(page):
-            assert get(link, caller).status == 200, link
+# ---- the workspaces of a group, in the order of their enrolment, to which the group's linkage leads ----------
+@pytest.fixture
+def group(world: World, ours: Tenant) -> Row:
+    """A group of the caller's."""
+    made = world.group()
+    world.group_member(ours.owner, made)
+    return made
+
+
+@pytest.fixture
+def enrolled(world: World, group: Row) -> Sequence[Row]:
+    """Workspaces of the group in the order of their enrolment, which is not that of their making."""
+    workspaces = [world.workspace() for _ in range(5)][::-1]
+    for workspace in workspaces:
+        world.enrol(group, workspace)
+    return workspaces
+
+
+def leaves(world: World, workspace: Row) -> None:
+    left = "UPDATE core_api.workspace_group_workspaces SET deleted_at = now() WHERE workspace_pk = %s"
+    world.database.owner.exec_driver_sql(left, (workspace.pk,))
+    world.database.commit()
+
+
+def of_group(group: Row | str, query: str = "") -> str:
+    return f"{WORKSPACES}?filter[workspace_group]={group if isinstance(group, str) else group.id}{query}"
+
+
+@pytest.mark.parametrize("size", [1, 2, 20])
+def test_they_are_listed_as_they_were_enrolled(ours: Tenant, group: Row, enrolled: Sequence[Row], size: int) -> None:
+    for caller in (ours.caller, READER):
+        assert walked_both_ways(of_group(group), caller, size) == [str(row.id) for row in enrolled]
+
+
+def test_each_is_shown_as_in_every_list_of_workspaces(ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
+    listed = {item["id"]: item for item in get(f"{WORKSPACES}?page[size]=500", ours.caller).data}
+    for item in get(of_group(group), ours.caller).data:
+        other = listed[item["id"]]
+        assert {**item, "meta": None} == {**other, "meta": None}
+    (named, *_) = get(of_group(group, "&fields[workspace]=name"), ours.caller).data
+    assert named["attributes"].keys() == {"name"}
+
+
+def test_a_group_links_to_them(ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
+    for path in (f"{GROUPS}/{group.id}", f"{GROUPS}/{group.id}?include=workspaces"):
+        said = get(path, ours.caller).data["relationships"]["workspaces"]
+        assert get(said["links"]["related"], ours.caller).ids == [row.id for row in enrolled]
+        assert "next" not in said["links"]
+
+
+def test_a_walk_goes_on_where_one_has_left(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
+    page = get(of_group(group, "&page[size]=2"), ours.caller).document
+    leaves(world, enrolled[1])
+    assert walked_text(page["links"]["next"], ours.caller) == [str(each.id) for each in enrolled[2:]]
+
+
+def test_one_enrolled_again_is_the_last(world: World, ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
+    leaves(world, enrolled[0])
+    world.enrol(group, enrolled[0])
+    assert get(of_group(group), ours.caller).ids == [row.id for row in (*enrolled[1:], enrolled[0])]
+
+
+def test_they_are_counted_where_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, ours: Tenant, group: Row, enrolled: Sequence[Row]
+) -> None:
+    counted = of_group(group, "&page[total]=true&page[size]=1")
+    assert get(counted, ours.caller).document["meta"] == {"page": {"total": len(enrolled)}}
+    monkeypatch.setattr(reading, "MAX_TOTAL", 3)
+    assert get(counted, ours.caller).document["meta"] == {"page": {"total": 3, "total_is_capped": True}}
+
+
+def test_of_a_foreign_group_and_of_none_there_is_nothing(world: World, ours: Tenant, theirs: Tenant) -> None:
+    foreign = world.group()
+    world.group_member(theirs.owner, foreign)
+    world.enrol(foreign, theirs.workspace)
+    # A workspace that the caller sees, in a group that they do not.
+    world.enrol(foreign, ours.workspace)
+    for named in (str(foreign.id), NOWHERE):
+        reply = get(of_group(named, "&page[total]=true"), ours.caller)
+        assert (reply.status, reply.ids, reply.document["meta"]["page"]["total"]) == (200, [], 0)
+    assert get(of_group(foreign), theirs.caller).ids == [theirs.workspace.id, ours.workspace.id]
+
+
+def test_a_cursor_of_another_order_is_refused(ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
+    cursor = get(f"{WORKSPACES}?sort=created_at", ours.caller).data[0]["meta"]["page"]["cursor"]
+    for other in (cursor, "AAAA"):
+        reply = get(of_group(group, f"&page[after]={other}"), ours.caller)
+        assert (reply.codes, reply.sources) == (["INVALID_CURSOR"], [{"parameter": "page[after]"}])
+
+
+@pytest.mark.usefixtures("enrolled")
+def test_a_page_is_one_statement_that_reads_so_many_enrolments(
+    untouched_database: Database, world: World, ours: Tenant, group: Row, statements: Statements
+) -> None:
+    database = untouched_database
+    world.fill("core_api.workspaces", 3000, name="'Many'")
+    # For one group alone, or at one time, an index of all groups would do as well.
+    groups = [group.pk, *(world.group().pk for _ in range(20))]
+    world.fill(
+        "core_api.workspace_group_workspaces",
+        f"core_api.workspaces, unnest(ARRAY{groups}::bigint[]) AS enrolling"
+        f" WHERE name = 'Many' AND (enrolling = {group.pk} OR mod(pk, 10) = 0)",
+        workspace_group_pk="enrolling",
+        workspace_pk="pk",
+        created_at="now() + pk * interval '1 second'",
+    )
+    world.analyze("core_api.workspace_group_workspaces", "core_api.workspaces")
+    deep = get(of_group(group, "&page[size]=500"), READER).document["links"]["next"]
+    for path in (of_group(group, "&page[size]=10"), deep.replace("%5Bsize%5D=500", "%5Bsize%5D=10")):
+        assert sent_for(statements, path, READER)[0] == 1
+        looked_at, reply = rows_read(database, path, READER, "core_api")
+        assert len(reply.data) == 10
+        assert looked_at < 150

@@ -13,7 +13,7 @@ from tests.support.api import NOWHERE, READER, Caller, Reply, get, service, walk
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant, tenant
-from tests.support.world import Direction, Row, World
+from tests.support.world import Row, World
 from wellspring.queries import MOST_SOURCES
 from wellspring.repositories.answers import sole, sources
 from wellspring.resources import records, resource_of
@@ -25,7 +25,6 @@ READABLE = [record.type for record in records() if record.is_readable]
 
 type Shared = dict[str, list[Row]]
 CONNECTED = "include=sources.workspace_connector.connector"
-DIRECTIONS: tuple[Direction, ...] = ("input", "output")
 
 
 def url_of(record: Row) -> str:
@@ -58,7 +57,7 @@ def of_type(reply: Reply, type_: str) -> list[dict[str, Any]]:
 
 
 def types_included(reply: Reply) -> list[str]:
-    return [item["type"] for item in reply.document["included"]]
+    return sorted(item["type"] for item in reply.document["included"])
 
 
 # ---- where a record came from ------------------------------------------------------------------------------
@@ -66,7 +65,7 @@ def types_included(reply: Reply) -> list[str]:
 def test_each_connector_and_direction_is_a_source_the_last_one_first(world: World, type_: str) -> None:
     ours = tenant(world, type_)
     bank = world.workspace_connector(ours.workspace)
-    record = world.record(type_, ours.workspace)
+    record, lonely = (world.record(type_, ours.workspace) for _ in range(2))
     first, second = (world.provenance(record, bank, created_at=AT + hours * HOUR) for hours in (0, 2))
     world.provenance(record, bank, created_at=AT + HOUR, deleted_at=AT + 2 * HOUR)
     world.provenance(record, bank, "output", created_at=AT + 3 * HOUR)
@@ -100,12 +99,22 @@ def test_each_connector_and_direction_is_a_source_the_last_one_first(world: Worl
             "data": {"type": "workspace_connector", "id": str(bank.id)},
         },
     }
+    # On a page they are those of each record's own list.
+    page = get(list_of(record), ours.caller)
+    assert shown(page, record) == [item["id"].removeprefix(f"{record.id}:") for item in reply.data]
+    assert said(page, lonely)["data"] == []
+    for each in (ours.record, record, lonely):
+        link = said(page, each)["links"]["related"]
+        assert link == url_of(each)
+        mine = [item for item in of_type(page, "record_source") if item["id"].startswith(str(each.id))]
+        own = get(link, ours.caller).data
+        assert [(item["id"], item["attributes"]) for item in mine] == [(item["id"], item["attributes"]) for item in own]
 
 
 def test_the_connector_and_what_it_connects_to_are_included(ours: Tenant, statements: Statements) -> None:
     url = f"{url_of(ours.record)}?include=workspace_connector.connector,workspace_connector.workspace"
     sent, reply = sent_for(statements, url, ours.caller)
-    assert sorted(types_included(reply)) == ["connector", "workspace", "workspace_connector"]
+    assert types_included(reply) == ["connector", "workspace", "workspace_connector"]
     # The record, its sources, the ids that they leave, and one for each included type.
     assert sent == 6
 
@@ -139,7 +148,7 @@ def test_a_walk_meets_each_source_once_and_back_again(world: World, ours: Tenant
     connectors = [world.workspace_connector(ours.workspace) for _ in range(3)]
     # Of one time, so that connector and direction decide.
     for connector in connectors:
-        for direction in DIRECTIONS:
+        for direction in ("input", "output"):
             world.provenance(ours.record, connector, direction, created_at=AT)
     expected = [
         f"{ours.record.id}:{ours.connector.id}:input",
@@ -280,29 +289,10 @@ def test_a_cursor_of_another_order_is_none_of_this(ours: Tenant, shared: Sequenc
 
 
 # ---- the sources of a page's records ------------------------------------------------------------------------
-@pytest.mark.parametrize("type_", READABLE)
-def test_the_sources_on_a_page_are_those_of_each_records_own_list(world: World, type_: str) -> None:
-    ours = tenant(world, type_)
-    bank = world.workspace_connector(ours.workspace)
-    record, lonely = (world.record(type_, ours.workspace) for _ in range(2))
-    for hours, direction in enumerate((*DIRECTIONS, DIRECTIONS[0])):
-        world.provenance(record, bank, direction, created_at=AT + hours * HOUR)
-    world.provenance(record, ours.connector, created_at=AT)
-    reply = get(list_of(record), ours.caller)
-    assert shown(reply, record) == [f"{bank.id}:input", f"{bank.id}:output", f"{ours.connector.id}:input"]
-    assert said(reply, lonely)["data"] == []
-    for each in (ours.record, record, lonely):
-        link = said(reply, each)["links"]["related"]
-        assert link == f"{resource_of(type_).route}/{each.id}/sources"
-        own = get(link, ours.caller).data
-        mine = [item for item in of_type(reply, "record_source") if item["id"].startswith(str(each.id))]
-        assert [(item["id"], item["attributes"]) for item in mine] == [(item["id"], item["attributes"]) for item in own]
-
-
 def test_the_connectors_and_what_they_connect_to_come_with_the_sources(ours: Tenant) -> None:
     reply = get(list_of(ours.record, CONNECTED), ours.caller)
     check(reply.document)
-    assert sorted(types_included(reply)) == ["connector", "record_source", "workspace_connector"]
+    assert types_included(reply) == ["connector", "record_source", "workspace_connector"]
 
 
 def test_fields_that_name_the_sources_show_which_they_are(ours: Tenant) -> None:

@@ -16,11 +16,7 @@ from local.settings import HOST
 
 
 class CloudFormation:
-    """Where answers go: keeps each, with its headers. It fails as often as `failures` says before it takes one.
-
-    Args:
-        host: the address of this machine to listen on.
-    """
+    """Where answers go: keeps each, with its headers. It fails as often as `failures` says before it takes one."""
 
     def __init__(self, host: str = HOST) -> None:
         self.answers: list[dict[str, Any]] = []

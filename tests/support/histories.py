@@ -55,12 +55,12 @@ class History:
         type_, id_ = self.resource.type, self.resource.id
         column = TABLES[type_][1]
         references: dict[str, Any] = {f"{name}_id": other.id for name, other in self.resource.names.items()}
-        made = [
-            deleted(type_, id_, version)
-            if value is None
-            else upserted(type_, id_, version, **{column: value}, **references)
-            for version, value in self.versions.items()
-        ]
+
+        def told(version: int, value: str | None) -> Event:
+            said = references | {column: value}
+            return deleted(type_, id_, version) if value is None else upserted(type_, id_, version, **said)
+
+        made = [told(*each) for each in self.versions.items()]
         return [*made, erased(id_, 3)] if self.erased else made
 
 
@@ -80,14 +80,11 @@ def platform(chance: random.Random) -> list[Resource]:
 def histories(chance: random.Random) -> list[History]:
     made: dict[UUID, History] = {}
     for resource in platform(chance):
-        versions = {
-            version: None
-            if chance.random() < 0.3
-            else chance.choice(ROLES)
-            if resource.type == "workspace_membership"
-            else f"{resource.type} {version}"
-            for version in sorted(chance.sample(range(1, 20), chance.randint(0, 4)))
-        }
+        versions: dict[int, str | None] = {}
+        for version in sorted(chance.sample(range(1, 20), chance.randint(0, 4))):
+            is_gone, is_role = chance.random() < 0.3, resource.type == "workspace_membership"
+            there = f"{resource.type} {version}" if is_gone or not is_role else chance.choice(ROLES)
+            versions[version] = None if is_gone else there
         is_erased = resource.type == "people" and chance.random() < 0.15
         parents = [made[other.id] for other in resource.names.values()]
         made[resource.id] = History(resource, versions, is_erased, parents)
@@ -134,7 +131,12 @@ def problems(told: Sequence[History], rows: Rows) -> Iterator[str]:
             yield f"{history.resource.type} {history.resource.id} is at version {version}, not {max(history.versions)}"
     if there.keys() - {history.resource.id for history in told}:
         yield f"nobody told of {there.keys() - {history.resource.id for history in told}}"
-    sums, counted = _sums(rows), _counted(rows)
+    sums = {row[0]: row[1] for row in rows("SELECT type, live FROM wellspring.feed_sources WHERE live <> 0")}
+    found = {
+        type_: rows(f"SELECT count(*) FROM core_api.{table} WHERE source IS NOT NULL AND deleted_at IS NULL")[0][0]
+        for type_, (table, _) in TABLES.items()
+    }
+    counted = {type_: number for type_, number in found.items() if number}
     if sums != counted:
         yield f"the sums of what is live are {sums}, the rows {counted}"
 
@@ -143,17 +145,12 @@ def visible(rows: Rows) -> dict[UUID, Any]:
     """Return the value of every live resource whose parents are all live."""
     live: dict[UUID, Any] = {}
     for type_, (table, column) in TABLES.items():
-        conditions = " AND ".join(
-            ["t.deleted_at IS NULL"]
-            + [
-                f"EXISTS (SELECT FROM core_api.{parent} p WHERE p.pk = t.{name}_pk AND p.deleted_at IS NULL)"
-                for name, parent in REFERENCES.get(type_, {}).items()
-            ]
+        conditions = "".join(
+            f" AND EXISTS (SELECT FROM core_api.{parent} p WHERE p.pk = t.{name}_pk AND p.deleted_at IS NULL)"
+            for name, parent in REFERENCES.get(type_, {}).items()
         )
-        live |= {
-            row[0]: row[1]
-            for row in rows(f"SELECT id, {column} FROM core_api.{table} t WHERE t.source IS NOT NULL AND {conditions}")
-        }
+        told = f"SELECT id, {column} FROM core_api.{table} t WHERE t.source IS NOT NULL AND t.deleted_at IS NULL"
+        live |= {row[0]: row[1] for row in rows(f"{told}{conditions}")}
     return live
 
 
@@ -171,15 +168,3 @@ def _is_live(history: History) -> bool:
     if history.resource.type == "workspace_membership" and any(parent.erased for parent in history.parents):
         return False
     return bool(history.versions) and not history.erased and history.versions[max(history.versions)] is not None
-
-
-def _sums(rows: Rows) -> dict[str, int]:
-    return {row[0]: row[1] for row in rows("SELECT type, live FROM wellspring.feed_sources WHERE live <> 0")}
-
-
-def _counted(rows: Rows) -> dict[str, int]:
-    found = {
-        type_: rows(f"SELECT count(*) FROM core_api.{table} WHERE source IS NOT NULL AND deleted_at IS NULL")[0][0]
-        for type_, (table, _) in TABLES.items()
-    }
-    return {type_: number for type_, number in found.items() if number}

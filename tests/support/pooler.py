@@ -4,7 +4,6 @@ It is Debian's (`local/need-pgbouncer`). It refuses to run as root, so root drop
 """
 
 import os
-import pwd
 import signal
 import subprocess
 import tempfile
@@ -51,12 +50,7 @@ _SETTINGS: Mapping[str, object] = {
 
 
 class Pooler:
-    """A running pgbouncer; `run_pooler` makes one.
-
-    Args:
-        cluster: the Postgres behind it.
-        port: where it listens.
-    """
+    """A running pgbouncer, which `run_pooler` makes: the Postgres behind it, and where it listens."""
 
     def __init__(self, cluster: Cluster, port: int) -> None:
         self._cluster = cluster
@@ -92,21 +86,27 @@ class Pooler:
 
     def servers(self, dbname: str) -> list[dict[str, Any]]:
         """Return the connections to Postgres, of whatever role, that are open for a database."""
-        return [server for server in self.ask("SHOW SERVERS") if server["database"] == dbname]
+        return self._of(dbname, "SERVERS")
 
     def clients(self, dbname: str) -> list[dict[str, Any]]:
         """Return the connections that clients have here to a database."""
-        return [client for client in self.ask("SHOW CLIENTS") if client["database"] == dbname]
+        return self._of(dbname, "CLIENTS")
 
     def transactions(self, dbname: str) -> int:
         """Return how many transactions there were in a database so far."""
-        return sum(int(row["total_xact_count"]) for row in self.ask("SHOW STATS") if row["database"] == dbname)
+        return sum(int(row["total_xact_count"]) for row in self._of(dbname, "STATS"))
+
+    def _of(self, dbname: str, what: str) -> list[dict[str, Any]]:
+        return [row for row in self.ask(f"SHOW {what}") if row["database"] == dbname]
 
 
 @contextmanager
 def run_pooler(cluster: Cluster) -> Iterator[Pooler]:
     """Run a pgbouncer in front of `cluster`. Raises Fault where there is none, or it does not start."""
-    program = _program()
+    command = ["sh", "local/need-pgbouncer"]
+    program = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    if not program:
+        raise Fault("there is no pgbouncer; what to do is said above")
     # Beneath the cluster, which whoever it runs as can enter, and which is swept away when this process is killed.
     with tempfile.TemporaryDirectory(prefix="pooler-", dir=cluster.home) as home:
         port, process = _started(program, Path(home), cluster)
@@ -116,15 +116,6 @@ def run_pooler(cluster: Cluster) -> Iterator[Pooler]:
             # It has nothing to lose, and what asks it to go at once differs between its versions.
             process.kill()
             process.wait()
-
-
-def _program() -> str:
-    found = subprocess.run(
-        ["sh", "local/need-pgbouncer"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
-    ).stdout.strip()
-    if not found:
-        raise Fault("there is no pgbouncer; what to do is said above")
-    return found
 
 
 def _started(program: str, home: Path, cluster: Cluster) -> tuple[int, subprocess.Popen[bytes]]:
@@ -149,31 +140,26 @@ def _started(program: str, home: Path, cluster: Cluster) -> tuple[int, subproces
 
 
 def _spawned(program: str, home: Path, cluster: Cluster, port: int) -> subprocess.Popen[bytes]:
-    user, group = _nobody() if os.geteuid() == 0 else (None, None)
     users = home / "users"
     users.write_text("".join(f'"{name}" "{cluster.password}"\n' for name in (OWNER, *ROLES, CONSOLE)))
     settings = {**_SETTINGS, "listen_port": port, "auth_file": users}
     lines = "\n".join(f"{name} = {value}" for name, value in settings.items())
     configuration = home / "pgbouncer.ini"
     configuration.write_text(f"[databases]\n* = host={HOST} port={cluster.port}\n[pgbouncer]\n{lines}\n")
-    if user is not None and group is not None:
+    nobody = cluster._nobody
+    if nobody:
         for path in (home, users, configuration):
-            os.chown(path, user, group)
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
     with (home / "pgbouncer.log").open("wb") as output:
         return spawn_bound(
             [program, str(configuration)],
             signal.SIGKILL,
-            user=user,
-            group=group,
+            user=nobody and nobody.pw_uid,
+            group=nobody and nobody.pw_gid,
             environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
             directory=home,
             output=output,
         )
-
-
-def _nobody() -> tuple[int, int]:
-    found = pwd.getpwnam("nobody")
-    return found.pw_uid, found.pw_gid
 
 
 def _answers(started: Pooler, process: subprocess.Popen[bytes], deadline: float) -> bool:

@@ -1,9 +1,7 @@
 """A streaming replica of a cluster, as RDS Proxy's read-only endpoint leads to one, and a database on both."""
 
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -16,12 +14,7 @@ from wellspring.database.consistency import at_reader
 
 
 class Replica(Cluster):
-    """A standby of `primary`, which follows it as it writes.
-
-    Args:
-        data_dir: its folder.
-        primary: a cluster that runs, and is durable: another writes too little to be followed.
-    """
+    """A standby of `primary`, which follows it as it writes: of a durable cluster, another writes too little."""
 
     def __init__(self, data_dir: Path, primary: Cluster) -> None:
         super().__init__(data_dir)
@@ -48,19 +41,6 @@ class Replica(Cluster):
         ((written,),) = self._primary._execute("SELECT pg_current_wal_lsn()::text")
         while self._execute("SELECT pg_last_wal_replay_lsn() >= CAST(:lsn AS pg_lsn)", lsn=written) != [[True]]:
             pass
-
-    @contextmanager
-    def silent(self) -> Iterator[None]:
-        """Have it take what comes, and say nothing."""
-        pids = [pid for (pid,) in self._execute("SELECT pid FROM pg_stat_activity WHERE usename LIKE 'wellspring%'")]
-        stopped = [pid for pid in (self.pid, *pids) if pid is not None]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
 
     def _read_password(self) -> str:
         return self._primary.password
@@ -89,14 +69,7 @@ class Replica(Cluster):
 
 
 class ReplicatedDatabase(FreshDatabase):
-    """A database whose reads may go to a replica.
-
-    Args:
-        name: its name, on both.
-        primary: where it is written.
-        replica: where it may be read.
-        statements: where to note what product code sends.
-    """
+    """A database that has this name on `primary`, where it is written, and on `replica`, where it may be read."""
 
     def __init__(self, name: str, primary: Cluster, replica: Replica, statements: Statements) -> None:
         super().__init__(primary.url(name), statements)

@@ -19,11 +19,17 @@ from tests.support.sums import sums_are_right
 from tests.support.world import RECORDS, Row, World
 from wellspring.metrics import UNITS
 from wellspring.repositories.sync import applying
+from wellspring.services.sync import applying as services
 
 type Log = list[dict[str, Any]]
 
 APPLIED = ("applied", None)
 
+ATTRIBUTES: dict[str, dict[str, str | None]] = {
+    "company": {"name": "Alder Trading"},
+    "account": {"account_name": "Current", "currency": None},
+    "people": {"full_name": "Claire Verdier"},
+}
 # Every row of the three tables, by public ids.
 LEDGER = " UNION ALL ".join(
     f"SELECT '{type_}', record.id, connector.id, direction::text, link.deleted_at IS NULL"
@@ -230,6 +236,14 @@ def absent(type_: str = "company") -> Row:
     return Row(type_, 0, uuid4())
 
 
+def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
+    """Return a message that brings these records and what they are made of."""
+    body = synced(connector, rows, mode=mode)
+    for record in body["records"]:
+        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
+    return body
+
+
 def of_run(body: Body, run: str = "nightly") -> Body:
     return body | {"run": run}
 
@@ -282,6 +296,21 @@ def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:
         return apply_unit(transaction, unit)
 
     monkeypatch.setattr(applying, "apply_unit", failing)
+
+
+def die(monkeypatch: pytest.MonkeyPatch, *at: int) -> list[Any]:
+    """Let the consumer die at its chunks of these numbers; return the list of those that it has begun."""
+    begun: list[Any] = []
+    chunk = services._chunk
+
+    def dies(*given: Any) -> Any:
+        begun.append(given)
+        if len(begun) in at:
+            raise RuntimeError("The consumer is gone.")
+        return chunk(*given)
+
+    monkeypatch.setattr(services, "_chunk", dies)
+    return begun
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:

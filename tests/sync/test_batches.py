@@ -43,13 +43,6 @@ class TestOrder:
         assert consume(synced(ours.connector, [company]), poison, relink) == []
         assert ledger.live() == ids([company])
 
-    def test_a_parked_relink_ends_nothing(self, ours: Tenant, ledger: Ledger) -> None:
-        company = ours.companies[0]
-        append, late = synced(ours.connector, [company]), synced(ours.connector, ours.companies)
-        bad = synced(ours.connector, [company, absent("people")], mode="relink")
-        assert consume(append, bad, late) == []
-        assert ledger.live() == ids([company]) + ids(ours.companies)
-
 
 class TestStatements:
     """A batch is a handful of statements, whatever its size (contract, section 5)."""

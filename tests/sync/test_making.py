@@ -13,22 +13,8 @@ from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_cal
 from tests.support.feed import Event, erased, event, statuses, upserted
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, settle
+from tests.sync.conftest import ATTRIBUTES, Ledger, Tenant, absent, bringing, settle
 from wellspring.repositories.sync import making
-
-ATTRIBUTES: dict[str, dict[str, str | None]] = {
-    "company": {"name": "Alder Trading"},
-    "account": {"account_name": "Current", "currency": None},
-    "people": {"full_name": "Claire Verdier"},
-}
-
-
-def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
-    """Return a message that brings these records and what they are made of."""
-    body = synced(connector, rows, mode=mode)
-    for record in body["records"]:
-        record["attributes"] = attributes or ATTRIBUTES[record["type"]]
-    return body
 
 
 def told(event: Event) -> None:

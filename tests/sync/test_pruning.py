@@ -37,27 +37,27 @@ class Memory(Ledger):
 
     def remember(self, rows: int, age: str) -> None:
         """Put as many rows into each, so old."""
-        many = f"FROM generate_series(1, {rows})"
-        self.sql(
-            "INSERT INTO wellspring.sync_messages (message_id, received_at)"
-            f" SELECT gen_random_uuid(), now() - interval '{age}' {many}"
-        )
-        self.sql(
-            "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer, created_at)"
-            f" SELECT 'service:' || gen_random_uuid(), 'key', 'x', '{{}}', now() - interval '{age}' {many}"
-        )
-        self.sql(
-            "INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, created_at)"
-            f" SELECT 'person', 'create', 'company', gen_random_uuid(), now() - interval '{age}' {many}"
-        )
+        id_ = "gen_random_uuid()"
+        for columns, values in (
+            ("sync_messages (message_id, received_at)", id_),
+            (
+                "idempotency_keys (caller, key, fingerprint, answer, created_at)",
+                f"'service:' || {id_}, 'key', 'x', '{{}}'",
+            ),
+            (
+                "audit (caller, operation, resource_type, resource_id, created_at)",
+                f"'person', 'create', 'company', {id_}",
+            ),
+        ):
+            many = f"now() - interval '{age}' FROM generate_series(1, {rows})"
+            self.sql(f"INSERT INTO wellspring.{columns} SELECT {values}, {many}")
 
     def left(self) -> tuple[int, int, int]:
         """Return how many are left of each."""
-        (found,) = self.sql(
-            "SELECT (SELECT count(*) FROM wellspring.sync_messages),"
-            "       (SELECT count(*) FROM wellspring.idempotency_keys),"
-            "       (SELECT count(*) FROM wellspring.audit)"
+        counts = (
+            f"(SELECT count(*) FROM wellspring.{table})" for table in ("sync_messages", "idempotency_keys", "audit")
         )
+        (found,) = self.sql(f"SELECT {', '.join(counts)}")
         return found[0], found[1], found[2]
 
 
@@ -147,7 +147,7 @@ def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
 
 def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
     consume(synced(ours.connector, ours.mixed))
-    ledger.sql("UPDATE wellspring.sync_messages SET received_at = now() - interval '91 days'")
+    ledger.grow_old("91 days")
     before = ledger.rows()
     handler({}, Context())
     assert ledger.inbox() == set()
@@ -165,12 +165,8 @@ def test_the_event_is_replayed(memory: Memory) -> None:
 @pytest.mark.parametrize(
     ("table", "days"),
     [
-        ("sync_messages", 44),
-        ("sync_messages", 0),
-        ("sync_runs", 44),
-        ("idempotency_keys", 0),
-        ("audit", 89),
-        ("cursor_keys", 50),
+        *(("sync_messages", 44), ("sync_messages", 0), ("sync_runs", 44)),
+        *(("idempotency_keys", 0), ("audit", 89), ("cursor_keys", 50)),
     ],
 )
 def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(memory: Memory, table: Any, days: int) -> None:

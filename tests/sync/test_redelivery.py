@@ -20,13 +20,6 @@ PATIENCE_SECONDS = 20
 
 
 class TestAMessageThatComesAgain:
-    def test_changes_nothing_and_succeeds(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
-        message = synced(ours.connector, ours.mixed)
-        assert consume(message) == []
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
-        assert outcomes(log) == ["applied", "duplicate"]
-
     @pytest.mark.parametrize(("ends", "linked"), [("relink", 2), ("invalidation", 1), ("disconnect", 1)])
     def test_does_not_end_what_has_been_written_since(
         self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
@@ -262,7 +255,7 @@ class TestADatabaseThatGoesAway:
 def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_what(
     ours: Tenant, ledger: Ledger, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ValueError("swordfish")
 
     monkeypatch.setattr("wellspring.repositories.sync.applying.apply_unit", fail)

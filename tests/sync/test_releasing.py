@@ -12,7 +12,7 @@ from tests.support import events
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, emitted, fail, ids, settle
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, bringing, emitted, fail, ids, settle
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
 from wellspring.repositories.sync.releasing import WAITING
@@ -89,14 +89,6 @@ def test_a_message_waits_for_all_that_it_misses(
     assert ledger.live() == ids([row for row in rows if row.type in RECORDS])
     if "provider" in missing:
         assert ledger.choices(made[0]) == {(rows[1].id, False, True, True): 1}
-
-
-def bringing(connector: Row, *records: Row) -> Body:
-    """Return a message that says of each of these records what it is made of."""
-    body = synced(connector.id, records)
-    for record in body["records"]:
-        record["attributes"] = {"name": "Brought along"}
-    return body
 
 
 def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itself(ours: Tenant, ledger: Ledger) -> None:

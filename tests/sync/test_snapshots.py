@@ -9,7 +9,7 @@ import pytest
 from tests.support.api import PIPELINE, draft, patch, post
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import APPLIED, Ledger, Tenant, applied, ids, of_run, release, settle
+from tests.sync.conftest import APPLIED, Ledger, Tenant, applied, die, ids, of_run, release, settle
 from wellspring.repositories.sync import completing
 from wellspring.services.sync import applying, releasing
 
@@ -294,20 +294,12 @@ def test_it_goes_on_after_a_crash(
     linked(world, records, ours.connector)
     named, end = run_of(ours.connector, records[9:])
     applied(named)
-    calls, chunk = [], applying._chunk
-
-    def stops(*given: Any) -> Any:
-        calls.append(given)
-        if len(calls) == at:
-            raise RuntimeError("The consumer is gone.")
-        return chunk(*given)
-
-    monkeypatch.setattr(applying, "_chunk", stops)
+    begun_chunks = die(monkeypatch, at)
     assert consume(end) == [0]
     more = world.companies(ours.workspace, 1)
     applied(synced(ours.connector, more), end)
     assert ledger.fate(end) == APPLIED
-    assert len(calls) > 8
+    assert len(begun_chunks) > 8
     assert ledger.live(ours.connector) == ids([*records[9:], *records[9:], *more])
     (counted,) = ledger.run_of(ours.connector).snapshot["endings"]
     assert counted["records"] == ended_by(ledger, end) == 9
@@ -322,15 +314,8 @@ def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_
     end = snapshot(ours.connector, named, missing)
     applied(named, end)
     assert ledger.fate(end) == ("parked", "incomplete_run")
-    chunk, left = applying._chunk, iter((True, True, False))
-
-    def dies(*given: Any) -> Any:
-        if not next(left, False):
-            raise RuntimeError("Nobody foresaw this.")
-        return chunk(*given)
-
     with monkeypatch.context() as patched:
-        patched.setattr(applying, "_chunk", dies)
+        die(patched, *range(3, 100))
         # It brings what was missing; the end is released behind the batch.
         applied(missing)
     assert ledger.fate(end) == ("parked", "unexpected")

@@ -1,31 +1,63 @@
 """Generated files are in git as their command writes them."""
 
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
 import pytest
 
+from local import asyncapi
 from local.generate import docs, events
+from local.openapi import files as openapi
 from local.settings import ROOT
+from wellspring import feed_events, messages
 
 
-@pytest.mark.parametrize("name", sorted({path.stem for path in events.FOLDER.glob("*.json")} | set(events.events())))
-def test_an_event_is_what_make_events_writes(name: str) -> None:
-    if name not in events.BY_HAND:
-        assert (events.FOLDER / f"{name}.json").read_text() == events.written(events.events()[name])
+def texts(paths: Iterable[Path]) -> dict[Path, str]:
+    return {path: path.read_text() for path in paths}
 
 
-@pytest.mark.parametrize("name", docs.DOCUMENTS)
-def test_a_document_is_what_make_docs_writes(name: str) -> None:
-    text = (ROOT / name).read_text()
-    assert text == docs.document(name, text)
+def events_written() -> dict[Path, str]:
+    """Return the examples as they are written; those by hand, and no others, are as they are."""
+    made = ((events.FOLDER, events.events()), (events.OUT, events.outgoing()))
+    by_hand = texts(events.FOLDER / f"{name}.json" for name in events.BY_HAND)
+    return by_hand | {
+        folder / f"{name}.json": events.written(event) for folder, named in made for name, event in named.items()
+    }
+
+
+def schema(file: str, made: object) -> dict[Path, str]:
+    return {ROOT / "docs" / file: json.dumps(made, indent=2) + "\n"}
+
+
+# By the target of the Makefile: the module that it runs, and what that writes.
+GENERATED: Mapping[str, tuple[str, Callable[[], Mapping[Path, str]]]] = {
+    "openapi": ("local.openapi", openapi.written),
+    "asyncapi": ("local.asyncapi", asyncapi.written),
+    "message-schema": ("wellspring.messages", lambda: schema("messages.schema.json", messages.schema())),
+    "feed-schema": ("wellspring.feed_events", lambda: schema("feed.schema.json", feed_events.schema())),
+    "events": ("local.generate.events", events_written),
+    "docs": (
+        "local.generate.docs",
+        lambda: {ROOT / name: docs.document(name, (ROOT / name).read_text()) for name in docs.DOCUMENTS},
+    ),
+}
+
+
+@pytest.mark.parametrize("target", GENERATED)
+def test_a_file_is_what_its_target_writes(target: str) -> None:
+    module, written = GENERATED[target]
+    made = written()
+    there = made.keys() | {*events.FOLDER.glob("**/*.json")} if target == "events" else made.keys()
+    old = [path.name for path in there if path.read_text() != made.get(path)]
+    assert old == [], f"old: `make {target}`"
+    assert re.search(rf"^{target}:.*\n\t@.*-m {re.escape(module)}\b", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 def test_a_document_without_its_marker_is_refused() -> None:
     with pytest.raises(ValueError, match="<!-- routes -->"):
         docs.document("README.md", "no marker")
-
-
-@pytest.mark.parametrize("command", ["events", "docs"])
-def test_the_makefile_runs_what_writes_them(command: str) -> None:
-    assert f"-m local.generate.{command}" in (ROOT / "Makefile").read_text()
 
 
 def test_the_page_of_the_architecture_fits_on_two_screens() -> None:

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from moto.events.models import EventPattern
 
 from local import asyncapi
-from local.generate.events import OUT, outgoing, written
+from local.generate.events import OUT, outgoing
 from local.settings import ROOT
 from local.template import _Loader
 from tests.support.node import installed
@@ -48,18 +48,6 @@ def name_of(event: LedgerEvent) -> str:
 def example_of(event: LedgerEvent) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((OUT / f"{name_of(event)}.json").read_text())
     return found
-
-
-def test_the_files_are_what_make_asyncapi_writes() -> None:
-    made = asyncapi.written()
-    assert {path: path.read_text() for path in made} == made
-    assert "-m local.asyncapi" in (ROOT / "Makefile").read_text()
-
-
-def test_there_is_an_example_of_each_type_as_make_events_writes_it() -> None:
-    assert {path.stem: path.read_text() for path in OUT.glob("*.json")} == {
-        name: written(event) for name, event in outgoing().items()
-    }
 
 
 @each_event

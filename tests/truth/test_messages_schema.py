@@ -1,10 +1,7 @@
 """The JSON Schema of the messages is that of the models, and takes and refuses what they do."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -37,16 +34,6 @@ def is_valid(text: str) -> bool:
     except ValueError:
         return False
     return bool(VALIDATOR.is_valid(body))
-
-
-def test_the_command_that_writes_the_file_writes_it() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    (command,) = re.findall(r"^message-schema:.*\n\t@(.+) >docs/messages.schema.json$", makefile, re.MULTILINE)
-    assert command == "PYTHONPATH=layers/shared $(PYTHON_IN) -m wellspring.messages"
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")}
-    arguments = [sys.executable, "-m", "wellspring.messages"]
-    written = subprocess.run(arguments, env=environment, capture_output=True, check=True, text=True)
-    assert written.stdout == FILE.read_text()
 
 
 def test_it_is_a_schema() -> None:

@@ -15,39 +15,27 @@ from tests.support.events import EVENTS, FUNCTIONS, event, identify, load_demo, 
 from tests.support.world import World
 from wellspring.resources import resource_of
 
-# Each event and its answer. The demo has both workspaces in the group already: an enrolment comes after a withdrawal.
-REPLAYED: dict[str, int] = {
-    **{f"{type_}_workspace_connector_create": 201 for type_ in TYPES},
-    **{f"{type_}_workspace_connector_update": 200 for type_ in TYPES},
-    **{f"{type_}_workspace_connector_delete": 204 for type_ in TYPES},
-    "workspace_group_workspace_create": 201,
-    "workspace_group_workspace_update": 403,
-    "workspace_group_workspace_delete": 204,
-    "workspace_provider_create": 201,
-    "workspace_provider_update": 200,
-    "workspace_provider_delete": 204,
-    "workspace_select_provider": 201,
-    "workspace_remove_provider": 204,
-    "workspace_group_create": 201,
-    "workspace_group_update": 200,
-    "workspace_group_delete": 204,
-    "workspace_group_membership_create": 201,
-    "workspace_group_membership_update": 200,
-    "workspace_group_membership_delete": 204,
-    "workspace_group_enrol": 201,
-    "workspace_group_withdraw": 204,
-    "sync_message_release": 200,
-    "sync_message_dismiss": 200,
-    "sync_message_release_many": 200,
-    "default_answer": 404,
+HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if "requestContext" in event(path.stem))
+# What each operation is answered.
+STATUSES = {
+    **dict.fromkeys(("create", "enrol", "select_provider"), 201),
+    **dict.fromkeys(("update", "release", "dismiss", "release_many"), 200),
+    **dict.fromkeys(("delete", "withdraw", "remove_provider"), 204),
 }
+# Events of the feed are replayed in tests/feed.
+REPLAYED: dict[str, int] = {
+    name: status
+    for name in HTTP
+    for operation, status in STATUSES.items()
+    if name.endswith(f"_{operation}") and not name.startswith("feed_")
+} | {"workspace_group_workspace_update": 403, "default_answer": 404}
+# The demo has both workspaces in the group already: an enrolment comes after a withdrawal.
 BEFORE = {
     "workspace_group_workspace_create": "workspace_group_workspace_delete",
     "workspace_group_enrol": "workspace_group_withdraw",
 }
 # What an event says to have ended was there before.
 BEFORE_THE_EVENTS = datetime(2026, 5, 10, tzinfo=UTC)
-HTTP = sorted(path.stem for path in EVENTS.glob("*.json") if "requestContext" in event(path.stem))
 
 
 @pytest.fixture(autouse=True)

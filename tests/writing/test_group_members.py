@@ -92,11 +92,8 @@ class TestAdding:
 
     def test_the_status_is_the_systems_and_the_role_one_of_four(self, ours: Tenant, group: Row, member: Member) -> None:
         caller, _ = member("owner")
-        document: Any = draft("workspace_group_membership", {"role": "king", "status": "pending"})
-        document["data"]["relationships"] = {
-            "people": {"data": {"type": "people", "id": str(ours.owner.id)}},
-            "workspace_group": {"data": {"type": "workspace_group", "id": str(group.id)}},
-        }
+        said, related = {"role": "king", "status": "pending"}, {"people": ours.owner, "workspace_group": group}
+        document = draft("workspace_group_membership", said, **related)
         reply = post(MEMBERSHIPS, caller, document)
         assert told(reply) == [
             ("422", "SCHEMA_VALIDATION_ERROR", ROLE),

@@ -20,14 +20,7 @@ class UnreadableFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One version of a file in the bucket.
-
-    Attributes:
-        bucket: where.
-        key: its name, `load/…`.
-        version: the version's id; empty in a bucket that keeps none.
-        etag: what tells its content from another one's.
-    """
+    """One version of a file in the bucket; the version's id is empty in a bucket that keeps none."""
 
     bucket: str
     key: str
@@ -47,13 +40,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file.
-
-    Attributes:
-        number: of the first line 1.
-        end: how many bytes of the file it and those before it take, unpacked.
-        content: without its end; None of one that is too long.
-    """
+    """One line of a file: its number from 1, the byte where it ends, unpacked, and its content; None where too long."""
 
     number: int
     end: int
@@ -129,23 +116,14 @@ class Replaced(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A small file.
-
-    Attributes:
-        content: all of it.
-        tag: what tells it from what is written over it.
-    """
+    """A small file; its tag tells it from what is written over it."""
 
     content: bytes
     tag: str
 
 
 class Shelf:
-    """The part of the bucket that exports are written to, by the environment's credentials.
-
-    Args:
-        bucket: its name.
-    """
+    """The part of the bucket that exports are written to, by the environment's credentials."""
 
     def __init__(self, bucket: str) -> None:
         import boto3  # noqa: PLC0415  (0.2 s that only the exporter spends)

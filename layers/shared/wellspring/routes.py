@@ -45,13 +45,11 @@ class Route:
     """One method of one path.
 
     Attributes:
-        path: the path, with `{names}` for what varies.
+        path: with `{names}` for what varies.
         function: the handler's module beneath `functions/`.
-        operation: what it does.
-        resource: what it does it to; None for what is no JSON:API.
+        resource: what the operation is done to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
         of: the resource that the path's `{id}` names, where it is not the one that is answered.
-        summary: what it does, in a few words.
         open_to_all: whether it needs no token.
     """
 

@@ -17,10 +17,7 @@ class Settings:
     """Where the database is and how to log in.
 
     Attributes:
-        db_host: the proxy's or server's host name.
         db_user: `wellspring_reader` or `wellspring_writer`; the migration's is the owner.
-        db_port: TCP port.
-        db_name: the database's name.
         db_auth: `iam` signs a token for each connection; `secret` reads the password for each from `db_secret_arn` (the
             migration); `password` takes `db_password` (a laptop, tests).
         db_password: only with `password`.

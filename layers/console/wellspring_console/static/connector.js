@@ -4,7 +4,7 @@ import { idOf, included, path } from "./api.js";
 import { DayBars } from "./charts.js";
 import { byDay, conditionOf, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
-import { ago, capital, capped, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
+import { ago, capital, capped, counted, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Problem, Section, Table, Time, Twin, View } from "./parts.js";
@@ -138,8 +138,6 @@ function Messages({ id, query, name }) {
       <${More} of=${list} />
     <//>`;
 }
-
-const counted = (row, what) => Object.values(row.attributes.counts ?? {}).reduce((so, of) => so + (of[what] ?? 0), 0);
 
 // ---- what disconnecting would lose -----------------------------------------------------------------------------------------
 

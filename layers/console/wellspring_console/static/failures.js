@@ -4,9 +4,9 @@ import { idOf, included, path, send } from "./api.js";
 import { Audit } from "./audit.js";
 import { nameOf, useNames } from "./connectors.js";
 import { number, plural } from "./format.js";
-import { html, useState } from "./html.js";
+import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Acts, ReleaseMany } from "./parked.js";
+import { Acts, ParkedGroup } from "./parked.js";
 import { AsOf, Attention, Empty, Id, Loaded, More, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
 import { advice, asksFirst, kindOf, mayHelp, REASONS, says, waits, wrong } from "./reasons.js";
@@ -15,7 +15,6 @@ import { mayRelease } from "./session.js";
 import { recordType } from "./settings.js";
 
 const ROUTE = "/v1/sync-messages";
-const SHOWN = 5;
 
 export function Failures({ workspaceId, workspace, query }) {
   const connector = query.get("connector") ?? "";
@@ -76,23 +75,15 @@ function grouped(rows, named) {
   return [...found.values()].sort((a, b) => b.rows.length - a.rows.length);
 }
 
-function Group({ group, workspaceId, isWhole, done }) {
-  const [shown, setShown] = useState(SHOWN);
-  const oldest = group.rows.at(-1).attributes.received_at;
+function Group({ group: { id, name, reason, rows, workspaceId: ofGroup }, workspaceId, isWhole, done }) {
+  const isTriedAgain = id && mayHelp(reason) && !asksFirst(reason);
+  const oldest = rows.at(-1).attributes.received_at;
   return html`
-    <section class="failure">
-      <header class="section-head">
-        <h2>${group.id ? html`<a href=${fragment(group.workspaceId ?? workspaceId, "connectors", [group.id])}>${group.name}</a>` : group.name}</h2>
-        <div class="aside"><${Attention}>${plural(group.rows.length, "message")}${isWhole ? "" : " so far"}<//> <code>${group.reason}</code></div>
-      </header>
-      <p>${says(group.reason)} <b>${advice(group.reason)}</b>${waits(group.reason) && html` The oldest came <${Time} at=${oldest} />.`}</p>
-      ${mayRelease() && group.id && group.rows.length > 1 && mayHelp(group.reason) && !asksFirst(group.reason) && html`<${ReleaseMany} what="message" done=${done}
-        ask=${(isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: group.id, reason: group.reason, dry_run: isDry } })} />`}
-      <ul class="messages">
-        ${group.rows.slice(0, shown).map((row) => html`<${Message} key=${row.id} row=${row} done=${done} />`)}
-      </ul>
-      ${group.rows.length > shown && html`<button class="link" onClick=${() => setShown(shown + 20)}>Show ${number(Math.min(20, group.rows.length - shown))} more of ${number(group.rows.length)}</button>`}
-    </section>`;
+    <${ParkedGroup} heading=${html`<h2>${id ? html`<a href=${fragment(ofGroup ?? workspaceId, "connectors", [id])}>${name}</a>` : name}</h2>`}
+      mark=${html`<${Attention}>${plural(rows.length, "message")}${isWhole ? "" : " so far"}<//>`} reason=${reason} rows=${rows} what="message" done=${done}
+      says=${html`${says(reason)} <b>${advice(reason)}</b>${waits(reason) && html` The oldest came <${Time} at=${oldest} />.`}`}
+      ask=${isTriedAgain && ((isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: id, reason, dry_run: isDry } }))}
+      one=${(row) => html`<${Message} key=${row.id} row=${row} done=${done} />`} />`;
 }
 
 /** One message: what it is, what is wrong with it, and what a service may do with it. */

@@ -2,9 +2,9 @@
 
 import { path, send } from "./api.js";
 import { number, plural } from "./format.js";
-import { html, useState } from "./html.js";
+import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Acts, ReleaseMany } from "./parked.js";
+import { Acts, ParkedGroup } from "./parked.js";
 import { AsOf, Attention, Choice, Empty, Id, Late, Loaded, More, Section, Table, Time, View } from "./parts.js";
 import { adviceOfFeed, mayHelpFeed, saysOfFeed } from "./reasons.js";
 import { refine } from "./route.js";
@@ -13,8 +13,6 @@ import { records } from "./settings.js";
 
 const STATUS = "/v1/feed-status";
 const EVENTS = "/v1/feed-events";
-// So many events of a group are shown at first.
-const SHOWN = 5;
 // Counts of what waits and is parked stop here, for each source and type.
 const CAP = 10_000;
 
@@ -78,19 +76,12 @@ function grouped(rows) {
 }
 
 function Group({ group: { source, reason, events }, isWhole, done }) {
-  const [shown, setShown] = useState(SHOWN);
   return html`
-    <section class="failure">
-      <header class="section-head">
-        <h3>${source ?? "No known source"}</h3>
-        <div class="aside"><${reason ? Attention : Late}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>${reason && html` <code>${reason}</code>`}</div>
-      </header>
-      <p>${saysOfFeed(reason)} <b>${adviceOfFeed(reason)}</b></p>
-      ${mayRelease() && source && events.length > 1 && mayHelpFeed(reason) && html`<${ReleaseMany} what="event" done=${done}
-        ask=${(isDry) => send("POST", `${EVENTS}/release`, { meta: { source, reason, dry_run: isDry } })} />`}
-      <ul class="messages">${events.slice(0, shown).map((row) => html`<${Event} key=${row.id} row=${row} done=${done} />`)}</ul>
-      ${events.length > shown && html`<button class="link" onClick=${() => setShown(shown + 20)}>Show ${number(Math.min(20, events.length - shown))} more of ${number(events.length)}</button>`}
-    </section>`;
+    <${ParkedGroup} heading=${html`<h3>${source ?? "No known source"}</h3>`} reason=${reason} rows=${events} what="event" done=${done}
+      mark=${html`<${reason ? Attention : Late}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>`}
+      says=${html`${saysOfFeed(reason)} <b>${adviceOfFeed(reason)}</b>`}
+      ask=${source && mayHelpFeed(reason) && ((isDry) => send("POST", `${EVENTS}/release`, { meta: { source, reason, dry_run: isDry } }))}
+      one=${(row) => html`<${Event} key=${row.id} row=${row} done=${done} />`} />`;
 }
 
 function Event({ row, done }) {

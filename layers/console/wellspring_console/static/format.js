@@ -59,6 +59,9 @@ export const way = (direction) => (direction === "output" ? "out" : "in");
 /** The first letter in upper case. */
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** The sum of one count of a message or a run, over all types: "linked", "ended" or "made". */
+export const counted = (row, what) => Object.values(row.attributes.counts ?? {}).reduce((so, of) => so + (of[what] ?? 0), 0);
+
 /** The sum of {TYPE: {input, output}}, or of one direction of it. */
 export function total(counts, direction) {
   let sum = 0;

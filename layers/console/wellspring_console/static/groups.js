@@ -38,21 +38,23 @@ export function Groups({ workspaceId }) {
 }
 
 function Make({ workspaceId }) {
-  const [name, setName] = useState("");
-  const action = useAction(
-    () => send("POST", "/v1/workspace-groups", { data: { type: "workspace_group", attributes: { name: name.trim() } } }),
-    (made) => go(fragment(workspaceId, "groups", [made.data.id])),
-  );
-  const submit = (event) => {
-    event.preventDefault();
-    action.run();
-  };
+  const make = (name) => send("POST", "/v1/workspace-groups", { data: { type: "workspace_group", attributes: { name } } });
   return html`
-    <form class="filters" onSubmit=${submit}>
-      <label class="search"><span>Its name</span><input required maxlength="500" value=${name} onInput=${(event) => setName(event.target.value)} /></label>
-      <button disabled=${action.busy || !name.trim()}>Make the group</button>
+    <${Name} verb="Make the group" act=${make} done=${(made) => go(fragment(workspaceId, "groups", [made.data.id]))}>
+      <p class="quiet">You become its owner. Workspaces are enrolled afterwards; that opens them to the group's members.</p><//>`;
+}
+
+// A group's name, and the button that does something with it.
+function Name({ now = "", verb, act, done, children }) {
+  const [text, setText] = useState(now);
+  const name = text.trim();
+  const action = useAction(() => act(name), done);
+  return html`
+    <form class="filters" onSubmit=${action.submit}>
+      <label class="search"><span>Its name</span><input required maxlength="500" value=${text} onInput=${(event) => setText(event.target.value)} /></label>
+      <button disabled=${action.busy || !name || name === now}>${verb}</button>
     </form>
-    <p class="quiet">You become its owner. Workspaces are enrolled afterwards; that opens them to the group's members.</p>
+    ${children}
     ${action.error && html`<${Problem} error=${action.error} />`}`;
 }
 
@@ -114,12 +116,8 @@ function Enrol({ groupId, enrolled, done }) {
     done();
   });
   if (mine.document && open.length === 0) return html`<p class="quiet">Every workspace that you own or administer is enrolled.</p>`;
-  const submit = (event) => {
-    event.preventDefault();
-    action.run();
-  };
   return html`
-    <form class="filters" onSubmit=${submit}>
+    <form class="filters" onSubmit=${action.submit}>
       <${Pick} label="Enrol a workspace" value=${chosen} options=${open} choose=${setChosen} all="Choose" />
       <button disabled=${action.busy || !chosen}>Enrol it</button>
     </form>
@@ -192,21 +190,11 @@ function AddMember({ groupId, members, done }) {
 
 // ---- the group itself -----------------------------------------------------------------------------------------------
 
-function Keep({ group, isOwner, workspaceId, done }) {
-  const [name, setName] = useState(group.attributes.name);
-  const action = useAction(() => send("PATCH", `/v1/workspace-groups/${group.id}`, {
-    data: { type: "workspace_group", id: group.id, attributes: { name: name.trim() } },
-  }), done);
-  const submit = (event) => {
-    event.preventDefault();
-    action.run();
-  };
+function Keep({ group: { id, attributes }, isOwner, workspaceId, done }) {
+  const url = `/v1/workspace-groups/${id}`;
   return html`
-    <form class="filters" onSubmit=${submit}>
-      <label class="search"><span>Its name</span><input required maxlength="500" value=${name} onInput=${(event) => setName(event.target.value)} /></label>
-      <button disabled=${action.busy || !name.trim() || name.trim() === group.attributes.name}>Rename the group</button>
-    </form>
-    ${action.error && html`<${Problem} error=${action.error} />`}
+    <${Name} now=${attributes.name} verb="Rename the group" done=${done}
+      act=${(name) => send("PATCH", url, { data: { type: "workspace_group", id, attributes: { name } } })} />
     ${isOwner && html`<${Confirmed} verb="Delete" of="the group" isSaid warning="All enrolments and memberships end with it."
-      act=${() => send("DELETE", `/v1/workspace-groups/${group.id}`)} done=${() => go(fragment(workspaceId, "groups"))} />`}`;
+      act=${() => send("DELETE", url)} done=${() => go(fragment(workspaceId, "groups"))} />`}`;
 }

@@ -129,7 +129,8 @@ export function useEvery(paths) {
 }
 
 /**
- * Do something that writes. Returns {run, busy, error}: `run` does it and then `after`; an error stays until the next try.
+ * Do something that writes. Returns {run, submit, busy, error}: `run` does it and then `after`; an error stays until the next try.
+ * `submit` is the same for a form.
  */
 export function useAction(act, after) {
   const [state, setState] = useState({ busy: false, error: null });
@@ -144,7 +145,11 @@ export function useAction(act, after) {
       setState({ busy: false, error });
     }
   };
-  return { run, ...state };
+  const submit = (event) => {
+    event.preventDefault();
+    run();
+  };
+  return { run, submit, ...state };
 }
 
 /** A value that follows another when that has stood still for a moment. */

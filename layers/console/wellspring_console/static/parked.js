@@ -4,7 +4,27 @@ import { send } from "./api.js";
 import { number, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useAction } from "./loading.js";
-import { Copy, Problem } from "./parts.js";
+import { Copy, Problem, ShowMore } from "./parts.js";
+import { mayRelease } from "./session.js";
+
+// So many of a group are shown at first.
+const SHOWN = 5;
+
+/**
+ * What is parked for one reason. `heading`: whose; `mark`: how many; `says`: why, and what to do; `ask(isDry)`: releases all of
+ * them, where that may help; `one(row)`: how each is shown.
+ */
+export function ParkedGroup({ heading, mark, reason, says, rows, what, ask, done, one }) {
+  const [shown, setShown] = useState(SHOWN);
+  return html`
+    <section class="failure">
+      <header class="section-head">${heading}<div class="aside">${mark}${reason && html` <code>${reason}</code>`}</div></header>
+      <p>${says}</p>
+      ${mayRelease() && rows.length > 1 && ask && html`<${ReleaseMany} what=${what} done=${done} ask=${ask} />`}
+      <ul class="messages">${rows.slice(0, shown).map(one)}</ul>
+      <${ShowMore} shown=${shown} all=${rows.length} step=${20} show=${setShown} />
+    </section>`;
+}
 
 /**
  * The buttons of one that is parked. `url`: its own; `mayHelp`: whether trying it again could; `says(reason)`: why it is still
@@ -21,10 +41,6 @@ export function Acts({ url, mayHelp, says, done, warning }) {
   });
   const dismiss = useAction(() => send("POST", `${url}/dismiss`, { meta: { note: note.trim() } }), done);
   const busy = release.busy || dismiss.busy;
-  const submit = (event) => {
-    event.preventDefault();
-    dismiss.run();
-  };
   return html`
     <div class="acts">
       ${mayHelp && !asked && html`<button disabled=${busy} onClick=${() => (warning ? setAsked(true) : release.run())}>Release</button> `}
@@ -35,7 +51,7 @@ export function Acts({ url, mayHelp, says, done, warning }) {
       ${note === null
         ? html`<button disabled=${busy} onClick=${() => setNote("")}>Dismiss</button>`
         : html`
-          <form class="filters" onSubmit=${submit}>
+          <form class="filters" onSubmit=${dismiss.submit}>
             <label class="search"><span>Why it is dismissed, which cannot be undone</span>
               <input required maxlength="2000" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
             <button class="grave" disabled=${busy || !note.trim()}>Dismiss it</button>
@@ -48,7 +64,7 @@ export function Acts({ url, mayHelp, says, done, warning }) {
 }
 
 /** The button that tries all of a group, up to a hundred at a time. First `ask(true)` says what would happen; `what`: "message". */
-export function ReleaseMany({ ask, what, done }) {
+function ReleaseMany({ ask, what, done }) {
   const [answer, setAnswer] = useState(null);
   const dry = useAction(() => ask(true), (said) => setAnswer({ ...said.meta, isDry: true }));
   const real = useAction(() => ask(false), (said) => {

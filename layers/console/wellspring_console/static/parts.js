@@ -95,6 +95,10 @@ export function More({ of, what = "" }) {
     </div>`;
 }
 
+/** The button that shows some more of what has come. */
+export const ShowMore = ({ shown, all, step, show }) => all > shown && html`
+  <button class="link" onClick=${() => show(shown + step)}>Show ${number(Math.min(step, all - shown))} more of ${number(all)}</button>`;
+
 /** What the ledger is: what comes in, and what goes out. */
 export const Logo = () => html`
   <svg class="logo" viewBox="0 0 26 12" aria-hidden="true"><path class="line" d="M6 6h14" /><circle class="in" cx="5" cy="6" r="4.2" /><path class="out" d="M20 1l5 9.6H15z" /></svg>`;

@@ -6,7 +6,7 @@ import { nameOf } from "./connectors.js";
 import { ago, capped, day, listed, number, plural } from "./format.js";
 import { html, useMemo, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Copy, Direction, Empty, Id, Loaded, More, Problem, Section, Table, Time, Twin, View } from "./parts.js";
+import { AsOf, Copy, Direction, Empty, Id, Loaded, More, Problem, Section, ShowMore, Table, Time, Twin, View } from "./parts.js";
 import { fragment } from "./route.js";
 import { kindOf } from "./reasons.js";
 import { titleOf } from "./records.js";
@@ -144,7 +144,6 @@ function Rows({ history, workspaceId, lanes }) {
   const [shown, setShown] = useState(SHOWN);
   const names = new Map(lanes.map((lane) => [lane.id, lane.name]));
   const { related } = included(...history.pages);
-  const rest = history.rows.length - shown;
   return html`
     <div class="long">
       <${Table} caption="Each time, the newest first" rows=${history.rows.slice(0, shown)} columns=${[
@@ -160,7 +159,7 @@ function Rows({ history, workspaceId, lanes }) {
             : html`<span class="quiet">live</span>` },
       ]} />
     </div>
-    ${rest > 0 && html`<p class="after"><button class="link" onClick=${() => setShown(shown + SHOWN)}>Show ${number(Math.min(SHOWN, rest))} more of ${number(history.rows.length)}</button></p>`}`;
+    ${history.rows.length > shown && html`<p class="after"><${ShowMore} shown=${shown} all=${history.rows.length} step=${SHOWN} show=${setShown} /></p>`}`;
 }
 
 // Which message linked or ended a row: its run where it names one, for who looks for it in a log; its id to copy.

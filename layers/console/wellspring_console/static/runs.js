@@ -1,7 +1,7 @@
 // The runs of one connector: when each was, whether it came whole, what is missing, and what its snapshot ends.
 
 import { path } from "./api.js";
-import { number, plural } from "./format.js";
+import { counted, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Off, Section, Table, Time } from "./parts.js";
@@ -73,5 +73,3 @@ export function endingsOf(snapshot) {
   const counted = (snapshot?.endings ?? []).filter((each) => each.records > 0);
   return counted.map((each) => `${number(each.records)} of ${number(each.live)} ${recordType(each.type)?.names ?? each.type}`).join(", ");
 }
-
-const counted = (row, what) => Object.values(row.attributes.counts ?? {}).reduce((so, of) => so + (of[what] ?? 0), 0);

@@ -3,7 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -58,18 +58,17 @@ MOST_CONNECTIONS = 20
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 
+@dataclass(eq=False)
 class Unclear(Exception):
     """What a question names is not one thing: nothing is called so, or several are.
 
-    Args:
+    Attributes:
         detail: what is unclear.
         choices: what may be meant.
     """
 
-    def __init__(self, detail: str, choices: Sequence[Object] = ()) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.choices = list(choices)
+    detail: str
+    choices: list[Object] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ def only(items: Sequence[Object], absent: str, several: str) -> UUID:
     """Return the id of the only one of the items. Raises `Unclear` that tells either, with the choices."""
     if len(items) == 1:
         return UUID(items[0]["id"])
-    raise Unclear(several if items else absent, items[:MOST_CHOICES])
+    raise Unclear(several if items else absent, list(items[:MOST_CHOICES]))
 
 
 def several(said: str, names: str = "") -> str:

@@ -28,6 +28,7 @@ HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 # What a client calls a request stands in its answer again.
 LONGEST_ID = 200
 _META = "io.modelcontextprotocol/"
+_CAPABILITIES = {"tools": {"listChanged": False}}
 _ENCODED, _ENCODED_END = "=?base64?", "?="
 
 type Object = dict[str, Any]
@@ -35,28 +36,23 @@ type Id = str | int
 type Header = Callable[[str], str | None]
 
 
+@dataclass(eq=False)
 class Refused(Exception):
     """A message that is answered with an error of JSON-RPC.
 
-    Args:
+    Attributes:
         code: JSON-RPC's or the protocol's.
         message: what is wrong.
         status: of the HTTP response.
-        id_: the request's; None where it could not be read.
+        id: the request's; None where it could not be read.
         data: what a program may want to know of it.
     """
 
-    def __init__(
-        self,
-        code: int,
-        message: str,
-        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
-        *,
-        id_: Id | None = None,
-        data: Object | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status, self.id, self.data = code, message, status, id_, data
+    code: int
+    message: str
+    status: HTTPStatus = HTTPStatus.BAD_REQUEST
+    id: Id | None = None
+    data: Object | None = None
 
     @property
     def document(self) -> Object:
@@ -93,13 +89,14 @@ class Call:
 
     def unknown_method(self) -> Refused:
         """Return the refusal of a method that is not there: 404 in the revision that says so."""
-        status = HTTPStatus.NOT_FOUND if self.is_stateless else HTTPStatus.OK
-        return Refused(METHOD_NOT_FOUND, "There is no such method.", status, id_=self.id)
+        return self._refused(METHOD_NOT_FOUND, "There is no such method.", HTTPStatus.NOT_FOUND)
 
     def invalid(self, message: str) -> Refused:
         """Return the refusal of parameters."""
-        status = HTTPStatus.BAD_REQUEST if self.is_stateless else HTTPStatus.OK
-        return Refused(INVALID_PARAMS, message, status, id_=self.id)
+        return self._refused(INVALID_PARAMS, message, HTTPStatus.BAD_REQUEST)
+
+    def _refused(self, code: int, message: str, status: HTTPStatus) -> Refused:
+        return Refused(code, message, status if self.is_stateless else HTTPStatus.OK, self.id)
 
 
 def error_document(id_: Id | None, code: int, message: str, data: Object | None = None) -> Object:
@@ -119,20 +116,23 @@ def parse(body: bytes, header: Header) -> Call | None:
         Refused: it is no message, or not one that this server understands.
     """
     message = _message(body)
-    method, id_ = message.get("method"), message.get("id")
+    method, id_, params = message.get("method"), message.get("id"), message.get("params", {})
     if method is None and "id" in message and ("result" in message or "error" in message):
         return None
     if not isinstance(method, str):
         raise Refused(INVALID_REQUEST, "The message has no method.")
     if "id" not in message:
-        _require_known(header("mcp-protocol-version"), None)
+        _require_known(header("mcp-protocol-version"))
         return None
     if not _is_id(id_):
         raise Refused(INVALID_REQUEST, "The id of a request must be a short string or an integer.")
-    params = message.get("params", {})
     if not isinstance(params, dict):
-        raise Refused(INVALID_PARAMS, "The params must be an object.", id_=id_)
-    return Call(id_, method, _revision(method, params, header, id_), params)
+        raise Refused(INVALID_PARAMS, "The params must be an object.", id=id_)
+    try:
+        return Call(id_, method, _revision(method, params, header), params)
+    except Refused as refused:
+        refused.id = id_
+        raise
 
 
 def _message(body: bytes) -> Object:
@@ -145,18 +145,29 @@ def _message(body: bytes) -> Object:
     return message
 
 
-def _revision(method: str, params: Object, header: Header, id_: Id) -> str:
+def _revision(method: str, params: Object, header: Header) -> str:
     """Return the revision of a request, which says all that it must. Raises `Refused`."""
     meta, said = params.get("_meta"), header("mcp-protocol-version")
     version = meta.get(f"{_META}protocolVersion") if isinstance(meta, dict) else None
     if method == "initialize" and version is None:
         return WITH_HANDSHAKE
     if version is None and said is None:
-        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is missing.", id_=id_)
-    _require_known(said, id_)
+        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is missing.")
+    _require_known(said)
     if version is None and said == WITH_HANDSHAKE:
         return WITH_HANDSHAKE
-    _require_stateless(method, params, version, header, id_)
+    if not isinstance(meta, dict) or version is None:
+        raise Refused(INVALID_PARAMS, f"The params must have _meta with {_META}protocolVersion.")
+    if said != version:
+        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is not the version of the body.")
+    if version != STATELESS:
+        raise Refused(INVALID_PARAMS, f"The revision {version} has no version in _meta.")
+    if not isinstance(meta.get(f"{_META}clientCapabilities"), dict):
+        raise Refused(INVALID_PARAMS, f"The _meta must have {_META}clientCapabilities.")
+    if header("mcp-method") != method:
+        raise Refused(HEADER_MISMATCH, "The header Mcp-Method is not the method of the body.")
+    if method == "tools/call" and _decoded(header("mcp-name")) != params.get("name"):
+        raise Refused(HEADER_MISMATCH, "The header Mcp-Name is not the name of the body.")
     return STATELESS
 
 
@@ -166,28 +177,10 @@ def _is_id(id_: object) -> TypeGuard[Id]:
     return isinstance(id_, int) and not isinstance(id_, bool)
 
 
-def _require_known(version: object, id_: Id | None) -> None:
+def _require_known(version: object) -> None:
     if version is not None and version not in REVISIONS:
         data = {"supported": list(REVISIONS), "requested": version if _is_id(version) else ""}
-        raise Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", id_=id_, data=data)
-
-
-def _require_stateless(method: str, params: Mapping[str, Any], version: object, header: Header, id_: Id) -> None:
-    """Let through a request that says all that one without a handshake must, in its body and in its headers."""
-    meta = params.get("_meta")
-    if not isinstance(meta, dict) or version is None:
-        raise Refused(INVALID_PARAMS, f"The params must have _meta with {_META}protocolVersion.", id_=id_)
-    if header("mcp-protocol-version") != version:
-        raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is not the version of the body.", id_=id_)
-    _require_known(version, id_)
-    if version != STATELESS:
-        raise Refused(INVALID_PARAMS, f"The revision {version} has no version in _meta.", id_=id_)
-    if not isinstance(meta.get(f"{_META}clientCapabilities"), dict):
-        raise Refused(INVALID_PARAMS, f"The _meta must have {_META}clientCapabilities.", id_=id_)
-    if header("mcp-method") != method:
-        raise Refused(HEADER_MISMATCH, "The header Mcp-Method is not the method of the body.", id_=id_)
-    if method == "tools/call" and _decoded(header("mcp-name")) != params.get("name"):
-        raise Refused(HEADER_MISMATCH, "The header Mcp-Name is not the name of the body.", id_=id_)
+        raise Refused(UNSUPPORTED_VERSION, "Unsupported protocol version", data=data)
 
 
 def _decoded(value: str | None) -> str | None:
@@ -202,12 +195,11 @@ def _decoded(value: str | None) -> str | None:
 
 def initialized(call: Call, instructions: str) -> Object:
     """Return the answer to `initialize`: of the revision that has it."""
-    capabilities: Object = {"tools": {"listChanged": False}}
-    said = {"protocolVersion": WITH_HANDSHAKE, "capabilities": capabilities, "serverInfo": SERVER}
+    said = {"protocolVersion": WITH_HANDSHAKE, "capabilities": _CAPABILITIES, "serverInfo": SERVER}
     return call.result({**said, "instructions": instructions})
 
 
 def discovered(call: Call, instructions: str, kept: Mapping[str, object]) -> Object:
     """Return the answer to `server/discover`; `kept` says for how long it may be kept, and by whom."""
-    said: Object = {"supportedVersions": list(REVISIONS), "capabilities": {"tools": {"listChanged": False}}}
-    return call.result({**said, "instructions": instructions}, **kept)
+    said = {"supportedVersions": list(REVISIONS), "capabilities": _CAPABILITIES, "instructions": instructions}
+    return call.result(said, **kept)

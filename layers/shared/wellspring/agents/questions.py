@@ -241,14 +241,7 @@ def _nothing(name: str) -> str:
         WORKSPACE,
         *PAGE,
     ),
-    {
-        "record_id": TEXT,
-        "record": TEXT,
-        "sources": OBJECTS,
-        **_CONNECTOR,
-        **_schemas(RECORD_SOURCE),
-        "link": TEXT,
-    },
+    {"record_id": TEXT, "record": TEXT, "sources": OBJECTS, **_CONNECTOR, **_schemas(RECORD_SOURCE), "link": TEXT},
     more={"type": TEXT, "id": TEXT},
 )
 def _sources(asker: Asker, arguments: Arguments) -> Answer:
@@ -308,12 +301,7 @@ def _sources_of_each(asker: Asker, arguments: Arguments) -> Answer:
         Argument("order", "What comes first.", choices=("stalest", "newest")),
         *PAGE,
     ),
-    {
-        **_NAMED,
-        **dict.fromkeys(("type", "workspace"), TEXT),
-        **_schemas(WORKSPACE_CONNECTOR, *_UNTOLD),
-        "last_failure": OBJECT,
-    },
+    {**_NAMED, "type": TEXT, "workspace": TEXT, **_schemas(WORKSPACE_CONNECTOR, *_UNTOLD), "last_failure": OBJECT},
 )
 def _connectors(asker: Asker, arguments: Arguments) -> Answer:
     health, tool = arguments.get("health"), arguments.get("connector")
@@ -653,11 +641,7 @@ def _providers(asker: Asker, arguments: Arguments) -> Answer:
     "groups",
     "Who shares a group?",
     "The caller's groups and the workspaces in each; of one group its workspaces and members.",
-    (
-        Argument("group", "Its id or name."),
-        Argument("workspace", "Only groups with it: its id or name."),
-        *PAGE,
-    ),
+    (Argument("group", "Its id or name."), Argument("workspace", "Only groups with it: its id or name."), *PAGE),
     {**_NAMED, "type": TEXT, "workspaces": {"type": "array"}, "workspaces_in_all": COUNT},
     more={"members": OBJECTS},
 )

@@ -93,12 +93,7 @@ def fleet() -> LambdaHandler:
 
 
 def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:
-    """Return the handler of a `GET` of what there is one of.
-
-    Args:
-        resource: what.
-        read: its attributes.
-    """
+    """Return the handler of a `GET` of what there is one of; `read` returns its attributes."""
 
     def operation(request: Request) -> Plan[Mapping[str, Any]]:
         permit(request.principal, resource.policy, "read")
@@ -118,14 +113,7 @@ def _pages_of[Asked: AnswerQuery](
     read: Callable[[Transaction, Request, Asked], Page],
     read_of: Callable[[Request, Asked], Reading],
 ) -> LambdaHandler:
-    """Return the handler of a `GET` that answers with pages.
-
-    Args:
-        resource: what they are of.
-        parse: what a query string asks for; raises what is wrong with it.
-        read: the page of it.
-        read_of: what that is of.
-    """
+    """Return the handler of a `GET` that answers with the pages that `read` returns, of what `read_of` says."""
 
     def operation(request: Request) -> Plan[Page]:
         permit(request.principal, resource.policy, "read")

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from wellspring import feed_events, metrics
 from wellspring.database.retry import Deadline
@@ -48,7 +49,7 @@ def _settle(deadline: Deadline) -> dict[str, object]:
     # At most half of the time: neither waits for the other.
     erased = feed.erase(Deadline(deadline.seconds / 2))
     settled = feed.settle(deadline)
-    return {"applied": settled.applied, "expired": settled.expired, "erased": erased, "is_all": settled.is_all}
+    return asdict(settled) | {"erased": erased}
 
 
 def _told(deliveries: Sequence[Delivery]) -> tuple[list[Told], list[int]]:

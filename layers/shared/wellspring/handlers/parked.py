@@ -5,6 +5,7 @@ The one place for the forms of both (contract, section 7): `POST <route>/{id}/re
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -60,12 +61,7 @@ def release_many_of(kind: Kind, of: MetaMember, oldest_of: Callable[[str, str], 
         said = _said(request, (of, reason, DRY_RUN))
         oldest, is_dry = oldest_of(str(said[of.name]), str(said["reason"])), bool(said.get("dry_run"))
         released = release_many(kind(), request.principal, oldest, request.deadline, is_dry=is_dry)
-        meta = {
-            "matching": released.matching,
-            "released": released.released,
-            "still_parked": released.still_parked,
-            "remaining": released.remaining,
-        }
+        meta = asdict(released) | {"remaining": released.remaining}
         return Response(render({"jsonapi": {"version": "1.1"}, "meta": meta}))
 
     return jsonapi_handler(operation)

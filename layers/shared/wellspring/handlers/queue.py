@@ -27,9 +27,8 @@ class Delivery:
     Attributes:
         sqs_id: SQS's id of the message, by which it goes back.
         group: its FIFO group; in a queue without groups each message is one of its own.
-        receives: how many times it has been delivered by now.
+        receives: how many times it has been delivered by now, as SQS says it.
         sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
-        body: what was sent.
     """
 
     sqs_id: str

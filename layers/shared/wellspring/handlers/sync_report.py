@@ -16,14 +16,7 @@ MILLISECONDS = 1000
 def report(
     deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
 ) -> None:
-    """Write one line for each message, one for the batch, and the metrics.
-
-    Args:
-        deliveries: the batch.
-        arrivals: what each asks for, or why it is no message.
-        outcomes: what became of each.
-        seconds: how long it took.
-    """
+    """Write one line for each message, by what it asks for and what became of it; one for the batch; the metrics."""
     totals: Counter[str] = Counter(messages=len(deliveries), records=0, inserted=0, tombstoned=0, matched=0)
     applied = 0
     for delivery, arrival, outcome in zip(deliveries, arrivals, outcomes, strict=True):

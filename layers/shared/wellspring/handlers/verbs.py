@@ -52,12 +52,7 @@ def _release(event: Event, deadline: Deadline) -> dict[str, object]:
     done = releasing.release_by_hand(deadline, read_kept, _connector(event, "Connector"), reason, is_dry=bool(is_dry))
     if done.released:
         metrics.emit({"Released": done.released})
-    return {
-        "matching": done.matching,
-        "released": done.released,
-        "still_parked": done.still_parked,
-        "remaining": done.remaining,
-    }
+    return asdict(done) | {"remaining": done.remaining}
 
 
 def _recount(event: Event, deadline: Deadline) -> dict[str, object]:

@@ -29,12 +29,7 @@ type Within = Mapping[str, str]
 
 
 def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler:
-    """Return the handler of a `POST`.
-
-    Args:
-        resource: what is created.
-        within: the path's names for the relationships that it settles.
-    """
+    """Return the handler of a `POST`; `within` are the path's names for the relationships that it settles."""
 
     def operation(request: Request) -> Plan[Response]:
         permit(request.principal, resource.policy, "create")
@@ -92,12 +87,7 @@ def update_of(resource: Resource) -> LambdaHandler:
 
 
 def delete_of(resource: Resource, within: Within | None = None) -> LambdaHandler:
-    """Return the handler of a `DELETE`.
-
-    Args:
-        resource: what is deleted.
-        within: the path's names for the relationships that tell which; None for its `{id}`.
-    """
+    """Return the handler of a `DELETE`; `within` are the path's names for what tells which, None for its `{id}`."""
 
     def operation(request: Request) -> Plan[None]:
         permit(request.principal, resource.policy, "delete")

@@ -57,7 +57,6 @@ _ACTIVITY: Mapping[str, Parameter] = dict(
         *with_view(CONNECTOR_ACTIVITY, PAGES).items(),
     )
 )
-_ONE_ID = ("workspace", "caller", "resource")
 _AUDIT: Mapping[str, Parameter] = dict(
     (
         *(of_form(name, parse_id, "one uuid") for name in ("workspace", "caller")),

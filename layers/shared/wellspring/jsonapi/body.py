@@ -47,13 +47,10 @@ def parse_create(
     problems: Sequence[WellspringError] = (),
     within: Mapping[str, str] | None = None,
 ) -> Draft:
-    """Return what a document wants to be created.
+    """Return what a document wants to be created in the collection of a type.
 
-    Args:
-        resource: the type of the collection.
-        body: the request's body.
-        problems: what is wrong with the rest of the request.
-        within: relationships that the path has settled, with the ids as they stand there.
+    `problems` are those of the rest of the request; `within` relationships that the path has settled, with the ids as
+    they stand there.
 
     Raises:
         BadRequest: there is no resource object in it to look at any further.
@@ -82,12 +79,7 @@ def parse_update(resource: Resource, body: bytes, id_: str, *, problems: Sequenc
 class MetaMember:
     """A member of a request's `meta`, by which an operation is told what no resource object can say.
 
-    Attributes:
-        name: as in the document.
-        kind: what its value is.
-        required: whether it must be there.
-        longest: how many characters a text may have.
-        choices: the only values of a text; empty for any.
+    A text has so many characters at the most, or is one of its choices, if it has any.
     """
 
     name: str
@@ -111,10 +103,7 @@ def parse_meta(
 ) -> Mapping[str, str | bool]:
     """Return what a document without primary data says in its `meta`; other members are ignored.
 
-    Args:
-        body: the request's body; it may be empty where no member is required.
-        members: what there may be.
-        problems: what is wrong with the rest of the request.
+    The body may be empty where no member is required. `problems` are those of the rest of the request.
 
     Raises:
         BadRequest: it is no document with a `meta` object.

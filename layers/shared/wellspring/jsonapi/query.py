@@ -59,11 +59,7 @@ _NO_ORDER = "unsupported-sort"
 
 
 def pairs_of(raw_query: str) -> list[tuple[str, str]]:
-    """Split a raw query string into decoded names and values, in their order.
-
-    Raises:
-        InvalidQueryParameter: it is not UTF-8 once decoded, or has too many parameters.
-    """
+    """Split a raw query string into decoded names and values, in their order. Raises `InvalidQueryParameter`."""
     try:
         raw_query.encode()  # a lone surrogate, which no answer could repeat
         return parse_qsl(raw_query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
@@ -85,13 +81,9 @@ def with_cursor(raw_query: str, parameter: str, cursor: str | None) -> str:
 def parse_list(
     resource: Resource, raw_query: str, *, within: Mapping[str, UUID] | None = None, include: tuple[str, ...] = ()
 ) -> ListQuery:
-    """Return what a list request asks for.
+    """Return what a list request asks for, `within` relationships that the path has settled.
 
-    Args:
-        resource: what is listed.
-        raw_query: the query string, undecoded.
-        within: relationships that the path has settled.
-        include: what is included when the request does not say.
+    `include` is what is included when the request does not say.
 
     Raises:
         InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.

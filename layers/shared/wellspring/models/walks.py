@@ -70,8 +70,8 @@ def indexes(
 ) -> Iterator[SchemaItem]:
     """Yield the indexes by which a list in either half, by any time and of either direction is read.
 
-    `short` is what the indexes' names call the parent; the rest is `ListIndex`'s. Those of a table with a direction are
-    divided by it: together they are no larger than one undivided.
+    Their names call the parent `short`. Those of a table with a direction are divided by it: together they are no
+    larger than one undivided.
     """
     for time, live in _TIMES:
         for direction in DIRECTIONS if directed else (None,):

@@ -43,14 +43,6 @@ class Difference:
     kept: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The pk and public id of connectors that were recounted, in ascending order, and what was found."""
-
-    connectors: Sequence[tuple[int, UUID]]
-    differences: Sequence[Difference]
-
-
 def place(transaction: Transaction, connector_id: UUID) -> int | None:
     """Return the pk of a connector, to begin behind; None where there is none."""
     return transaction.execute(_PLACE, {"id": connector_id}).scalar_one_or_none()
@@ -61,13 +53,13 @@ def following(transaction: Transaction, after: int, most: int) -> list[tuple[int
     return [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
 
 
-def recount(transaction: Transaction, after: int, most: int) -> Span:
+def recount(transaction: Transaction, after: int, most: int) -> tuple[Sequence[tuple[int, UUID]], Sequence[Difference]]:
     """Compare sums and rows of the next connectors behind that of pk `after`, at most so many; change nothing.
 
-    Raises SQLAlchemy's `DBAPIError`.
+    Returns their pk and public id, and what differs.
     """
     connectors = following(transaction, after, most)
     if not connectors:
-        return Span((), ())
+        return (), ()
     found = transaction.execute(_RECOUNT, {"first": connectors[0][0], "last": connectors[-1][0]})
-    return Span(connectors, [Difference(*row) for row in found])
+    return connectors, [Difference(*row) for row in found]

@@ -103,11 +103,7 @@ class Parked[H: Held](ABC):
 def release[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, deadline: Deadline) -> Row:
     """Try one again, and return it as it is now: applied, or still parked with its reason.
 
-    Args:
-        parked: the kind.
-        principal: the caller, who may release.
-        id_: its public id; None where the path held something that is no uuid.
-        deadline: no statement runs beyond it.
+    Its id is None where the path held something that is no uuid.
 
     Raises:
         NotFound: there is none.
@@ -161,12 +157,7 @@ def release_many[H: Held](
 ) -> Released:
     """Try the oldest again, each in its own transaction: one that fails holds up none of the others.
 
-    Args:
-        parked: the kind.
-        principal: the caller, who may release.
-        oldest: finds them.
-        deadline: what there is no time for remains.
-        is_dry: whether they are only counted.
+    What there is no time for remains; a dry run only counts them.
 
     Raises what `oldest` raises, and `ServiceUnavailable`; what was released before stays released.
     """

@@ -61,12 +61,13 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
     connectors, number = 0, 0
     told: list[Difference] = []
     while not deadline.has_passed:
-        span = with_retries(partial(recounting.recount, after=place, most=TOGETHER), PIPELINE_SCOPE, deadline)
-        connectors += len(span.connectors)
-        number += len(span.differences)
-        told += span.differences[: TOLD - len(told)]
-        if span.connectors:
-            place, last = span.connectors[-1]
-        if len(span.connectors) < TOGETHER:
+        recounted = partial(recounting.recount, after=place, most=TOGETHER)
+        these, differences = with_retries(recounted, PIPELINE_SCOPE, deadline)
+        connectors += len(these)
+        number += len(differences)
+        told += differences[: TOLD - len(told)]
+        if these:
+            place, last = these[-1]
+        if len(these) < TOGETHER:
             return Recounted(connectors, told, number, last, is_all=True)
     return Recounted(connectors, told, number, last, is_all=False)

@@ -108,10 +108,6 @@ def settle(deadline: Deadline, read: Read) -> Settled:
 
     Each has an equal share of the time that is left, so that what a quick one spares is the next one's. A failure is
     logged and told in the answer; it raises nothing.
-
-    Args:
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
     """
     done: dict[str, Done] = {}
     failed: list[str] = []

@@ -148,11 +148,11 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
         return None
     place = erasure.place or {"is_last": erasure.is_quiet}
     number, is_last = place.get("step", 0), place.get("is_last", False)
-    step = _steps()[number]
-    done = step.run(transaction, erasure, place.get("after", step.begins))
+    name, run, begins = _steps()[number]
+    done = run(transaction, erasure, place.get("after", begins))
     gone = dict(erasure.gone)
     if done.changed:
-        gone[step.name] = gone.get(step.name, 0) + done.changed
+        gone[name] = gone.get(name, 0) + done.changed
     is_over = done.reached is None and number + 1 == len(_steps())
     if done.reached is not None:
         place = {"step": number, "after": done.reached, "is_last": is_last}
@@ -174,13 +174,8 @@ class Done:
     live: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One kind of what may hold a text, as the report calls it: does a chunk behind a place, `begins` the first one."""
-
-    name: str
-    run: Callable[[Connection, Erasure, Any], Done]
-    begins: object = ""
+# One kind of what may hold a text, as the report calls it; what does a chunk behind a place; and the first place.
+type Step = tuple[str, Callable[[Connection, Erasure, Any], Done], object]
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
@@ -342,9 +337,9 @@ def _steps() -> tuple[Step, ...]:
         ("message_elsewhere", _PEOPLE_IN_MESSAGES, ["in_progress", "-infinity", "0"]),
     )
     return (
-        *(Step(type_, partial(_of_type, type_=type_)) for type_, fed in FED.items() if "workspace" in fed.references),
-        Step("membership_elsewhere", _elsewhere, 0),
-        *(Step(name, partial(_sent, statement=statement), begins) for name, statement, begins in sent),
+        *((type_, partial(_of_type, type_=type_), "") for type_, fed in FED.items() if "workspace" in fed.references),
+        ("membership_elsewhere", _elsewhere, 0),
+        *((name, partial(_sent, statement=statement), begins) for name, statement, begins in sent),
     )
 
 

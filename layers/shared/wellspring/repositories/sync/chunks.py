@@ -1,4 +1,10 @@
-"""Taking up a message whose effect goes in chunks, each its own transaction (docs/adr/0012, 0022)."""
+"""Taking up a message whose effect goes in chunks, each its own transaction (docs/adr/0012, 0022).
+
+`end_chunk`, `complete_chunk` and `revert_chunk` do the next chunk of one, in a scope in which there should be nothing
+else. Of each type of records they change at most `most` rows. They return `in_progress` where there may be more to do,
+or what became of the message; what the outcome counts is of this chunk. They raise `ServiceUnavailable` where another
+delivery of the message was quicker: try again in a new transaction, which sees it.
+"""
 
 from collections.abc import Sequence
 
@@ -21,7 +27,7 @@ def take_up(
     """Lock a message's connector, and find out how far the message has come.
 
     Args:
-        transaction: the scope to write in; there should be nothing else in it.
+        transaction: the scope to write in.
         arrival: the message.
         work: what it asks for.
         more: what else to ask in the same flush.

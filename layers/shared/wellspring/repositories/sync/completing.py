@@ -38,22 +38,10 @@ FEW = 20
 def complete_chunk(
     transaction: Transaction, arrival: ReceivedMessage, item: Completed, most: int, percent: int
 ) -> Outcome:
-    """Complete a run, or do the next part of its snapshot.
+    """Complete a run, or do the next part of its snapshot, as `chunks` says.
 
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: the message.
-        item: what it asks for.
-        most: how many rows of each type of records to end at most.
-        percent: of a type's live records on the connector it may end so many unasked.
-
-    Returns:
-        `in_progress` where there may be more to end, or what became of the message; `ended` is of this chunk. `parked`
-        where a message of the run is missing, or where it would end too much.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
+    `parked` where a message of the run is missing, or where it would end too much: unasked it may end so many `percent`
+    of a type's live records on the connector.
     """
     of = {"connector": item.workspace_connector_id, "run": item.run}
     taken = take_up(transaction, arrival, item, Statement(_MISSING, {**of, "ids": array(item.message_ids)}))

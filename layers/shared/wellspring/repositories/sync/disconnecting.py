@@ -24,21 +24,7 @@ _THERE = text(messages.THERE)
 
 
 def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Disconnected, most: int) -> Outcome:
-    """End the next rows of the connector that a message disconnects.
-
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: the message.
-        item: what it asks for.
-        most: how many rows of each type of records to end at most.
-
-    Returns:
-        `in_progress` where there may be more to end, or what became of the message; `ended` is of this chunk.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
-    """
+    """End the next rows of the connector that a message disconnects, as `chunks` says."""
     taken = take_up(transaction, arrival, item, Statement(_THERE))
     if isinstance(taken, Outcome):
         return taken

@@ -24,10 +24,7 @@ type Named = tuple[RecordType, str]
 
 
 def creatable_records(transaction: Transaction, named: set[Named]) -> set[Named]:
-    """Lock the types of these records as the feed does, until the transaction ends; return those that were never there.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Lock the types of these records as the feed does, until the transaction ends; return those that never were."""
     types = [type_ for type_ in RECORDS if any(found == type_ for found, _ in named)]
     asked = [Statement(_LOCK, {"numbers": array(number for number, type_ in enumerate(FED) if type_ in types)})]
     for type_ in types:

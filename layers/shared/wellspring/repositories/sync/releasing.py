@@ -128,10 +128,7 @@ SELECT (SELECT true
 
 
 def waiting(transaction: Transaction, after: int, most: int) -> list[tuple[int, bool]]:
-    """Return the pks of the next messages that wait, behind `after`, in order of arrival; does each miss nothing now?
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Return pks of the next messages that wait, behind `after`, in order of arrival; does each miss nothing now?"""
     return [(pk, is_ready) for pk, is_ready in transaction.execute(WAITING, {"after": after, "most": most})]
 
 
@@ -141,10 +138,7 @@ def any_waits(transaction: Transaction, things: Sequence[tuple[str, str]]) -> bo
 
 
 def ready(transaction: Transaction, things: Sequence[tuple[str, str]], most: int) -> list[int]:
-    """Look at messages that wait for one of these things, by type and id; return those that miss nothing any more.
-
-    Raises SQLAlchemy's `DBAPIError`.
-    """
+    """Look at messages that wait for one of these things, by type and id; return those that miss nothing any more."""
     rows = transaction.execute(_WAITING_FOR, {**_come(things), "most": most})
     return [row.pk for row in rows if row.is_ready]
 
@@ -154,7 +148,7 @@ def _come(things: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def kept(transaction: Transaction, pks: Sequence[int]) -> list[Kept]:
-    """Return those of these messages that are parked still, in order of arrival. Raises SQLAlchemy's `DBAPIError`."""
+    """Return those of these messages that are parked still, in order of arrival."""
     return [Kept(*row) for row in transaction.execute(_PARKED_STILL, {"pks": array(pks)})]
 
 

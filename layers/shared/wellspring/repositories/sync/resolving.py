@@ -59,30 +59,27 @@ def resolved(batch: Sequence[Change], answers: Mapping[str, Result]) -> list[Res
 
 def questions(batch: Sequence[Change]) -> dict[str, Statement]:
     """Return what is to be asked for `batch`, by each type of what is named; each answer tells the parents, too."""
-    of_connectors = [(number, item) for number, item in enumerate(batch) if not isinstance(item, Matched)]
-    of_workspaces = [(number, item) for number, item in enumerate(batch) if isinstance(item, Matched)]
     asked: dict[str, Statement] = {}
-    if of_workspaces:
-        asked[PROVIDER] = Statement(
-            _PROVIDERS,
-            {
-                "numbers": array(number for number, _ in of_workspaces),
-                "workspaces": array(item.workspace_id for _, item in of_workspaces),
-                "named": array_of_arrays(array(item.provider_ids) for _, item in of_workspaces),
-            },
-        )
+    matches = {number: item for number, item in enumerate(batch) if isinstance(item, Matched)}
+    if matches:
+        values = {
+            "numbers": array(matches),
+            "workspaces": array(item.workspace_id for item in matches.values()),
+            "named": array_of_arrays(array(item.provider_ids) for item in matches.values()),
+        }
+        asked[PROVIDER] = Statement(_PROVIDERS, values)
     for type_ in RECORDS:
-        naming = [(number, item) for number, item in of_connectors if type_ in item.records]
+        naming = {
+            number: item for number, item in enumerate(batch) if not isinstance(item, Matched) and type_ in item.records
+        }
         if naming:
-            asked[type_] = Statement(
-                records_statement(type_),
-                {
-                    "numbers": array(number for number, _ in naming),
-                    "connectors": array(item.workspace_connector_id for _, item in naming),
-                    "links": array(isinstance(item, Synced) for _, item in naming),
-                    "named": array_of_arrays(array(item.records[type_]) for _, item in naming),
-                },
-            )
+            values = {
+                "numbers": array(naming),
+                "connectors": array(item.workspace_connector_id for item in naming.values()),
+                "links": array(isinstance(item, Synced) for item in naming.values()),
+                "named": array_of_arrays(array(item.records[type_]) for item in naming.values()),
+            }
+            asked[type_] = Statement(records_statement(type_), values)
     return asked
 
 
@@ -108,18 +105,12 @@ def claimants(claims: Mapping[int, Claim]) -> list[Statement]:
     Answered, for those that are there, with the number of the claim, the connector's pk and its workspace's.
     """
     said = {number: claim for number, claim in claims.items() if claim.workspace_connector_id or claim.workspace_id}
-    if not said:
-        return []
-    return [
-        Statement(
-            _CLAIMANTS,
-            {
-                "numbers": array(said),
-                "connectors": array(claim.workspace_connector_id for claim in said.values()),
-                "workspaces": array(claim.workspace_id for claim in said.values()),
-            },
-        )
-    ]
+    values = {
+        "numbers": array(said),
+        "connectors": array(claim.workspace_connector_id for claim in said.values()),
+        "workspaces": array(claim.workspace_id for claim in said.values()),
+    }
+    return [Statement(_CLAIMANTS, values)] if said else []
 
 
 _CLAIMANTS = text(f"""

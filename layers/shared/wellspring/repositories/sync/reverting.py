@@ -35,22 +35,9 @@ MARKED, LOOKED_AT = 1000, 50
 
 
 def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Reverted, most: int) -> Outcome:
-    """Undo the next rows of the messages that a message reverts.
+    """Undo the next rows of the messages that a message reverts, as `chunks` says: end some, and bring some back.
 
-    Args:
-        transaction: the scope to write in; there should be nothing else in it.
-        arrival: the message.
-        item: what it asks for.
-        most: how many rows of each type of records to end, and to bring back, at most.
-
-    Returns:
-        `in_progress` where there may be more to undo, or what became of the message; `ended` and `linked`, what came
-        back, are of this chunk. `parked` where rows were left that it would have brought back, had it not been
-        overtaken.
-
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
+    What came back is `linked`. `parked` where rows were left that would have come back, had it not been overtaken.
     """
     taken = take_up(transaction, arrival, item, Statement(_IS_LIVE, {"id": item.workspace_connector_id}))
     if isinstance(taken, Outcome):

@@ -49,7 +49,7 @@ def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
         looked_at: list[int] = []
         work = partial(_chunk, after=after, places=places, page=page, looked_at=looked_at, only_new=only_new)
         try:
-            chunk = with_retries(work, PIPELINE_SCOPE, deadline)
+            ended, finished, last = with_retries(work, PIPELINE_SCOPE, deadline)
         except DatabaseBusy:
             # Somebody writes rows of a connector for longer than was waited for: what has to do with it is left to the
             # next sweep, and nothing else is.
@@ -60,26 +60,20 @@ def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
             else:
                 raise
             continue
-        rows += chunk.rows
-        done += chunk.done
-        if chunk.rows < CHUNK:
+        rows += ended
+        done += finished
+        if ended < CHUNK:
             # All that these have were ended, or there are none.
-            if chunk.last is None:
+            if last is None:
                 return Swept(rows, done, is_all=not is_left)
-            after, places = chunk.last, {}
+            after, places = last, {}
     return Swept(rows, done, is_all=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    rows: int
-    done: int
-    last: int | None
 
 
 def _chunk(
     transaction: Transaction, *, after: int, places: Places, page: int, looked_at: list[int], only_new: bool
-) -> _Chunk:
+) -> tuple[int, int, int | None]:
+    """Return how many rows it ended, how many endings are done, and the last that it looked at."""
     is_first = not places
     taken = endings.open_endings(transaction, after, page, QUIET_SECONDS, only_new=only_new)
     looked_at[:] = [ending.pk for ending in taken]
@@ -98,7 +92,7 @@ def _chunk(
         ended=ended,
     )
     places.update(reached)
-    return _Chunk(rows, len(done), taken[-1].pk if taken else None)
+    return rows, len(done), taken[-1].pk if taken else None
 
 
 def erase(deadline: Deadline) -> int:

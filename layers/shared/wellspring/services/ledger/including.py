@@ -199,8 +199,9 @@ def _shows(resource: Resource, names: Sequence[str], view: View, *, primary: boo
     """
     named = view.fields.get(resource.type)
     # What is included is linked to, also where that is not shown.
-    is_included = primary and not set(names).isdisjoint(view.include or ())
-    return bool(names) and (is_included or (primary if named is None else not named.isdisjoint(names)))
+    if not names or (primary and any(name in (view.include or ()) for name in names)):
+        return bool(names)
+    return primary if named is None else not named.isdisjoint(names)
 
 
 @lru_cache(maxsize=128)

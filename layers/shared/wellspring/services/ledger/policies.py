@@ -92,9 +92,9 @@ class Enrolment(Rules):
         require_group_keeper(group.roles)
         pointers = {reference.id: reference.pointer for reference in draft.references}
         require_own_workspace(workspace.roles, pointers.get(workspace.id))
-        caller = _caller(transaction, principal)
-        keys = {"workspace_group_pk": group.pk, "workspace_pk": workspace.pk, "created_by_pk": caller}
-        return _new(writing.add(transaction, principal, resource, keys), created_by_id=_id(principal))
+        caller_pk, caller_id = _caller(transaction, principal)
+        keys = {"workspace_group_pk": group.pk, "workspace_pk": workspace.pk, "created_by_pk": caller_pk}
+        return _new(writing.add(transaction, principal, resource, keys), created_by_id=caller_id)
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
@@ -154,10 +154,10 @@ class Group(Rules):
             except Forbidden as error:
                 problems.append(error)
         raise_all(problems)
-        owner = _caller(transaction, principal)
+        owner_pk, owner_id = _caller(transaction, principal)
         pks = list(dict.fromkeys(workspace.pk for workspace in workspaces))
-        row = groups.make(transaction, principal, str(draft.attributes["name"]), owner, pks)
-        return _new(row, created_by_id=_id(principal))
+        row = groups.make(transaction, principal, str(draft.attributes["name"]), owner_pk, pks)
+        return _new(row, created_by_id=owner_id)
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Ask for a keeper to rename it, and for an owner to delete it; the group's row is locked."""
@@ -223,15 +223,12 @@ def _roles(transaction: Transaction, principal: Principal, *keys: tuple[str, UUI
     return [found[key].roles if key in found else frozenset() for key in keys]
 
 
-def _caller(transaction: Transaction, principal: Principal) -> int:
+def _caller(transaction: Transaction, principal: Principal) -> tuple[int, UUID]:
+    """Return the key and the id of the person who is calling."""
     pk = parents.caller_pk(transaction, principal) if isinstance(principal, Person) else None
-    if pk is None:
+    if pk is None or not isinstance(principal, Person):
         raise Forbidden("The platform does not know the person of this token.")
-    return pk
-
-
-def _id(principal: Principal) -> object:
-    return principal.id if isinstance(principal, Person) else None
+    return pk, principal.id
 
 
 def _check_matched(said: Mapping[str, object], outcome: Mapping[str, object]) -> None:

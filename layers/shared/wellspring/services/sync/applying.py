@@ -6,9 +6,10 @@ group. A unit that the database refuses as a whole is tried message by message (
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
+from functools import partial
+from itertools import chain, takewhile
 
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
@@ -83,27 +84,26 @@ class _Batch:
         unit = Unit()
         waiting: set[str] = set()
         taken: dict[int, ReceivedMessage] = {}
-        changes = (change for line in self._lines.values() for change in self._changes(line))
-        for number, arrival in sorted(changes, key=itemgetter(0)):
+        # Of each line what stands before the first message in chunks.
+        changes = (takewhile(self._is_change, line) for line in self._lines.values())
+        for number in sorted(chain.from_iterable(changes)):
+            arrival = self._batch[number]
             if arrival.group not in waiting and unit.takes(arrival):
                 taken[number] = arrival
             else:
                 waiting.add(arrival.group)
         return taken
 
-    def _changes(self, line: deque[int]) -> Iterator[tuple[int, ReceivedMessage]]:
-        """Return what stands before the first disconnect of a line."""
-        for number in line:
-            if _is_in_chunks(self._batch[number]):
-                return
-            yield number, self._batch[number]
+    def _is_change(self, number: int) -> bool:
+        return not _is_in_chunks(self._batch[number])
 
     def _apply(self, unit: Mapping[int, ReceivedMessage]) -> None:
         """Apply these messages together, or one by one where that is refused."""
         if not unit:
             return
         try:
-            self._settle(dict(zip(unit, self._apply_together(list(unit.values())), strict=True)))
+            work = partial(applying.apply_unit, unit=list(unit.values()))
+            self._settle(dict(zip(unit, with_retries(work, PIPELINE_SCOPE, self._deadline), strict=True)))
         except (DatabaseAway, OutcomeUnknown) as error:
             self._return_all(_returned(error))
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one message only)
@@ -120,17 +120,13 @@ class _Batch:
             if number in self._lines.get(arrival.group, ()):
                 self._apply({number: arrival})
 
-    def _apply_together(self, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
-        return with_retries(lambda transaction: applying.apply_unit(transaction, unit), PIPELINE_SCOPE, self._deadline)
-
     def _given_up(self, arrival: ReceivedMessage, outcome: Outcome) -> Outcome:
         """Park a message that fails for a reason of its own, again and again; else return what became of it."""
         if outcome.reason != UNEXPECTED or arrival.receives < LAST_RECEIVE or self._deadline.has_passed:
             return outcome
         try:
-            given_up = with_retries(
-                lambda transaction: applying.park(transaction, arrival, "unexpected"), PIPELINE_SCOPE, self._deadline
-            )
+            work = partial(applying.park, arrival=arrival, reason="unexpected")
+            given_up = with_retries(work, PIPELINE_SCOPE, self._deadline)
         except Exception:  # noqa: BLE001  (then it goes back, as what it met first)
             return outcome
         return replace(given_up, evidence=outcome.evidence)
@@ -178,14 +174,9 @@ class _Batch:
 def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk.
 
-    Raises:
-        ServiceUnavailable: another delivery of it was quicker.
-        DBAPIError: SQLAlchemy's.
+    Raises ServiceUnavailable where another delivery of it was quicker.
     """
-    if _is_in_chunks(arrival):
-        return _chunk(transaction, arrival)
-    (outcome,) = applying.apply_unit(transaction, [arrival])
-    return outcome
+    return _chunk(transaction, arrival) if _is_in_chunks(arrival) else applying.apply_unit(transaction, [arrival])[0]
 
 
 def _is_in_chunks(arrival: ReceivedMessage) -> bool:

@@ -65,11 +65,7 @@ class ParkedMessages(Parked[releasing.Kept]):
 def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
     """Return what finds the oldest messages of a connector that are parked for a reason.
 
-    Args:
-        connector_id: whose messages; None for text that is no uuid.
-        reason: why they are parked.
-
-    What it returns raises `NotFound` where there is no such connector.
+    The connector is None for text that is no uuid. What it returns raises `NotFound` where there is no such connector.
     """
 
     def oldest(transaction: Transaction) -> tuple[int, Sequence[UUID]]:

@@ -44,10 +44,6 @@ def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
     One that was overtaken meanwhile stays parked with that reason, and is not looked at again. What fails for a reason
     of its own is parked as `unexpected`: it would fail each minute.
 
-    Args:
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
-
     Returns:
         How many were applied, parked again, done by somebody else (`duplicate`), or left as they were (`returned`,
         `held`); and whether it came to the end of what waits, within its time, and left nothing.
@@ -79,15 +75,7 @@ def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
 def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Read) -> Counter[str]:
     """Apply the parked messages that waited for what a batch has brought, and for what they make in turn.
 
-    At most `PAGE` of them, and until the time is over: the others are left to `release`.
-
-    Args:
-        brought: types and ids of what is there now.
-        deadline: when to stop.
-        read: makes of a kept body what it asks for.
-
-    Returns:
-        What became of how many.
+    At most `PAGE` of them, and until the time is over: the others are left to `release`. Return how many became what.
 
     Raises:
         WellspringError: the database did not let it look; what was applied before stays applied.
@@ -115,7 +103,7 @@ def release_by_hand(
 
     Args:
         deadline: when to stop.
-        read: makes of a kept body what it asks for.
+        read: as `Read` says.
         connector_id: whose; None for everybody's, those of no connector too.
         reason: why they are parked; None for whatever reason but `overtaken`, which nothing mends.
         is_dry: whether they are only counted.
