@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, event
 
 from bench.data import Ledger
+from local.settings import database_variables
 from wellspring.database import engine as engines
 from wellspring.database.session import session_of
 from wellspring.observability import logger
@@ -34,14 +35,9 @@ INCLUDES = "include=company,workspace_connector"
 def environment(ledger: Ledger, user: str, *, port: int | None = None) -> dict[str, str]:
     """Return a function's environment: password over the loopback, no TLS, on `port` where a proxy listens."""
     parts = urlsplit(ledger.url(user))
-    return {
-        "DB_HOST": parts.hostname or "",
-        "DB_PORT": str(port or parts.port),
+    return database_variables(parts.hostname or "", port or parts.port, unquote(parts.password or "")) | {
         "DB_NAME": ledger.name,
         "DB_USER": user,
-        "DB_AUTH": "password",
-        "DB_PASSWORD": unquote(parts.password or ""),
-        "DB_TLS": "off",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "wellspring",
     }

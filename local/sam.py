@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local.docker import Door, door, has_runtime
 from local.errors import Fault
-from local.settings import DEFAULT_STATE, Settings, database_variables
+from local.settings import DEFAULT_STATE, Settings, database_variables, write_private
 
 ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 # Where samconfig.toml looks, whatever WELLSPRING_STATE says.
@@ -28,7 +28,7 @@ def write_parameters(folder: Path = FOLDER) -> None:
     if machine not in ARCHITECTURES:
         raise Fault(f"Lambda has no {machine}")
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "parameters.yaml", f"Architecture: {ARCHITECTURES[machine]}\n")
+    write_private(folder / "parameters.yaml", f"Architecture: {ARCHITECTURES[machine]}\n")
 
 
 def write_environment(place: Door, port: int, password: str, folder: Path = FOLDER) -> Path:
@@ -40,7 +40,7 @@ def write_environment(place: Door, port: int, password: str, folder: Path = FOLD
     variables = database_variables(place.name, port, password)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "environment.json"
-    _write(file, json.dumps({"Parameters": variables}, indent=2) + "\n")
+    write_private(file, json.dumps({"Parameters": variables}, indent=2) + "\n")
     return file
 
 
@@ -71,14 +71,6 @@ def hint() -> str:
     if found:
         return "`sam local invoke` reaches this database, too"
     return "`sam local invoke` needs the image of Lambda's runtime: `make sam-image` makes it"
-
-
-def _write(file: Path, text: str) -> None:
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(text)
-    unfinished.replace(file)
 
 
 if __name__ == "__main__":

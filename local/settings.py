@@ -42,6 +42,15 @@ def make_state_folder(state: Path) -> None:
         (state / STATE_MARK).write_text("State of Wellspring's local stack. `make clean` removes this whole folder.\n")
 
 
+def write_private(file: Path, text: str) -> None:
+    """Write a file that its owner alone may read, and that nobody sees half written."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(text)
+    unfinished.replace(file)
+
+
 def database_variables(host: str, port: int | None, password: str) -> dict[str, str]:
     """Return where a function finds the stack's database, and what opens it."""
     return {

@@ -38,7 +38,16 @@ from local.postgres import Cluster, connected
 from local.processes import listen_on
 from local.queue import BUS_ARN, QueueServer, client
 from local.schedule import Schedule
-from local.settings import DATABASE, DEFAULT_STATE, HOST, ROOT, Settings, database_variables, make_state_folder
+from local.settings import (
+    DATABASE,
+    DEFAULT_STATE,
+    HOST,
+    ROOT,
+    Settings,
+    database_variables,
+    make_state_folder,
+    write_private,
+)
 from local.sign_in import CLIENT_ID
 from local.template import Template
 from wellspring.example_ids import demo_id
@@ -290,15 +299,14 @@ class Stack:
 
     def _check_health(self, lambdas: Lambdas) -> None:
         """Invoke the health function as `GET /health` would, so that its worker is warm and the answer known."""
-        for route in self._template.routes:
-            if route.path == "/health":
-                event = to_event(Request("GET", "/health", "", [("host", HOST)], b""), route.key, {}, None)
-                try:
-                    answer = lambdas.invoke(route.function, event)
-                except InvocationError as error:
-                    raise Fault(f"the health function fails: {error} (see {self._log_hint()})") from error
-                if answer.get("statusCode") != 200:  # noqa: PLR2004  HTTP's OK
-                    raise Fault(f"the health function says {answer} (see {self._log_hint()})")
+        route = next(route for route in self._template.routes if route.path == "/health")
+        event = to_event(Request("GET", "/health", "", [("host", HOST)], b""), route.key, {}, None)
+        try:
+            answer = lambdas.invoke(route.function, event)
+        except InvocationError as error:
+            raise Fault(f"the health function fails: {error} (see {self._log_hint()})") from error
+        if answer.get("statusCode") != 200:  # noqa: PLR2004  HTTP's OK
+            raise Fault(f"the health function says {answer} (see {self._log_hint()})")
 
     # ---- serve ----------------------------------------------------------------------------------------
     def _throttle(self) -> Throttle | None:
@@ -351,10 +359,7 @@ class Stack:
         self._say("Postgres is back")
 
     def _announce(self) -> None:
-        unfinished = self._settings.stack_file.with_suffix(".unfinished")
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(json.dumps(self._facts, indent=2) + "\n")
-        unfinished.replace(self._settings.stack_file)
+        write_private(self._settings.stack_file, json.dumps(self._facts, indent=2) + "\n")
         self._say(f"ready: {self._facts['api_url']}/console shows the ledger, {self._facts['api_url']}/docs its API")
         if self._door:
             self._say(sam.hint())
