@@ -22,7 +22,7 @@ from typing import NamedTuple
 VENDORED = Path(__file__).parent / "swagger_ui"
 OWN = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 # Where a file of Swagger UI stands, in an element of its own.
-PLACE = re.compile(r"(?<=>)\{(swagger-ui[\w.-]+)\}(?=<)")
+PLACE = re.compile(r"(?<=>)\{(swagger-ui[\w.-]++)\}(?=<)")
 
 
 def _policy() -> str:
