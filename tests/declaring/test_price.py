@@ -167,7 +167,6 @@ FULL_MOON = (
 AFFECTED_BY_REASONS = (
     *DESCRIBED,
     "tests/sync/test_releasing_by_hand.py",
-    "tests/truth/test_corrections.py",
     "tests/truth/test_statements.py",
 )
 

@@ -8,8 +8,9 @@ from local import demo_data
 from local.settings import ROOT
 from local.sign_in import PRINCIPAL_WORDS
 from local.template import Template
+from wellspring import reasons
 from wellspring.queries import OF_NAMES
-from wellspring.resources import FEED_REASONS, HEALTH, MESSAGE_REASONS, MESSAGE_TYPES
+from wellspring.resources import HEALTH, MESSAGE_TYPES
 from wellspring.routes import routes
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -24,10 +25,23 @@ def words_of(table: str, module: str = REASONS) -> set[str]:
     return set(re.findall(r'^  "?([\w.]+)"?: ', found[1], re.MULTILINE))
 
 
-def test_the_console_has_words_for_each_reason_and_each_type_of_message() -> None:
-    assert words_of("WORDS") == set(MESSAGE_REASONS)
-    assert words_of("FEED_WORDS") == set(FEED_REASONS)
+def test_the_console_has_words_for_each_type_of_message() -> None:
+    """Those for reasons are written from `wellspring.reasons`: tests/truth/test_generated.py."""
     assert words_of("KINDS") == set(MESSAGE_TYPES)
+
+
+def test_whoever_is_told_to_send_a_message_again_is_told_that_a_correction_needs_a_new_id() -> None:
+    """SQS swallows the old one; the feed's queue swallows nothing."""
+    again = {
+        reason.code: reason.advice
+        for reason in reasons.MESSAGES
+        if re.search(r"\bsend\b|\bnew id\b", reason.advice, re.IGNORECASE)
+    }
+    assert {"malformed", "tenant_mismatch", "wrong_group", "reused_id", "overtaken", "expired"} <= again.keys()
+    assert [reason for reason, advice in again.items() if "new id" not in advice] == []
+    guide = " ".join((ROOT / "docs/messages.md").read_text().split())
+    assert "A correction needs a new id" in guide
+    assert "within five minutes" in guide
 
 
 def test_the_console_has_words_for_each_health_and_shows_each() -> None:

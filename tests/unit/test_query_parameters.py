@@ -1,12 +1,19 @@
-"""Limits of a query beyond one parameter; all else of parameters is in tests/jsonapi."""
+"""How queries are written into links, and a limit beyond one parameter; all else is in tests/jsonapi."""
 
 from uuid import UUID
 
 import pytest
 
 from wellspring.errors import Problems
-from wellspring.jsonapi.query import parse_list
+from wellspring.jsonapi.query import parse_list, with_cursor
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR as COMPANY
+
+
+def test_a_link_keeps_the_query_and_changes_the_cursor() -> None:
+    assert with_cursor("sort=created_at&page[after]=a&filter%5Bdirection%5D=input", "page[before]", "b") == (
+        "sort=created_at&filter%5Bdirection%5D=input&page%5Bbefore%5D=b"
+    )
+    assert with_cursor("page[after]=a", "page[after]", None) == ""
 
 
 def test_all_filters_together_name_as_many_ids_as_a_url_has_room_for() -> None:
