@@ -686,21 +686,6 @@ class TestTheScope:
             assert self.read(ours) != set()
 
 
-def test_a_cursors_place_is_a_number_and_nothing_else(scene: Scene) -> None:
-    scene.world.database.role = READER
-    place = text("SELECT wellspring.place_of(:ledger, :id)")
-    foreign = scene.row("workspace_provider", "B")
-
-    def find(ledger: str, id_: UUID) -> set[int | None]:
-        return in_transaction(scalars(place, ledger=ledger, id=id_))
-
-    assert find("workspace_providers", foreign.id) == {foreign.pk}
-    assert find("workspace_providers", uuid4()) == {None}
-    # A name is a name, whatever it holds.
-    with pytest.raises(WellspringError):
-        find('workspace_providers" WHERE false; --', foreign.id)
-
-
 # ---- what Postgres's catalogue says ---------------------------------------------------------------------
 type Rows = Callable[..., list[tuple[Any, ...]]]
 OURS = "('core_api', 'wellspring', 'public')"
@@ -824,3 +809,19 @@ class TestTheCatalogue:
             ((EXPORTER,), "exported"),
         ]
         assert set(grants) == {(name, role) for roles, names in needed for name in names.split() for role in roles}
+
+
+def test_a_cursors_place_is_a_number_and_nothing_else(scene: Scene) -> None:
+    """The last of them: `tests.access.mutations` takes what it provokes for a mutant that is no SQL."""
+    scene.world.database.role = READER
+    place = text("SELECT wellspring.place_of(:ledger, :id)")
+    foreign = scene.row("workspace_provider", "B")
+
+    def find(ledger: str, id_: UUID) -> set[int | None]:
+        return in_transaction(scalars(place, ledger=ledger, id=id_))
+
+    assert find("workspace_providers", foreign.id) == {foreign.pk}
+    assert find("workspace_providers", uuid4()) == {None}
+    # A name is a name, whatever it holds.
+    with pytest.raises(WellspringError):
+        find('workspace_providers" WHERE false; --', foreign.id)
