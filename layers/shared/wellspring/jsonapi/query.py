@@ -195,10 +195,12 @@ def refused(parameter: str, detail: str, kind: str = "", **meta: int) -> Invalid
 
 def read(parameters: Mapping[str, Parameter], raw_query: str) -> Said:
     """Return what a query string says of these parameters. Raises `InvalidQueryParameter` where it cannot be read."""
+    said = Said()
+    if not raw_query:
+        return said
     given: dict[str, list[str]] = {}
     for name, value in pairs_of(raw_query):
         given.setdefault(name, []).append(value)
-    said = Said()
     for name, values in given.items():
         try:
             said.values[name] = _value(parameters, name, values)

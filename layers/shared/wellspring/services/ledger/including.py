@@ -53,14 +53,7 @@ class IncludePlan:
     @classmethod
     def of(cls, resource: Resource, view: View) -> "IncludePlan":
         """Return what a view shows beside rows of `resource`."""
-        steps = _steps(resource, view.include or ())
-        asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
-        many = tuple(said for said in resource.relationships if said.many and said.name in asked)
-        linked = tuple(said.name for said in many if said != SOURCES)
-        shown = [(resource, True), *((resource_of(step.type), False) for step in steps)]
-        computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
-        links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}
-        return cls(resource, steps, linked, SOURCES in many, frozenset((*computed, *links)), frozenset(links))
+        return _plan(resource, view.include, frozenset(view.fields.items()))
 
     @property
     def is_needed(self) -> bool:
@@ -205,6 +198,20 @@ def _shows(resource: Resource, names: Sequence[str], view: View, *, primary: boo
 
 
 @lru_cache(maxsize=128)
+def _plan(
+    resource: Resource, include: tuple[str, ...] | None, fields: frozenset[tuple[str, frozenset[str]]]
+) -> IncludePlan:
+    view = View(include, dict(fields))
+    steps = _steps(resource, view.include or ())
+    asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
+    many = tuple(said for said in resource.relationships if said.many and said.name in asked)
+    linked = tuple(said.name for said in many if said != SOURCES)
+    shown = [(resource, True), *((resource_of(step.type), False) for step in steps)]
+    computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
+    links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}
+    return IncludePlan(resource, steps, linked, SOURCES in many, frozenset((*computed, *links)), frozenset(links))
+
+
 def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
     found: dict[tuple[str, str, str], None] = {}
