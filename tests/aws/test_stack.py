@@ -167,7 +167,7 @@ CHOSEN: list[tuple[Mapping[str, str], Choose, Mapping[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "choose", "wanted"), CHOSEN, ids=str)
+@pytest.mark.parametrize(("given", "choose", "wanted"), CHOSEN)
 def test_what_is_asked_for(given: Mapping[str, str], choose: Choose, wanted: Mapping[str, object]) -> None:
     found = choose(Stack(**given))
     assert found
