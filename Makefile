@@ -178,10 +178,10 @@ pooler: dev-venv
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --pooler -m "not worlds" \
 		--ignore tests/access/test_hostile_input.py --ignore tests/access/test_tokens.py tests/access $(ARGS)
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile --pooler --no-pipelining \
-		tests/access/test_row_level_security.py tests/access/test_pinning.py tests/protocol/test_through_a_pooler.py $(ARGS)
+		tests/access/test_row_level_security.py tests/access/test_pinning.py $(ARGS)
 
 # What speaks to the database in flushes of its own choice; tests/protocol has both ways in `make test`, but for losses.
-UNPIPELINED := tests/protocol/test_lost_connections.py tests/protocol/test_silent_connections.py tests/edge/test_deadlines.py \
+UNPIPELINED := tests/protocol/test_lost_connections.py tests/edge/test_deadlines.py \
 	tests/edge/test_transactions.py tests/reading/test_lists.py tests/reading/test_plan_cache.py \
 	tests/writing/test_creating.py tests/writing/test_looking_again.py tests/jsonapi/test_error_codes.py tests/sync
 

@@ -1,4 +1,4 @@
-"""What only the owner may do in a deployment, by name: the migration function does it, so that nobody needs psql."""
+"""Chores of the owner in a deployment, by name: the migration function does it, so that nobody needs psql."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a migration may wait for, and how long. All of it together is less than the migration function's time limit."""
+"""Limits of a migration's waits. All of it together is less than the migration function's time limit."""
 
 LOCK_TIMEOUT = "4s"
 STATEMENT_TIMEOUT = "60s"

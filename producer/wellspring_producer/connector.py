@@ -1,4 +1,4 @@
-"""Where messages come from: a workspace connector, or a workspace."""
+"""Senders of messages: a workspace connector, or a workspace."""
 
 from collections.abc import Callable, Iterable
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What can go wrong. No message of an error holds what a record is made of.
+"""Errors of a producer. No message of an error holds what a record is made of.
 
 ProducerError
 InvalidRecord       a record that cannot be sent; the run goes on, and is not completed

@@ -1,4 +1,4 @@
-"""That `tests.access.mutations` leaves nothing out: what comes to the database asks for the caller, or says why not."""
+"""Completeness of `tests.access.mutations`: what comes to the database asks for the caller, or says why not."""
 
 import ast
 import re

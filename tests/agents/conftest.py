@@ -1,4 +1,4 @@
-"""How the tests of this folder ask: messages of the protocol, given to the function as the gateway does."""
+"""Callers of this folder's tests: messages of the protocol, given to the function as the gateway does."""
 
 import json
 from collections.abc import Iterator, Mapping

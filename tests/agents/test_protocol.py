@@ -1,4 +1,4 @@
-"""What is said over `POST /mcp`, in both revisions, and what is refused."""
+"""Messages of `POST /mcp`, in both revisions, and refusals."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What the tools answer, and to whom: the caller's sight is that of HTTP."""
+"""Answers of the tools, and to whom: the caller's sight is that of HTTP."""
 
 import json
 from collections.abc import Callable

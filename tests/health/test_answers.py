@@ -1,4 +1,4 @@
-"""What the API says of a connector's health, to whom, and how connectors are found by it."""
+"""A connector's health in the API: to whom it is shown, and how connectors are found by it."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What changes by the clock alone: `settle` judges whose time has come, in bounded steps, unless all are silent."""
+"""Changes by the clock alone: `settle` judges whose time has come, in bounded steps, unless all are silent."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is told of each effect, in its transaction."""
+"""Events of each effect, in its transaction."""
 
 from typing import Any
 from uuid import uuid4

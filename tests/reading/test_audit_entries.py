@@ -1,4 +1,4 @@
-"""Who did what in a workspace: for its owners and admins, and for services (contract, section 7)."""
+"""The audit of a workspace: for its owners and admins, and for services (contract, section 7)."""
 
 from typing import Any
 

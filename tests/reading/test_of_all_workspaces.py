@@ -1,4 +1,4 @@
-"""What is asked of all workspaces, for services: what one connector, person or maker has, who is called so, and health.
+"""Lists of all workspaces, for services: what one connector, person or maker has, who is called so, and health.
 
 `GET /v1/fleet` says how well all connectors are, what is parked and what is incomplete, as it was counted last.
 """

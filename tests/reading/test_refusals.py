@@ -1,4 +1,4 @@
-"""What a list or an answer does not take is 400 with the parameter, before anything is read."""
+"""Refusals of lists and answers: 400 with the parameter, before anything is read."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What can never succeed: each kind is parked at once, leaves nothing behind, and is told in one line."""
+"""Messages that can never succeed: each kind is parked at once, leaves nothing behind, and is told in one line."""
 
 from typing import Any
 from uuid import UUID, uuid4

@@ -23,6 +23,12 @@ def test_one_that_is_not_there_would_be_noticed(name: str) -> None:
     assert not is_there(name)
 
 
+def test_every_test_that_the_makefile_names_is_there() -> None:
+    named = re.findall(r"tests/[\w./]+", read("Makefile"))
+    assert len(named) > 10
+    assert [name for name in named if not (TESTS.parent / name).exists()] == []
+
+
 # ---- the promises of SECURITY.md ------------------------------------------------------------------------
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda line: line.split("|")[1].strip())
 def test_every_promise_has_a_test(promise: str) -> None:

@@ -1,4 +1,4 @@
-"""How queries are written into links, and a limit beyond one parameter; all else is in tests/jsonapi."""
+"""Queries in links, and a limit beyond one parameter; all else is in tests/jsonapi."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What is there for people of hundreds of workspaces alone (docs/adr/0042, 0045), as SQL text.
+"""SQL text for people of hundreds of workspaces alone (docs/adr/0042, 0045).
 
 Of few workspaces a caller's are an array, of more each row's is looked up: what a row costs must not grow with what
 else its reader sees. And their plain page is read by what each of their connectors brought last. Taken away, with its

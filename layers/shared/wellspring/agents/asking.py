@@ -1,4 +1,4 @@
-"""How a tool asks: the questions of HTTP, through the services that answer them, for the same caller."""
+"""Questions of a tool: those of HTTP, through the services that answer them, for the same caller."""
 
 import json
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is said over `POST /mcp`: JSON-RPC 2.0 as the Model Context Protocol has it, in two revisions.
+"""Messages of `POST /mcp`: JSON-RPC 2.0 as the Model Context Protocol has it, in two revisions.
 
 2026-07-28 has no handshake: each request says its version and what its client can, in `params._meta`, and repeats some
 of it in headers ("Streamable HTTP", "Request Metadata"). 2025-11-25 begins with `initialize`; nothing is remembered of

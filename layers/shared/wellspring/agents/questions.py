@@ -1,4 +1,4 @@
-"""What each tool answers: the questions of contract, section 7, and of README's table."""
+"""Tools and their answers: the questions of contract, section 7, and of README's table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How a connection is made. One for each Lambda environment, kept between invocations."""
+"""Engines and their connections: one for each Lambda environment, kept between invocations."""
 
 import json
 import os

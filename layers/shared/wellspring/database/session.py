@@ -1,4 +1,4 @@
-"""What is sent on a connection, and when: transactions and flushes (docs/adr/0019, 0046).
+"""Session: transactions and flushes of one connection (docs/adr/0019, 0046).
 
 A transaction begins in the flush of its first statement, and one that only reads ends in that of its last, where it is
 known which that is. After a failure the server skips all up to the next Sync, so a statement never runs without what

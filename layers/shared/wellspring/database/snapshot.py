@@ -1,4 +1,4 @@
-"""What a function does around the snapshot that SnapStart starts it from.
+"""Hooks around the snapshot that SnapStart starts it from.
 
 A snapshot is taken once, of a function that has imported everything and answered nobody, and restored any number of
 times, days later. What must not be in it: a connection, which the server has closed long ago and two copies would

@@ -1,4 +1,4 @@
-"""What a database error means: the only place that reads SQLSTATEs and constraint names.
+"""Translation of database errors: the only place that reads SQLSTATEs and constraint names.
 
 pg8000 keeps the server's fields in `exc.orig.args[0]`: `C` is the SQLSTATE, `n` the constraint.
 """

@@ -1,4 +1,4 @@
-"""What becomes of connectors' health by the clock alone: who is late, whose consent ends (docs/adr/0052).
+"""Connectors' health by the clock alone: who is late, whose consent ends (docs/adr/0052).
 
 The rule is the database's (revision 0009): triggers ask it in the transaction of each effect, and this asks it of those
 whose time has come.

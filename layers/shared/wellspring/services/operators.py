@@ -1,4 +1,4 @@
-"""What operators read: as a service does, and beyond their own workspaces never without a trace (docs/adr/0053)."""
+"""Reads of operators: as a service does, and beyond their own workspaces never without a trace (docs/adr/0053)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

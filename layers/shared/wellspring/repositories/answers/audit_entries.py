@@ -1,4 +1,4 @@
-"""Who did what: a page of the audit, the newest first, as far as the reader may know it."""
+"""A page of the audit: who did what, the newest first, as far as the reader may know it."""
 
 from collections.abc import Mapping
 from functools import lru_cache

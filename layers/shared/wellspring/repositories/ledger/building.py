@@ -1,4 +1,4 @@
-"""What the statements of all pages have in common: order, cursor, what lies behind it, and the read of an index."""
+"""Parts of the statements of all pages: order, cursor, what lies behind it, and the read of an index."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property

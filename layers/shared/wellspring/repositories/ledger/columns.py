@@ -1,4 +1,4 @@
-"""What a row shows, and the conditions of a list on a row and on its parents.
+"""Columns that a row shows, and the conditions of a list on a row and on its parents.
 
 In these texts a row is called `row`.
 """

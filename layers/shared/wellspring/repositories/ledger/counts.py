@@ -1,4 +1,4 @@
-"""What is told of a list beside its rows: values to filter by, and how many names a search would look at."""
+"""Counts beside the rows of a list: values to filter by, and how many names a search would look at."""
 
 from collections.abc import Mapping
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What the to-many relationships of groups hold."""
+"""Linkage of the to-many relationships of groups."""
 
 # Asks for no caller: it is of groups that the caller has just been shown.
 

@@ -1,4 +1,4 @@
-"""What makes one statement about the ledger differ from another, and the values that it is executed with."""
+"""Shapes of statements about the ledger, and the values that it is executed with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What messages do to rows: live rows of records end, new ones are made, providers are matched (docs/adr/0020)."""
+"""Effects of messages on rows: live rows of records end, new ones are made, providers are matched (docs/adr/0020)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -262,7 +262,7 @@ _COLUMNS = (
     " digest, occurred_at, sent_at, processed_at, counts, outcome, reason, problems, problem_count, body, progress,"
     " sync_run_pk"
 )
-# As whoever makes people does (`making`), and whoever erases one (`feed.lock_types`).
+# As whoever makes people does (`making`), and whoever erases one (`feed.applying.lock_types`).
 _LOCK_PEOPLE = text(f"SELECT wellspring.lock_fed_types('{{{list(FED).index('people')}}}')")
 # The state's rows are locked by now. They are looked up in an array: a join may read all of them. A trigger judges the
 # connector's health by what is written here (docs/adr/0052).
