@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, expect
 from local.settings import ROOT
 from tests.browser.conftest import Watched
 from tests.local.stack_process import StackProcess
-from wellspring.apidocs.page import CONTENT_SECURITY_POLICY
+from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, OWN
 from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
@@ -199,7 +199,9 @@ def test_optional_parameters_fold_and_required_ones_do_not(reference: Reference,
 
 
 def test_every_task_opens_its_operation(reference: Reference) -> None:
-    for link in reference.page.locator("nav li a").all():
+    links = reference.page.locator("nav li a")
+    expect(links).to_have_count(OWN.count("<li>"))
+    for link in links.all():
         tag, operation = unquote(link.get_attribute("href") or "").removeprefix("#/").split("/")
         link.click()
         block = reference.page.locator(f"#operations-{tag.replace(' ', '_')}-{operation}")

@@ -146,7 +146,7 @@ def test_a_write_that_knows_another_state_is_412_and_changes_nothing(world: Worl
     stale = [tag_of(get(f"{url}{query}", READER)) for query in ("", "?include=company")]
     set_columns(world, ours.rows[CONNECTOR], updated_at="2030-01-01T00:00:00Z")
     now = get(url, READER)
-    for condition in (*stale, '"other"', f'"other", {stale[0]}', '""'):
+    for condition in (*stale, '"other"', f'"other", {stale[0]}', '""', f'{tag_of(now)[:-1]}x"'):
         for reply in (
             delete(url, PIPELINE, if_match=condition),
             patch(url, PIPELINE, change(ours, to="2026-05-10T12:00:00Z"), if_match=condition),

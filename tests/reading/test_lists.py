@@ -171,7 +171,7 @@ def test_a_cursor_survives_the_tombstone_of_its_row(world: World, ours: Tenant) 
     world.tombstone(Row("company_workspace_connector", rows[0].pk, first.ids[-1]))
     expected = get(f"{COMPANIES}?sort=created_at", ours.caller).ids
     following = get(first.document["links"]["next"], ours.caller).ids
-    assert following == [id_ for id_ in expected if id_ not in first.ids][: len(following)]
+    assert (following, len(following)) == (expected[1:3], 2)
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])

@@ -17,6 +17,7 @@ ALONE = f"filter[sole_source]={NOWHERE}"
 OF_A_GROUP = f"filter[workspace_group]={NOWHERE}"
 OF_A_RUN = f"filter[sync_run]={NOWHERE}"
 WITHIN = "filter[workspace]={workspace}"
+PARTS_OF_NAMES = ("filter[name][contains]=abc", f"{WITHIN}&filter[name][contains]=ab")
 
 # Of each query the last parameter is the one that is refused.
 REFUSED: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -92,9 +93,10 @@ REFUSED: Mapping[tuple[str, str], tuple[str, ...]] = {
         "filter[name][starts]=",
         f"filter[name][starts]={'a' * 201}",
         "filter[colour]=red",
-        "filter[name][contains]=abc",
-        f"{WITHIN}&filter[name][contains]=ab",
+        *PARTS_OF_NAMES,
     ),
+    (A_PERSON, "/v1/people"): PARTS_OF_NAMES,
+    (A_PERSON, "/v1/companies"): PARTS_OF_NAMES,
     (ANYBODY, "/v1/companies"): (
         "filter[sole_source]=7",
         f"filter[sole_source]={NOWHERE},{ANOTHER}",
@@ -148,5 +150,6 @@ def test_what_was_left_out_or_does_not_go_together_is_told_too(ours: Tenant) -> 
             "filter[resource]",
         ),
     ):
-        reply = get(url, READER)
-        assert (reply.status, reply.sources) == (400, [{"parameter": name} for name in parameters])
+        for caller in (ours.caller, READER):
+            reply = get(url, caller)
+            assert (reply.status, reply.sources) == (400, [{"parameter": name} for name in parameters])

@@ -1,8 +1,11 @@
 """Generated files are in git as their command writes them."""
 
-import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,8 @@ from local import asyncapi
 from local.generate import docs, events
 from local.openapi import files as openapi
 from local.settings import ROOT
-from wellspring import feed_events, messages
+
+MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def texts(paths: Iterable[Path]) -> dict[Path, str]:
@@ -27,16 +31,21 @@ def events_written() -> dict[Path, str]:
     }
 
 
-def schema(file: str, made: object) -> dict[Path, str]:
-    return {ROOT / "docs" / file: json.dumps(made, indent=2) + "\n"}
+def printed(file: str) -> dict[Path, str]:
+    """Return what the command prints that the Makefile has write the file."""
+    command = rf"\n\t@PYTHONPATH=layers/shared \$\(PYTHON_IN\) -m (\S+) >docs/{re.escape(file)}\n"
+    (module,) = re.findall(command, MAKEFILE)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "layers/shared")}
+    made = subprocess.run([sys.executable, "-m", module], env=environment, capture_output=True, check=True, text=True)
+    return {ROOT / "docs" / file: made.stdout}
 
 
 # By the target of the Makefile: the module that it runs, and what that writes.
 GENERATED: Mapping[str, tuple[str, Callable[[], Mapping[Path, str]]]] = {
     "openapi": ("local.openapi", openapi.written),
     "asyncapi": ("local.asyncapi", asyncapi.written),
-    "message-schema": ("wellspring.messages", lambda: schema("messages.schema.json", messages.schema())),
-    "feed-schema": ("wellspring.feed_events", lambda: schema("feed.schema.json", feed_events.schema())),
+    "message-schema": ("wellspring.messages", partial(printed, "messages.schema.json")),
+    "feed-schema": ("wellspring.feed_events", partial(printed, "feed.schema.json")),
     "events": ("local.generate.events", events_written),
     "docs": (
         "local.generate.docs",
@@ -52,7 +61,7 @@ def test_a_file_is_what_its_target_writes(target: str) -> None:
     there = made.keys() | {*events.FOLDER.glob("**/*.json")} if target == "events" else made.keys()
     old = [path.name for path in there if path.read_text() != made.get(path)]
     assert old == [], f"old: `make {target}`"
-    assert re.search(rf"^{target}:.*\n\t@.*-m {re.escape(module)}\b", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.search(rf"^{target}:.*\n\t@.*-m {re.escape(module)}\b", MAKEFILE, re.MULTILINE)
 
 
 def test_a_document_without_its_marker_is_refused() -> None:

@@ -140,6 +140,13 @@ class TestTwoAtOnce:
         assert count(fresh_database, subject.table) == 1
 
 
+def test_an_id_of_another_type_is_404_and_one_in_capitals_is_found(world: World, ours: Tenant) -> None:
+    row = world.provenance(ours.records["company"], ours.connector)
+    assert call("DELETE", f"{route_of('people')}/{row.id}", PIPELINE).status == 404
+    assert get(f"{COMPANIES}/{row.id}", READER).status == 200
+    assert call("DELETE", f"{COMPANIES}/{str(row.id).upper()}", PIPELINE).status == 204
+
+
 class TestWhatIsMadeAgain:
     @pytest.mark.parametrize("way", WAYS)
     def test_after_its_removal_is_a_new_row(self, database: Database, subject: Subject) -> None:

@@ -1,5 +1,6 @@
 """The provider service (contract, sections 3 and 4): what a workspace has selected, or was matched to."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -140,6 +141,7 @@ class TestARemoval:
         assert get(theirs.providers, theirs.caller).ids == [kept.id]
 
 
+LONG_AGO = dict.fromkeys(("created_at", "updated_at"), datetime(2026, 1, 1, tzinfo=UTC))
 # Who says what of a provider that was selected and matched so, or not chosen; and what it becomes, or a conflict.
 OWNER, CONFLICT = "owner", None
 SAID: list[tuple[str, tuple[bool, bool] | None, dict[str, Any], tuple[bool, bool] | None]] = [
@@ -174,7 +176,10 @@ def test_a_choice_is_what_is_said(
     said: dict[str, Any],
     becomes: tuple[bool, bool] | None,
 ) -> None:
-    row = world.choose(ours.workspace, stripe, is_selected=was[0], is_matched=was[1]) if was else None
+    row, before = None, None
+    if was:
+        row = world.choose(ours.workspace, stripe, is_selected=was[0], is_matched=was[1], **LONG_AGO)
+        before = get(f"{CHOICES}/{row.id}", ours.caller).document
     reply = choose(way, ours.workspace, stripe, ours.caller if who == OWNER else MATCHER, **said)
     if becomes is None:
         assert told(reply) == [("409", "CONFLICT", MATCHED)]
@@ -182,6 +187,7 @@ def test_a_choice_is_what_is_said(
         return
     assert (reply.status, flags(reply)) == (200 if row else 201, becomes)
     assert row is None or reply.data["id"] == str(row.id)
+    assert (reply.document == before) == (was == becomes)
     assert get(f"{CHOICES}/{reply.data['id']}", ours.caller).document == reply.document
 
 

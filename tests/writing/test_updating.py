@@ -405,6 +405,16 @@ class TestTwoAtOnce:
         (kept,) = get(f"{COMPANIES}?filter[deleted]=include", READER).data
         assert kept["attributes"] == won.data["attributes"]
 
+    def test_on_a_choice_lose_no_update_either(self, fresh_database: FreshDatabase, ours: Tenant, choice: Row) -> None:
+        tag = get(url_of(choice), ours.caller).headers["etag"]
+        replies = race(
+            fresh_database,
+            held(choice),
+            lambda: change(choice, ours.caller, if_match=tag, is_selected=True),
+            lambda: change(choice, MATCHER, if_match=tag, is_matched=False),
+        )
+        assert sorted(reply.status for reply in replies) == [200, 412]
+
     def test_without_a_tag_take_turns(self, fresh_database: FreshDatabase, row: Row) -> None:
         replies = race(
             fresh_database, held(row), lambda: change(row, deleted_at=AT), lambda: change(row, deleted_at=LATER)
