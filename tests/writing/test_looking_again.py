@@ -154,12 +154,13 @@ def test_who_waited_is_told_what_is_not_there_any_more(
 ) -> None:
     row = scene.rows[held_up_by]
     hold = text(f"SELECT wellspring.lock_connectors(ARRAY[{row.pk}]::bigint[], NULL)")
-    calls = [scene.requests[name] for name in names.split(", ")]
+    asked = names.split(", ")
+    calls = [scene.requests[name] for name in asked]
     before = count(fresh_database, "company_workspace_connectors")
     meanwhile = scene.others[ends] if ends else ()
     replies = race(fresh_database, hold if held_up_by == "connector" else held(row), *calls, meanwhile=meanwhile)
-    for reply, absent in zip(replies, expected, strict=True):
-        assert (reply.status == 404) is bool(absent)
+    for name, reply, absent in zip(asked, replies, expected, strict=True):
+        assert reply.status == (404 if absent else {"enrolment": 201, "deletion": 204}[name])
         refused = told(reply) if absent else []
         assert refused == [("404", f"{name.upper()}_NOT_FOUND", PLACE(name)) for name in absent]
     assert count(fresh_database, "company_workspace_connectors") == before
