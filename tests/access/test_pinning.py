@@ -113,7 +113,7 @@ def read_everything(requests: Requests) -> None:
             is_ledger = route.resource is not None and route.resource.policy in LEDGERS
             for caller in (good.caller, PIPELINE):
                 there_and_back(f"{good.path}?page[size]=1", caller, is_long=is_ledger)
-                if is_ledger and not route.within:
+                if route.resource is not None and is_ledger and not route.within:
                     there_and_back(f"{good.path}?sort=-updated_at&page[size]=1", caller, is_long=True)
                     parents = "&".join(
                         f"filter[{found.name}]={requests.rows[found.target].id}"
