@@ -715,8 +715,7 @@ def test_the_policy_stops_a_script_that_is_not_the_pages_own(console: Console) -
 
     console.page.route(f"{console.url}/console", injected)
     with console.page.expect_console_message(lambda message: "Content Security Policy" in message.text):
-        console.page.goto(f"{console.url}/console")
-    console.sign_in("owner")
+        console.sign_in("owner")
     console.settle()
     for attempt in (
         "document.body.innerHTML = '<b>x</b>'",
