@@ -140,7 +140,7 @@ class Pending:
 def keep(transaction: Connection, kept: Iterable[tuple[Told, Verdict]]) -> None:
     """Keep events that wait or are parked, each once, however often it is sent.
 
-    Where one of them is of a person, or is no event, people are locked (`applying.lock_types`): none is erased meanwhile.
+    Where one of them is of a person, or is no event, people are locked (`applying.lock_types`): nobody is erased.
     """
     rows = [
         {
