@@ -1,6 +1,6 @@
 """Claims, as API Gateway hands them on and as nobody would: who is nobody, and who is whom.
 
-The gateway's own check of a token is in `tests/edge/test_over_the_wire.py`.
+The gateway's own check of a token is in `tests/local/test_gateway.py`.
 """
 
 import json

@@ -20,7 +20,6 @@ from wellspring.resources import Resource, on_path, resource_of, resources
 # And members of groups (tests/writing/test_group_members.py).
 ELSEWHERE = {"none", "feed", "fleet", "member", "message", "run"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
-PATHS = [(resource.type, path) for resource in LISTED for path in resource.includes]
 of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type for resource in LISTED))
 
 

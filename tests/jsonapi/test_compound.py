@@ -6,7 +6,6 @@ import pytest
 
 from tests.jsonapi.conftest import (
     LISTS,
-    PATHS,
     PROVIDERS,
     Tenant,
     add,
@@ -20,7 +19,7 @@ from tests.jsonapi.structure import check
 from tests.support.api import READER, Caller, get, person, walk
 from tests.support.databases import Statements
 from tests.support.world import Row, World
-from wellspring.resources import ledgers, resource_of
+from wellspring.resources import resource_of
 
 
 def all_of(type_: str) -> str:
@@ -47,22 +46,6 @@ def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, t
     reply = get(f"{resource_of(type_).route}?{all_of(type_)}", ours.caller)
     check(reply.document)
     assert {type_ for type_, _ in included(reply)} == types_on(resource_of(type_), *resource_of(type_).includes)
-
-
-def test_the_paths_are_those_of_the_contract() -> None:
-    deeper = {(type_, path) for type_, path in PATHS if "." in path}
-    assert deeper == {
-        *((ledger.type, f"{record}.workspace") for record, ledger in ledgers().items() if record != "people"),
-        *(
-            (f"{record}_workspace_connector", f"workspace_connector.{end}")
-            for record in ledgers()
-            for end in ("connector", "workspace")
-        ),
-        ("workspace_group_workspace", "workspace_group.created_by"),
-    }
-    for name in LISTS:
-        resource = LISTS[name]
-        assert {relationship.name for relationship in resource.relationships} <= set(resource.includes)
 
 
 # ---- once each -----------------------------------------------------------------------------------------

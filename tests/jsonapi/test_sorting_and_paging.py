@@ -263,25 +263,3 @@ def test_a_row_that_is_updated_during_a_walk_by_updated_at_moves_and_the_others_
     set_columns(world, rows[1], updated_at=NOON + timedelta(hours=2))
     rest = walked(first.document["links"]["next"], ours.caller)
     assert rest == [row.id for row in (*rows[2:], rows[0], rows[1])]
-
-
-@pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
-def test_a_walk_of_rows_seen_partly_from_either_side_goes_both_ways(world: World, ours: Tenant, sort: str) -> None:
-    """Half of the enrolments are open through the group alone, half through the workspaces alone, some through both."""
-    made = [Made(ours.rows["workspace_group_workspace"], NOON, NOON)]
-    set_columns(world, made[0].row, created_at=NOON, updated_at=None)
-    mine, elsewhere = [world.workspace() for _ in range(4)], [world.group() for _ in range(4)]
-    pairs = [(group, workspace) for workspace in mine for group in elsewhere]
-    pairs += [(ours.group, world.workspace()) for _ in range(7)]
-    for workspace in mine:
-        world.member(ours.owner, workspace, role="guest")
-    for number, (group, workspace) in enumerate([*pairs, (ours.group, mine[0])]):
-        created, updated = (NOON + timedelta(milliseconds=number % of) for of in (3, 5))
-        row = world.enrol(group, workspace, created_at=created, updated_at=updated)
-        made.append(Made(row, created, updated))
-    ledger = Ledger(ours, "/v1/workspace-group-workspaces", made)
-    pages = walk(f"{ledger.url}?sort={sort}&page[size]=4&page[total]=true", ours.caller)
-    assert [id_ for page in pages for id_ in page.ids] == ledger.sorted_by(sort)
-    assert {page.document["meta"]["page"]["total"] for page in pages} == {len(made)}
-    back = walk(pages[-1].document["links"]["self"], ours.caller, "prev")
-    assert [page.ids for page in back] == [page.ids for page in pages]

@@ -242,3 +242,5 @@ def test_too_many_to_sort_are_refused(ours: Tenant, in_order: Sequence[Row], mon
     assert get(url, ours.caller).status == 200
     monkeypatch.setattr(reading, "MAX_STATES", len(in_order) - 1)
     assert get(url, ours.caller).error["source"] == {"parameter": "sort"}
+    by_filter = url.replace("sort=last_synced_at", "filter[last_synced_at][lt]=2026-05-10T12:00:00Z")
+    assert get(by_filter, ours.caller).error["source"] == {"parameter": "filter[last_synced_at][lt]"}
