@@ -135,18 +135,6 @@ def test_a_cursor_of_days_is_none_of_what_is_added_up(world: World, ours: Tenant
 
 
 # ---- who sees it -------------------------------------------------------------------------------------------
-def test_what_another_tenant_does_is_in_no_answer(world: World, ours: Tenant, theirs: Tenant) -> None:
-    world.provenance(theirs.record, theirs.connector, created_at=DAY)
-    named = f"{URL}?filter[workspace_connector]={ours.connector.id},{theirs.connector.id}&{IN_MARCH}"
-    world.provenance(ours.record, ours.connector, created_at=DAY)
-    for more in ("", "&sum[by]=connector"):
-        before = get(f"{named}{more}", ours.caller)
-        assert [item["id"].partition(":")[0] for item in before.data] == [str(ours.connector.id)]
-        world.provenance(theirs.record, theirs.connector, created_at=DAY)
-        assert get(f"{named}{more}", ours.caller).body == before.body
-    assert get(of(theirs.connector, IN_MARCH), ours.caller).data == []
-    reply = get(f"{URL}?filter[workspace]={theirs.workspace.id}", ours.caller)
-    assert (reply.codes, reply.error["source"]) == (["FORBIDDEN"], {"parameter": "filter[workspace]"})
 
 
 def test_as_many_days_and_connectors_as_may_be_are_answered(ours: Tenant) -> None:

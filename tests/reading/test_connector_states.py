@@ -192,18 +192,6 @@ def test_an_etag_with_a_query_tells_of_a_failure_that_is_included(world: World, 
     assert after.partition(".")[0] == before.partition(".")[0]
 
 
-def test_a_foreign_tenants_syncs_change_nothing(world: World, ours: Tenant, theirs: Tenant) -> None:
-    url = f"{URL}?include=last_failure"
-    before = get(url, ours.caller).body
-    synced(world, theirs.connector, AT, parked_messages=3)
-    failed(world, theirs, "unknown_record")
-    assert get(url, ours.caller).body == before
-    assert {item["id"]: kept_of(item)["parked_messages"] for item in get(URL, READER).data} == {
-        str(ours.connector.id): 0,
-        str(theirs.connector.id): 3,
-    }
-
-
 # ---- in what order connectors stand by it ------------------------------------------------------------------
 @pytest.fixture
 def in_order(world: World, ours: Tenant, theirs: Tenant) -> Sequence[Row]:

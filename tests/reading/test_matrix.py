@@ -34,7 +34,6 @@ from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers, resource_of
 from wellspring.routes import objects
-from wellspring.services.ledger.reading import MOST_UNSORTED
 from wellspring.settings import CallerSettings
 
 pytestmark = pytest.mark.long
@@ -271,31 +270,6 @@ def test_no_cell_costs_more_than_ten_plain_pages(ledger: Ledger, who: str) -> No
             dear[query] = cost
     assert dear == {}, f"a plain page costs {plain}"
     assert refused > 0
-
-
-def test_what_is_refused_is_what_the_contract_leaves_out(ledger: Ledger) -> None:
-    """A range beside another order, the order of deletion for what lives, and a service's filter of all rows."""
-    resource = ledger.resource
-    for query in dict.fromkeys(cells(ledger)):
-        names = dict(pair.split("=", 1) for pair in query.split("&"))
-        sort = names.get("sort", "-created_at").removeprefix("-")
-        ranges = {name.split("[")[1].rstrip("]") for name in names if name.count("[") > 1}
-        by_deletion = sort == "deleted_at" and names.get("filter[deleted]") != "only"
-        records = names.get(f"filter[{resource.relationships[0].name}]", "").count(",") + 1
-        # One record's rows are kept in the order of their making alone.
-        records = max(records, names.get("filter[sync_message]", "").count(",") + 1)
-        unsorted = resource.policy == "provenance" and sort != "created_at" and records > MOST_UNSORTED
-        refused = bool(ranges - {sort}) or by_deletion or unsorted
-        for who in ("one", "service"):
-            wide = {"filter[direction]", "filter[is_selected]", "filter[is_matched]"}
-            drives = {f"filter[{found.name}]": found.drives for found in resource.to_one if found.drives}
-            narrow = {"filter[workspace]", *(name for name, how in drives.items() if how != "one_by_service")}
-            of_all = bool(wide & names.keys())
-            if any(how == "one_by_service" and name in names for name, how in drives.items()):
-                # Of one maker a service is told what is live, in the order of its making.
-                of_all = sort != "created_at" or names.get("filter[deleted]", "exclude") != "exclude"
-            of_all = of_all and who == "service" and not narrow & names.keys()
-            assert ledger.cell(query, who)[0].status == (400 if refused or of_all else 200), (who, query)
 
 
 @pytest.mark.parametrize("who", ["one", "several", "service"])

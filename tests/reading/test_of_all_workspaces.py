@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from maintenance.settle import handler as settle
-from tests.support.api import READER, Context, event, get, person, send
+from tests.support.api import READER, Context, get, person
 from tests.support.databases import AnyDatabase, Database, FreshDatabase, Statements
 from tests.support.plans import cheap, sent_for
 from tests.support.tenants import Tenant
@@ -156,17 +156,6 @@ def test_a_membership_of_the_own_workspace_of_somebody_goes_with_it(world: World
     assert len(get(url, READER).ids) == 1
     world.tombstone(ours.workspace)
     assert get(url, READER).ids == []
-
-
-def test_who_leads_to_rows_of_all_workspaces_guards_none_of_them() -> None:
-    """Nobody asks whether it is live, nor who sees it."""
-    assert ONES == {
-        "workspace_connector": "connector",
-        "workspace_membership": "people",
-        "workspace_group_membership": "people",
-        "workspace_group_workspace": "created_by",
-    }
-    assert not [found for _, found in OF_ONE if found.required and found.guards]
 
 
 @pytest.mark.parametrize("resource", [found for found in resources() if found.driving], ids=lambda found: found.type)
@@ -463,12 +452,6 @@ def test_it_takes_three_statements_whatever_there_is(database: Database, world: 
     found = shown()
     assert len(found["tools"]) == MOST_TOOLS
     assert sum(by_health(found).values()) == MOST_TOOLS + 3
-
-
-def test_it_answers_head(database: Database) -> None:
-    asked = event(FLEET, caller=READER)
-    asked["requestContext"]["http"]["method"] = "HEAD"
-    assert send(asked).status == 200
 
 
 def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: World) -> None:

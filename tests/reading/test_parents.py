@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import NOWHERE, READER, Caller, get, person, walked, walked_both_ways, walked_text
+from tests.support.api import READER, Caller, get, person, walked, walked_both_ways, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant
@@ -56,26 +56,6 @@ def made(world: World, resource: Resource, workspace: Row, name: str) -> Row:
 
 
 # ---- who sees them -----------------------------------------------------------------------------------------
-
-
-@of(lambda resource: resource.tenancy == "everybody")
-def test_the_catalogues_are_for_everybody(world: World, ours: Tenant, resource: Resource) -> None:
-    row = one_of(world, ours, resource.type)
-    stranger = person(world.people(world.workspace()))
-    for caller in (ours.caller, stranger, READER):
-        assert row.id in get(f"{resource.route}?page[size]=500", caller).ids
-        assert get(f"{resource.route}/{row.id}", caller).status == 200
-
-
-def test_memberships_are_those_of_workspaces_of_direct_members(world: World, ours: Tenant, theirs: Tenant) -> None:
-    group = world.group(theirs.owner)
-    world.group_member(ours.owner, group)
-    world.enrol(group, theirs.workspace)
-    hidden = one_of(world, theirs, "workspace_membership")
-    assert theirs.workspace.id in get("/v1/workspaces", ours.caller).ids
-    assert hidden.id not in get("/v1/workspace-memberships", ours.caller).ids
-    assert get(f"/v1/workspace-memberships/{hidden.id}", ours.caller).status == 404
-    assert get(f"/v1/workspace-memberships?filter[workspace]={theirs.workspace.id}", ours.caller).ids == []
 
 
 def test_a_membership_of_a_foreign_person_is_seen_and_they_are_not(world: World, ours: Tenant, theirs: Tenant) -> None:
@@ -408,18 +388,6 @@ def test_they_are_counted_where_it_is_asked_for(
     assert get(counted, ours.caller).document["meta"] == {"page": {"total": len(enrolled)}}
     monkeypatch.setattr(reading, "MAX_TOTAL", 3)
     assert get(counted, ours.caller).document["meta"] == {"page": {"total": 3, "total_is_capped": True}}
-
-
-def test_of_a_foreign_group_and_of_none_there_is_nothing(world: World, ours: Tenant, theirs: Tenant) -> None:
-    foreign = world.group()
-    world.group_member(theirs.owner, foreign)
-    world.enrol(foreign, theirs.workspace)
-    # A workspace that the caller sees, in a group that they do not.
-    world.enrol(foreign, ours.workspace)
-    for named in (str(foreign.id), NOWHERE):
-        reply = get(of_group(named, "&page[total]=true"), ours.caller)
-        assert (reply.status, reply.ids, reply.document["meta"]["page"]["total"]) == (200, [], 0)
-    assert get(of_group(foreign), theirs.caller).ids == [theirs.workspace.id, ours.workspace.id]
 
 
 def test_a_cursor_of_another_order_is_refused(ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from tests.jsonapi.structure import check
 from tests.reading.test_activity import sums
-from tests.support.api import NOWHERE, READER, Caller, Reply, get, service, walk, walked_both_ways, walked_text
+from tests.support.api import READER, Caller, Reply, get, walk, walked_both_ways, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant, tenant
@@ -132,17 +131,6 @@ def test_a_connector_that_is_gone_is_a_source_of_its_dead_rows_without_a_link(wo
         assert "links" not in source["relationships"]["workspace_connector"]
 
 
-def test_a_record_that_is_gone_or_foreign_or_nobodys_is_404(world: World, ours: Tenant, theirs: Tenant) -> None:
-    gone = world.company(ours.workspace)
-    world.tombstone(gone)
-    told = [
-        get(f"/v1/companies/{id_}/sources", ours.caller) for id_ in (gone.id, theirs.record.id, NOWHERE, "nonsense")
-    ]
-    assert {(reply.status, *reply.codes) for reply in told} == {(404, "COMPANY_NOT_FOUND")}
-    assert get(url_of(theirs.record), READER).status == 200
-    assert get(url_of(theirs.record), service("sync:write")).codes == ["FORBIDDEN"]
-
-
 @pytest.mark.parametrize("size", [1, 2, 3, 20])
 def test_a_walk_meets_each_source_once_and_back_again(world: World, ours: Tenant, size: int) -> None:
     connectors = [world.workspace_connector(ours.workspace) for _ in range(3)]
@@ -220,16 +208,6 @@ def test_an_impact_counts_what_would_be_lost(ours: Tenant, shared: Shared, state
     assert sent_for(statements, f"/v1/workspace-connectors/{ours.connector.id}/impact", ours.caller)[0] == 3
 
 
-def test_a_connector_that_is_gone_or_foreign_has_no_impact(world: World, ours: Tenant, theirs: Tenant) -> None:
-    gone = world.workspace_connector(ours.workspace)
-    world.tombstone(gone)
-    told = [
-        get(f"/v1/workspace-connectors/{id_}/impact", ours.caller)
-        for id_ in (gone.id, theirs.connector.id, NOWHERE, "nonsense")
-    ]
-    assert {(reply.status, *reply.codes) for reply in told} == {(404, "WORKSPACE_CONNECTOR_NOT_FOUND")}
-
-
 @pytest.mark.usefixtures("shared")
 def test_of_more_rows_than_are_looked_at_the_newest_are(ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sole, "MAX_EXAMINED", 3)
@@ -268,19 +246,6 @@ def test_a_record_is_shown_as_in_any_list(ours: Tenant) -> None:
     (found,) = reply.data
     assert {**found, "meta": None} == {**listed, "meta": None}
     assert types_included(reply) == ["workspace"]
-
-
-def test_what_is_not_seen_brings_nothing_in(world: World, ours: Tenant, theirs: Tenant) -> None:
-    gone = world.workspace_connector(ours.workspace)
-    world.provenance(world.company(ours.workspace), gone)
-    world.tombstone(gone)
-    for id_ in (theirs.connector.id, gone.id, UUID(NOWHERE)):
-        reply = get(f"/v1/companies?filter[sole_source]={id_}", ours.caller)
-        assert (reply.status, reply.data) == (200, [])
-        assert reply.document["links"]["next"] is None
-    assert get(alone(theirs.connector), READER).ids == [theirs.record.id]
-    assert get(f"{alone(theirs.connector)}&filter[workspace]={ours.workspace.id}", READER).data == []
-    assert get(alone(ours.connector, "account"), ours.caller).data == []
 
 
 def test_a_cursor_of_another_order_is_none_of_this(ours: Tenant, shared: Sequence[Row]) -> None:
@@ -346,12 +311,6 @@ def test_the_records_of_a_large_page_share_an_answer(
     assert (one["attributes"]["rows"], one["attributes"]["rows_is_capped"]) == (1, True)
 
 
-def test_what_a_foreign_connector_did_is_not_among_the_sources(world: World, ours: Tenant, theirs: Tenant) -> None:
-    before = get(list_of(ours.record, CONNECTED), ours.caller).body
-    world.provenance(ours.record, theirs.connector)
-    assert get(list_of(ours.record, CONNECTED), ours.caller).body == before
-
-
 def test_of_a_record_that_is_gone_there_is_no_link_and_no_linkage(world: World, ours: Tenant) -> None:
     world.tombstone(ours.record)
     (item,) = get(list_of(ours.record, "include=sources&filter[deleted]=only"), ours.caller).data
@@ -377,24 +336,6 @@ def test_a_pages_sources_are_one_statement(world: World, ours: Tenant, statement
         assert sent["include=sources"] == sent[""] + 1
         # And one for each type that is included with them.
         assert sent[CONNECTED] == sent[""] + 3
-
-
-def test_a_page_reads_the_newest_rows_of_its_records_however_many_there_are(
-    untouched_database: Database, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sources, "MAX_SOURCE_ROWS", 40)
-    database, costs = untouched_database, []
-    for rows in (40, 2000):
-        ours = tenant(world, "company")
-        world.provenances([ours.record] * rows, ours.connector)
-        world.analyze("core_api.company_workspace_connectors", "core_api.companies", "core_api.workspace_connectors")
-        url = f"{list_of(ours.record)}&filter[workspace]={ours.workspace.id}"
-        get(url, ours.caller)
-        cost, reply = rows_read(database, url, ours.caller)
-        assert len(shown(reply, ours.record)) == 1
-        costs.append(cost)
-    few, many = costs
-    assert many <= 2 * few
 
 
 # ---- what answers cost -------------------------------------------------------------------------------------

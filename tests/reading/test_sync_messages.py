@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support.api import PIPELINE, READER, Caller, draft, get, patch, service, walked
+from tests.support.api import PIPELINE, READER, Caller, draft, get, patch, walked
 from tests.support.databases import CONSUMER, FreshDatabase
 from tests.support.plans import Meter
 from tests.support.queue import consume, invalidated, synced
 from tests.support.tenants import Tenant, tenant
-from tests.support.world import RECORDS, Row, World
-from wellspring.resources import MESSAGE_REASONS
+from tests.support.world import Row, World
 
 MESSAGES = "/v1/sync-messages"
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
@@ -35,20 +34,6 @@ def wrong(*problems: tuple[str, str, str]) -> dict[str, Any]:
 def listed(query: str, caller: Caller) -> list[UUID]:
     """Return the ids of a whole list, page by page."""
     return walked(f"{MESSAGES}?page[size]=3&{query}", caller)
-
-
-def test_a_message_of_a_foreign_tenant_is_not_there(ours: Tenant, theirs: Tenant, world: World) -> None:
-    own, foreign = (world.message(tenant.connector, tenant.workspace) for tenant in (ours, theirs))
-    nobodys = world.message(outcome="parked", reason="unknown_connector")
-    assert get(MESSAGES, ours.caller).ids == [own.id]
-    assert get(f"{MESSAGES}?filter[workspace_connector]={theirs.connector.id}", ours.caller).ids == []
-    assert get(f"{MESSAGES}?filter[workspace]={theirs.workspace.id}", ours.caller).status == 403
-    assert {get(f"{MESSAGES}/{row.id}", ours.caller).status for row in (foreign, nobodys)} == {404}
-    assert set(listed("", READER)) == {own.id, foreign.id, nobodys.id}
-    assert get(f"{MESSAGES}/{nobodys.id}", READER).status == 200
-    assert get(MESSAGES, service("sync:write")).status == 403
-    # The rows of the ledger name it to nobody else either.
-    assert get(f"/v1/company-workspace-connectors?filter[sync_message]={foreign.id}", ours.caller).ids == []
 
 
 def test_a_connector_s_end_leaves_its_messages_and_a_workspace_s_hides_them(ours: Tenant, world: World) -> None:
@@ -93,24 +78,6 @@ def test_a_row_names_the_message_that_wrote_it_and_the_one_that_ended_it(ours: T
     world.database.owner.exec_driver_sql("DELETE FROM wellspring.sync_messages")
     (row,) = get(f"{rows}&filter[company]={company.id}", ours.caller).data
     assert {row["relationships"][name]["data"] for name in ("sync_message", "ended_by")} == {None}
-
-
-def test_each_row_of_a_sync_names_it(ours: Tenant, world: World) -> None:
-    world.database.role = CONSUMER
-    records = [record for type_ in RECORDS for record in world.records(type_, ours.workspace, 3)]
-    body = synced(ours.connector, records)
-    assert consume(body, synced(ours.connector, records)) == []
-    (id_,) = _found(body["id"], ours.caller)
-    for type_ in RECORDS:
-        url = f"/v1/{type_}-workspace-connectors?filter[workspace_connector]={ours.connector.id}&include=sync_message"
-        page = get(f"{url}&filter[sync_message]={id_}", ours.caller).document
-        named = {
-            (row["relationships"][type_]["data"]["id"], row["relationships"]["sync_message"]["data"]["id"])
-            for row in page["data"]
-        }
-        assert named == {(str(record.id), id_) for record in records if record.type == type_}
-        assert len(page["data"]) == 3
-        assert [found["id"] for found in page["included"]] == [id_]
 
 
 def _found(message_id: str, caller: Caller) -> list[str]:
@@ -280,19 +247,6 @@ def test_a_list_is_what_a_model_says(ours: Tenant, history: History, who: str, q
             page = get(f"{MESSAGES}?page[size]=1&page[total]=true&{whole}", caller).document
             assert page["meta"]["page"]["total"] == len(wanted), whole
         assert any(expected(history, query, is_person=True)) or "malformed" in query or "mismatch" in query
-
-
-def test_a_service_counts_what_is_parked_for_a_reason_in_all_workspaces(ours: Tenant, history: History) -> None:
-    counted = 0
-    for reason in MESSAGE_REASONS:
-        query = f"filter[outcome]=parked&filter[reason]={reason}"
-        # Of each message of ours there is one like it of another tenant's.
-        mine = expected(history, query, is_person=False)
-        page = get(f"{MESSAGES}?page[size]=1&page[total]=true&{query}", READER).document
-        assert page["meta"]["page"]["total"] == 2 * len(mine)
-        counted += len(mine)
-        assert [id_ for id_ in listed(query, READER) if id_ in mine] == mine
-    assert counted
 
 
 def test_a_message_is_found_by_the_id_that_its_producer_gave_it(ours: Tenant, theirs: Tenant, world: World) -> None:

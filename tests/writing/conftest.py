@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Executable, func, select
 
-from tests.support.api import NOWHERE, Caller, Reply, draft, get, post
+from tests.support.api import NOWHERE, PIPELINE, READER, TYPES, Caller, Reply, call, draft, get, post
 from tests.support.databases import WRITER, AnyDatabase, FreshDatabase
 from tests.support.sums import sums_are_right
 from tests.support.tenants import Tenant, tenant
@@ -47,6 +49,61 @@ def group(world: World, ours: Tenant) -> Row:
     made = world.group(ours.owner)
     world.group_member(ours.owner, made, "owner")
     return made
+
+
+# The ways to a row of the ledger, each type's of provenance apart: two routes make enrolments, and two make choices.
+WAYS = ("enrolment", "enrolment by the group", "choice", "choice by the workspace")
+KEY = "5f3a1e0c-retry"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A request that makes a row: where it goes, from whom, with which document, and what it makes."""
+
+    ours: Tenant
+    type: str
+    caller: Caller
+    document: Any
+    url: str
+    # Where what it made is removed; empty where that is by its id.
+    path: str = ""
+
+    @property
+    def table(self) -> str:
+        return resource_of(self.type).table
+
+    def send(self, key: str | None = KEY, caller: Caller | None = None, query: str = "", url: str = "") -> Reply:
+        headers = {"idempotency-key": key} if key is not None else {}
+        return call("POST", (url or self.url) + query, caller or self.caller, self.document, headers=headers)
+
+    def listed(self, deleted: str) -> list[UUID]:
+        return get(f"{resource_of(self.type).route}?filter[deleted]={deleted}", READER).ids
+
+
+def subject_of(world: World, way: str) -> Subject:
+    """Return what makes a row of provenance of a record type, a group, or what is one of the `WAYS`."""
+    ours = tenant(world)
+    if way in TYPES:
+        return Subject(ours, f"{way}_workspace_connector", PIPELINE, ours.draft(way), route_of(way))
+    if way == "group":
+        return Subject(ours, "workspace_group", ours.caller, group_of(ours.workspace), GROUPS)
+    kind, _, by_parent = way.partition(" by the ")
+    if kind == "enrolment":
+        group = world.group()
+        world.group_member(ours.owner, group, "owner")
+        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
+        route, url, last = ENROLMENTS, f"{GROUPS}/{group.id}/workspaces", ours.workspace
+    else:
+        provider = world.provider("stripe")
+        document = draft("workspace_provider", workspace=ours.workspace, provider=provider)
+        route, url, last = CHOICES, ours.providers, provider
+    path = f"{url}/{last.id}" if by_parent else ""
+    return Subject(ours, document["data"]["type"], ours.caller, document, url if by_parent else route, path)
+
+
+@pytest.fixture
+def subject(world: World, way: str) -> Subject:
+    return subject_of(world, way)
 
 
 def route_of(type_: str) -> str:

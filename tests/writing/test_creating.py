@@ -1,7 +1,5 @@
 """Contract, section 4, "Create", on the provenance rows; what is special in groups and choices has its own file."""
 
-import base64
-import importlib
 import json
 from typing import Any
 from uuid import uuid4
@@ -12,17 +10,15 @@ from tests.support.api import (
     NOWHERE,
     PIPELINE,
     READER,
-    Context,
     Reply,
     call,
     draft,
-    event,
     get,
     of_every_ledger,
     patch,
     post,
 )
-from tests.support.databases import WRITER, Database
+from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import World
 from tests.writing.conftest import (
@@ -42,7 +38,6 @@ from tests.writing.conftest import (
     wrong,
 )
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_LINKAGES
-from wellspring.jsonapi.values import MEDIA_TYPE
 
 TYPE = "company_workspace_connector"
 TABLE = "company_workspace_connectors"
@@ -228,14 +223,6 @@ class TestMembersThatNobodyKnows:
 
 
 # ---- bodies --------------------------------------------------------------------------------------------
-NO_JSON = (
-    *("{", "nonsense", "{'data': 1}", '{"data": {}} {}', '{"data": {},}', '{"data": "\x01"}', '{"data": "\\x"}'),
-    *('{"data": NaN}', '{"data": Infinity}', '{"data": -Infinity}', '{"data": "\ud800"}', "\ufeff{}", "\ufeff", "\x00"),
-    *('{"data": {}, "data": {}}', '{"data": {"type": "x", "type": "x"}}', '{"data": ' + "1" * 5_000 + "}"),
-    '{"data": {"attributes": {"direction": "input", "direct\\u0069on": "output"}}}',
-    *("[" * 100_000, '{"data":' * 100_000),
-    '{"data": {"type": "x", "attributes": {"direction": ' + "[" * 100_000 + "]" * 100_000 + "}}}",
-)
 NO_DOCUMENTS = (
     *((body, "") for body in ("null", "[]", "{}", "1", '"data"', "true", '[{"data": {}}]', '{"errors": []}')),
     *((body, "") for body in ('{"meta": {}}', '{"Data": {}}', None, "", " ", "\n\t \r\n")),
@@ -244,10 +231,6 @@ NO_DOCUMENTS = (
 
 
 class TestABody:
-    def test_that_is_no_json_is_400(self, database: Database, ours: Tenant) -> None:
-        for body in NO_JSON:
-            assert (ascii(body[:30]), told(send(body))) == (ascii(body[:30]), [("400", "INVALID_JSON", None)])
-
     def test_that_is_no_document_of_one_resource_is_400(self, database: Database) -> None:
         for body, pointer in NO_DOCUMENTS:
             assert (body, told(send(body))) == (body, [("400", "BAD_REQUEST", pointer)])
@@ -270,27 +253,6 @@ class TestABody:
         text = json.dumps(ours.draft())
         for number in ("1e999999", "-1e999999", "1" * 4_000, "0." + "1" * 10_000):
             assert send(text[:-1] + f', "meta": {number}}}').status == 201
-
-    def test_in_base64_is_measured_and_read_as_it_is_decoded(self, database: Database, ours: Tenant) -> None:
-        """As API Gateway sends what it takes for bytes."""
-        database.role = WRITER
-        headers = {"accept": MEDIA_TYPE, "content-type": MEDIA_TYPE}
-
-        def sent(body: str | bytes) -> tuple[int, list[str]]:
-            text = base64.b64encode(body).decode() if isinstance(body, bytes) else body
-            asked = event(COMPANIES, "", PIPELINE, method="POST", headers=headers, body=text)
-            module = importlib.import_module("company_workspace_connector.create")
-            answer = module.handler(asked | {"isBase64Encoded": True}, Context())
-            return answer["statusCode"], [error["code"] for error in json.loads(answer["body"]).get("errors", ())]
-
-        assert sent(json.dumps(ours.draft()).encode()) == (201, [])
-        for no_utf_8 in (b"\xff\xfe{}", b'{"data": "\xed\xa0\x80"}', '{"data": {}}'.encode("utf-16"), b"\x80"):
-            assert sent(no_utf_8) == (400, ["INVALID_JSON"])
-        for no_base64 in ("nonsense!", "a", "é", "e30=e30=", "\ud800"):
-            assert sent(no_base64) == (400, ["BAD_REQUEST"])
-        largest = b" " * (MAX_BODY_BYTES - 2) + b"{}"
-        assert (sent(largest)[0], sent(b" " + largest)[0]) == (400, 413)
-        assert count(database, TABLE) == 1
 
 
 def test_several_problems_of_different_kinds_are_one_answer_with_400(database: Database, ours: Tenant) -> None:

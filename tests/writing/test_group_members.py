@@ -57,15 +57,6 @@ RANKS = [
 each_pair = pytest.mark.parametrize(("mine", "theirs", "may"), RANKS)
 
 
-class TestReading:
-    def test_one_is_found_by_the_person(self, group: Row, member: Member) -> None:
-        caller, own = member("owner")
-        _, other = member("guest")
-        people = get(f"{MEMBERSHIPS}/{other.id}", caller).data["relationships"]["people"]["data"]["id"]
-        assert get(f"{MEMBERSHIPS}?filter[people]={people}", caller).ids == [other.id]
-        assert own.id != other.id
-
-
 class TestAdding:
     @each_pair
     def test_for_a_keeper_and_no_more_than_they_are(
@@ -157,14 +148,6 @@ class TestRemoving:
 
 
 class TestTheGroup:
-    def test_is_renamed(self, group: Row, member: Member) -> None:
-        caller, _ = member("admin")
-        document: Any = draft("workspace_group", {"name": "Renamed"}, group.id)
-        reply = call("PATCH", f"{GROUPS}/{group.id}", caller, document)
-        assert (reply.status, reply.data["attributes"]["name"]) == (200, "Renamed")
-        stale = call("PATCH", f"{GROUPS}/{group.id}", caller, document, headers={"if-match": '"stale"'})
-        assert stale.codes == ["PRECONDITION_FAILED"]
-
     def test_is_deleted_with_all_that_is_of_it(
         self, world: World, database: Database, ours: Tenant, group: Row, member: Member
     ) -> None:
@@ -183,12 +166,3 @@ class TestTheGroup:
             assert run(live.format(table, group.pk)).scalar_one() == 0
         assert run(live.format("workspace_group_workspaces", other.pk)).scalar_one() == 1
         assert call("DELETE", f"{GROUPS}/{group.id}", caller).codes == ["WORKSPACE_GROUP_NOT_FOUND"]
-
-    def test_a_workspaces_keeper_withdraws_it_without_being_in_the_group(
-        self, world: World, ours: Tenant, group: Row
-    ) -> None:
-        admin = world.people(world.workspace())
-        world.member(admin, ours.workspace, "admin")
-        (enrolment,) = get("/v1/workspace-group-workspaces", person(admin)).ids
-        assert call("DELETE", f"/v1/workspace-group-workspaces/{enrolment}", person(admin)).status == 204
-        assert get("/v1/workspace-group-workspaces", person(admin)).ids == []

@@ -1,11 +1,12 @@
 """The group service (contract, sections 3 and 4): making a group with its first enrolments, and enrolling later."""
 
+import re
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select
 
-from tests.support.api import NOWHERE, call, draft, get, person, post
+from tests.support.api import NOWHERE, call, get, person, post
 from tests.support.databases import Database, FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
@@ -15,6 +16,7 @@ from tests.writing.conftest import (
     ENROLMENTS,
     GROUPS,
     MEMBERSHIPS,
+    Subject,
     count,
     enrol,
     group_of,
@@ -161,15 +163,6 @@ class TestEnrolling:
         }
         is_shown_whole(enrol(group, ours.workspace, person(admin), way), ours.caller, relationships)
 
-    def test_opens_the_workspace_to_the_group(self, world: World, ours: Tenant, group: Row, way: str) -> None:
-        colleague = world.people(world.workspace())
-        world.group_member(colleague, group, "guest")
-        row = world.provenance(ours.records["company"], ours.connector)
-        url = f"/v1/company-workspace-connectors/{row.id}"
-        assert get(url, person(colleague)).status == 404
-        enrol(group, ours.workspace, ours.caller, way)
-        assert get(url, person(colleague)).status == 200
-
     def test_again_is_409(self, database: Database, ours: Tenant, group: Row, way: str) -> None:
         enrol(group, ours.workspace, ours.caller, way)
         for again in (BY_ROW, BY_GROUP):
@@ -198,55 +191,61 @@ class TestEnrolling:
         assert lost.error["code"] == "WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"
         assert count(fresh_database, "workspace_group_workspaces") == 1
 
-    def test_takes_no_attribute(self, ours: Tenant, group: Row, way: str) -> None:
-        url = ENROLMENTS if way == BY_ROW else f"{GROUPS}/{group.id}/workspaces"
-        related = {"workspace": ours.workspace} | ({"workspace_group": group} if way == BY_ROW else {})
-        said = {"created_at": None, "deleted_at": None, "role": "x"}
-        reply = post(url, ours.caller, draft("workspace_group_workspace", said, **related))
-        assert told(reply) == [
-            ("403", "SYSTEM_ATTRIBUTE", "/data/attributes/created_at"),
-            ("403", "SYSTEM_ATTRIBUTE", "/data/attributes/deleted_at"),
-            ("422", "SCHEMA_VALIDATION_ERROR", "/data/attributes/role"),
-        ]
+
+BY_PATH = pytest.mark.parametrize(
+    ("way", "parent", "absent"),
+    [
+        ("enrolment by the group", "workspace_group", "WORKSPACE_GROUP_NOT_FOUND"),
+        ("choice by the workspace", "workspace", "WORKSPACE_NOT_FOUND"),
+    ],
+)
 
 
+@BY_PATH
 class TestThePath:
-    """`POST /v1/workspace-groups/{id}/workspaces`: the path has settled the group."""
+    """`POST /v1/workspace-groups/{id}/workspaces`, and of providers: the path has settled a parent."""
 
-    def test_may_be_repeated_in_the_body(self, ours: Tenant, group: Row) -> None:
-        document = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
-        linkage = document["data"]["relationships"]["workspace_group"]["data"]
-        linkage["id"] = linkage["id"].upper()
-        assert post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document).status == 201
+    @pytest.fixture
+    def said(self, subject: Subject, parent: str) -> dict[str, str]:
+        """What the body says of it."""
+        found: dict[str, str] = subject.document["data"]["relationships"][parent]["data"]
+        return found
 
-    def test_contradicted_by_the_body_is_409(self, world: World, database: Database, ours: Tenant, group: Row) -> None:
-        """Whether there is such another group or not: the two say different things."""
-        other = world.group()
-        world.group_member(ours.owner, other, "owner")
-        for another in (other, Row("workspace_group", 0, uuid4())):
-            document = draft("workspace_group_workspace", workspace_group=another, workspace=ours.workspace)
-            reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document)
-            assert told(reply) == [("409", "CONFLICT", "/data/relationships/workspace_group/data/id")]
-        assert count(database, "workspace_group_workspaces") == 0
+    def test_may_be_repeated_in_the_body_or_left_out(
+        self, subject: Subject, said: dict[str, str], parent: str, absent: str
+    ) -> None:
+        said["id"] = said["id"].upper()
+        assert subject.send(key=None).status == 201
+        del subject.document["data"]["relationships"][parent]
+        assert subject.send(key=None).status in {200, 409}
 
-    def test_repeated_with_another_type_does_not_validate(self, ours: Tenant, group: Row) -> None:
-        document = draft("workspace_group_workspace", workspace_group=ours.workspace, workspace=ours.workspace)
-        reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, document)
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data/relationships/workspace_group/data/type")]
+    def test_contradicted_by_the_body_is_409(
+        self, world: World, subject: Subject, said: dict[str, str], parent: str, absent: str
+    ) -> None:
+        """Whether there is such another or not: the two say different things."""
+        group, workspace = world.group(), world.workspace()
+        world.group_member(subject.ours.owner, group, "owner")
+        world.member(subject.ours.owner, workspace, "owner")
+        for other in (group if parent == "workspace_group" else workspace, Row(parent, 0, uuid4())):
+            said["id"] = str(other.id)
+            place = f"/data/relationships/{parent}/data"
+            assert told(subject.send(key=None)) == [("409", "CONFLICT", f"{place}/id")]
+        said["type"] = "company"
+        assert told(subject.send(key=None)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{place}/type")]
+        assert count(world.database, subject.table) == 0
 
     @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00", "%C3%A9"])
-    def test_that_leads_nowhere_is_404_and_nothing_else(self, ours: Tenant, id_: str) -> None:
-        replies = [
-            post(
-                f"{GROUPS}/{id_}/workspaces", ours.caller, draft("workspace_group_workspace", workspace=ours.workspace)
-            ),
-            post(f"{GROUPS}/{id_}/workspaces", ours.caller, draft("workspace_group_workspace", {"nonsense": 1})),
-        ]
-        assert [told(reply) for reply in replies] == [[("404", "WORKSPACE_GROUP_NOT_FOUND", None)]] * 2
+    def test_that_leads_nowhere_is_404_and_nothing_else(
+        self, subject: Subject, parent: str, absent: str, id_: str
+    ) -> None:
+        url = re.sub("[0-9a-f-]{36}", id_, subject.url)
+        for relationships in (subject.document["data"]["relationships"], {}):
+            subject.document["data"] |= {"relationships": relationships, "attributes": {}}
+            assert told(subject.send(key=None, url=url)) == [("404", absent, None)]
 
-    def test_needs_the_workspace_in_the_body(self, ours: Tenant, group: Row) -> None:
-        reply = post(f"{GROUPS}/{group.id}/workspaces", ours.caller, {"data": {"type": "workspace_group_workspace"}})
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
+    def test_needs_the_other_in_the_body(self, subject: Subject, parent: str, absent: str) -> None:
+        subject.document["data"]["relationships"] = {}
+        assert told(subject.send(key=None)) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
 
 
 def test_whoever_made_an_enrolment_may_be_gone(world: World, database: Database, ours: Tenant, group: Row) -> None:

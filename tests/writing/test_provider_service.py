@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import insert
@@ -100,32 +100,6 @@ class TestASecondChoice:
         fresh_database.commit()
         changed = choose(way, ours.workspace, stripe, ours.caller, is_selected=False).data["attributes"]
         assert changed["updated_at"] > changed["created_at"]
-
-
-class TestThePath:
-    def test_may_be_repeated_in_the_body(self, ours: Tenant, stripe: Row) -> None:
-        document = draft("workspace_provider", workspace=ours.workspace, provider=stripe)
-        assert post(ours.providers, ours.caller, document).status == 201
-        assert post(f"/v1/workspaces/{str(ours.workspace.id).upper()}/providers", ours.caller, document).status == 200
-
-    def test_contradicted_by_the_body_is_409(
-        self, world: World, database: Database, ours: Tenant, theirs: Tenant, stripe: Row
-    ) -> None:
-        mine_too = world.workspace()
-        world.member(ours.owner, mine_too, "owner")
-        for another in (mine_too, theirs.workspace, Row("workspace", 0, uuid4())):
-            document = draft("workspace_provider", workspace=another, provider=stripe)
-            reply = post(ours.providers, ours.caller, document)
-            assert told(reply) == [("409", "CONFLICT", "/data/relationships/workspace/data/id")]
-        assert count(database, "workspace_providers") == 0
-
-    def test_needs_the_provider_in_the_body(self, ours: Tenant) -> None:
-        reply = post(ours.providers, ours.caller, {"data": {"type": "workspace_provider"}})
-        assert told(reply) == [("422", "SCHEMA_VALIDATION_ERROR", "/data")]
-
-    def test_that_leads_nowhere_is_404_and_nothing_else(self, database: Database, ours: Tenant) -> None:
-        reply = post(f"/v1/workspaces/{uuid4()}/providers", ours.caller, draft("workspace_provider", {"nonsense": 1}))
-        assert told(reply) == [("404", "WORKSPACE_NOT_FOUND", None)]
 
 
 class TestARemoval:

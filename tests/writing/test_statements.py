@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, get, of_every_ledger, post
+from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, of_every_ledger, post
 from tests.support.databases import Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
@@ -48,14 +48,6 @@ class TestAProvenanceRow:
         assert sent(statements, lambda: call("PATCH", url, PIPELINE, document), 200) == 3
         assert sent(statements, lambda: call("DELETE", url, PIPELINE), 204) == 2
 
-    def test_is_refused(self, world: World, ours: Tenant, statements: Statements, type_: str) -> None:
-        row = world.provenance(ours.records[type_], ours.connector)
-        url, stale = f"{route_of(type_)}/{row.id}", {"if-match": '"stale"'}
-        wrong = draft(row.type, {"direction": "output"}, row.id)
-        assert sent(statements, lambda: call("PATCH", url, PIPELINE, wrong), 403) == 0
-        assert sent(statements, lambda: call("DELETE", url, PIPELINE, headers=stale), 412) == 1
-        assert sent(statements, lambda: call("DELETE", url, ours.caller), 403) == 0
-
 
 class TestAnEnrolment:
     # Both parents with the caller's roles, the caller's own row, the enrolment.
@@ -76,10 +68,6 @@ class TestAnEnrolment:
         assert sent(statements, lambda: call("DELETE", f"{ENROLMENTS}/{first.id}", ours.caller), 204) == 3
         by_group = f"{GROUPS}/{group.id}/workspaces/{second.id}"
         assert sent(statements, lambda: call("DELETE", by_group, ours.caller), 204) == 3
-
-    def test_is_never_changed(self, world: World, ours: Tenant, group: Row, statements: Statements) -> None:
-        url = f"{ENROLMENTS}/{world.enrol(group, ours.workspace).id}"
-        assert sent(statements, lambda: call("PATCH", url, ours.caller, {}), 403) == 0
 
 
 class TestAGroup:
@@ -130,15 +118,6 @@ class TestAChoice:
         assert sent(statements, lambda: call("DELETE", url, ours.caller), 204) == 3
         post(ours.providers, ours.caller, draft("workspace_provider", provider=provider))
         assert sent(statements, lambda: call("DELETE", f"{ours.providers}/{provider.id}", ours.caller), 204) == 3
-
-    # Heads and page, the workspace, the providers.
-    @pytest.mark.parametrize("providers", [1, 50])
-    def test_is_listed_with_others(self, world: World, ours: Tenant, statements: Statements, providers: int) -> None:
-        for number in range(providers):
-            world.choose(ours.workspace, world.provider(f"provider-{number}"))
-        url = f"{ours.providers}?page[size]=500"
-        get(url, ours.caller)  # the first answer of a process also reads the cursor keys
-        assert sent(statements, lambda: get(url, ours.caller), 200) == 3
 
 
 class TestAKey:

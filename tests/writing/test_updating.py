@@ -27,17 +27,14 @@ from tests.support.world import Row, World
 from tests.writing.conftest import (
     CHOICES,
     COMPANIES,
-    ENROLMENTS,
     GONE,
     SOMEBODY,
-    count,
     held,
     identifier,
     put,
     race,
     route_of,
     told,
-    without_id,
     wrong,
 )
 from wellspring.models import table_of
@@ -71,14 +68,6 @@ def row(world: World, ours: Tenant) -> Row:
 def choice(world: World, ours: Tenant) -> Row:
     """A provider that our workspace was matched to, and has not selected."""
     return world.choose(ours.workspace, world.provider("stripe"), is_matched=True)
-
-
-@pytest.fixture
-def enrolment(world: World, ours: Tenant) -> Row:
-    """Our workspace in a group of ours."""
-    group = world.group()
-    world.group_member(ours.owner, group, "owner")
-    return world.enrol(group, ours.workspace)
 
 
 @of_every_ledger
@@ -290,11 +279,6 @@ class TestTheIdentity:
         document = draft(row.type, {"deleted_at": AT}, str(row.id).upper())
         assert patch(url_of(row), PIPELINE, document).status == 200
 
-    def test_of_a_row_of_another_type_is_not_found(self, row: Row) -> None:
-        url = f"{route_of('people')}/{row.id}"
-        reply = patch(url, PIPELINE, draft("people_workspace_connector", {"deleted_at": AT}, row.id))
-        assert told(reply) == [("404", "PEOPLE_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
-
     @pytest.mark.parametrize("id_", [NOWHERE, "nonsense", "%00", "%C3%A9"])
     def test_of_no_row_is_not_found(self, database: Database, id_: str) -> None:
         said = {"%00": "\x00", "%C3%A9": "é"}.get(id_, id_)
@@ -309,31 +293,14 @@ class TestTheIdentity:
 
 
 class TestAnEnrolment:
-    """The seed says that no PATCH exists for it; the route gives the reason."""
+    """The seed says that no PATCH exists for it; the route gives the reason. Who is told so: tests/access."""
 
-    @pytest.mark.parametrize("who", ["owner", "theirs", "unknown", "pipeline", "matcher"])
-    def test_is_403_for_everybody_whatever_they_say(
-        self, ours: Tenant, theirs: Tenant, enrolment: Row, statements: Statements, who: str
-    ) -> None:
-        callers = {
-            "owner": ours.caller,
-            "theirs": theirs.caller,
-            "unknown": Caller({"sub": str(uuid4())}),
-            "pipeline": PIPELINE,
-            "matcher": MATCHER,
-        }
-        caller = callers[who]
-        replies = [
-            change(enrolment, caller),
-            change(enrolment, caller, deleted_at=None),
-            change(enrolment, caller, if_match='"stale"', nonsense=1),
-            change(Row(enrolment.type, 0, uuid4()), caller),
-            call("PATCH", f"{ENROLMENTS}/nonsense", caller, body="{"),
-            call("PATCH", f"{ENROLMENTS}/nonsense?foo=1", caller),
-        ]
-        assert {(reply.status, reply.error["code"]) for reply in replies} == {(403, "FORBIDDEN")}
-        assert len({without_id(reply) for reply in replies}) == 1
-        assert "withdraw" in replies[0].error["detail"]
+    def test_is_403_for_everybody_whatever_they_say(self, world: World, ours: Tenant, statements: Statements) -> None:
+        enrolment = world.enrol(world.group(), ours.workspace)
+        for caller in (ours.caller, PIPELINE):
+            reply = change(enrolment, caller, if_match='"stale"', nonsense=1)
+            assert (reply.status, reply.error["code"]) == (403, "FORBIDDEN")
+            assert "withdraw" in reply.error["detail"]
         assert len(statements) == 0
 
 
@@ -404,23 +371,6 @@ class TestTwoAtOnce:
         assert lost.error["code"] == "PRECONDITION_FAILED"
         (kept,) = get(f"{COMPANIES}?filter[deleted]=include", READER).data
         assert kept["attributes"] == won.data["attributes"]
-
-    def test_on_a_choice_lose_no_update_either(self, fresh_database: FreshDatabase, ours: Tenant, choice: Row) -> None:
-        tag = get(url_of(choice), ours.caller).headers["etag"]
-        replies = race(
-            fresh_database,
-            held(choice),
-            lambda: change(choice, ours.caller, if_match=tag, is_selected=True),
-            lambda: change(choice, MATCHER, if_match=tag, is_matched=False),
-        )
-        assert sorted(reply.status for reply in replies) == [200, 412]
-
-    def test_without_a_tag_take_turns(self, fresh_database: FreshDatabase, row: Row) -> None:
-        replies = race(
-            fresh_database, held(row), lambda: change(row, deleted_at=AT), lambda: change(row, deleted_at=LATER)
-        )
-        assert [reply.status for reply in replies] == [200, 200]
-        assert count(fresh_database, "company_workspace_connectors") == 1
 
     def test_cannot_break_the_rule_of_matched(self, fresh_database: FreshDatabase, ours: Tenant, choice: Row) -> None:
         """One selects, one unmatches: each is right by what it has read, and both would not be."""
