@@ -5,14 +5,14 @@ import gzip
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from tests.support.api import TYPES
 from tests.support.databases import Database, Statements
 from tests.support.events import event, identify, load_demo, replay, told_of
-from tests.support.world import RecordType, Row, World
+from tests.support.world import Row, World
 from wellspring.errors import DatabaseAway
 from wellspring.example_ids import id_of
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES, LARGEST_BODY_BYTES
@@ -49,7 +49,6 @@ DEMO: dict[str, tuple[int, set[str] | None]] = {
 }
 PROVENANCE_LISTS = {f"{type_}_workspace_connector_list": type_ for type_ in TYPES}
 PROVENANCE_ROWS = {f"{type_}_workspace_connector_retrieve": type_ for type_ in TYPES}
-# Messages are of no demo: the types that are included.
 MESSAGES: dict[str, set[str]] = {
     "sync_message_list": {"workspace_connector", "workspace", "sync_run"},
     "sync_message_retrieve": {"workspace_connector"},
@@ -64,8 +63,16 @@ OPEN = ("agents_metadata", "health_check", "openapi_document", "docs_page", "con
 REPLAYED = (*PROVENANCE_LISTS, *PROVENANCE_ROWS, *DEMO, *MESSAGES, *ANSWERS, *FLEET, *AGENTS, *OPEN)
 
 
-def subject_of(name: str) -> UUID:
-    return UUID(event(name)["requestContext"]["authorizer"]["jwt"]["claims"]["sub"])
+# Of what is brought in beside the demo, as above: one of each.
+BROUGHT: dict[str, tuple[int, set[str] | None]] = {
+    **{name: (1, {type_, "workspace_connector"}) for name, type_ in PROVENANCE_LISTS.items()},
+    **{name: (1, {type_}) for name, type_ in PROVENANCE_ROWS.items()},
+    **{name: (1, types) for name, types in MESSAGES.items()},
+    **{name: (1, {"workspace_connector"}) for name in SOURCES},
+    "connector_activity_list": (1, None),
+    "workspace_connector_impact": (1, None),
+    "fleet_retrieve": (1, None),
+}
 
 
 def answered(name: str) -> Any:
@@ -75,112 +82,47 @@ def answered(name: str) -> Any:
     return json.loads(answer["body"])
 
 
-def seen_by(world: World, type_: RecordType, subject: UUID) -> Row:
-    """Make a person with that id, who sees one row."""
-    workspace = world.workspace()
-    person = world.people(workspace, id=subject)
-    world.member(person, workspace)
-    return world.provenance(world.record(type_, workspace), world.workspace_connector(workspace))
+def identified(world: World, type_: str) -> Row:
+    """Return the demo's row that examples show of a type."""
+    return told_of(world, type_, id_of(type_))
 
 
-@pytest.mark.parametrize(("name", "type_"), PROVENANCE_LISTS.items())
-def test_a_list_event_is_answered_with_the_callers_rows(world: World, name: str, type_: RecordType) -> None:
-    row = seen_by(world, type_, subject_of(name))
-    document = answered(name)
-    assert [item["id"] for item in document["data"]] == [str(row.id)]
-    assert included_in(document) == {type_, "workspace_connector"}
-
-
-@pytest.mark.parametrize(("name", "type_"), PROVENANCE_ROWS.items())
-def test_a_retrieve_event_is_answered_with_its_row(world: World, name: str, type_: RecordType) -> None:
-    row = seen_by(world, type_, subject_of(name))
-    assert replay(name)["statusCode"] == 404
-    wanted = event(name)["pathParameters"]["id"]
-    identify(world, row, wanted)
-    assert answered(name)["data"]["id"] == wanted
-
-
-def of_the_demo(world: World, name: str, status: int) -> Any:
-    """Return what the event is answered with when the demo is there; before, it is answered with `status`."""
-    assert replay(name)["statusCode"] == status
-    load_demo(world.database)
-    return answered(name)["data"]
+def bring(world: World) -> None:
+    """Bring a record of each type in, by a message of a run, whose ids are those that the events name."""
+    connector, workspace = (identified(world, type_) for type_ in ("workspace_connector", "workspace"))
+    run, message = (event(f"{type_}_retrieve")["pathParameters"]["id"] for type_ in ("sync_run", "sync_message"))
+    made = world.run(connector, workspace, id=UUID(run))
+    world.message(connector, workspace, id=UUID(message), sync_run_pk=made.pk)
+    for type_ in TYPES:
+        row = world.provenance(identified(world, type_), connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
+        identify(world, row, event(f"{type_}_workspace_connector_retrieve")["pathParameters"]["id"])
 
 
 def included_in(document: Any) -> set[str] | None:
     return {item["type"] for item in document["included"]} if "included" in document else None
 
 
-@pytest.mark.parametrize("name", DEMO)
-def test_an_event_of_the_demo_is_answered_with_its_rows(database: Database, name: str) -> None:
-    rows, types = DEMO[name]
-    is_one = name.endswith("_retrieve")
-    if is_one:
+@pytest.mark.parametrize("name", [*DEMO, *BROUGHT])
+def test_an_event_is_answered_with_what_the_demo_has(world: World, name: str) -> None:
+    if name.endswith("_retrieve") and name != "fleet_retrieve":
         assert replay(name)["statusCode"] == 404
-    load_demo(database)
+    load_demo(world.database)
+    if name in BROUGHT:
+        bring(world)
+    rows, types = (DEMO | BROUGHT)[name]
     document = answered(name)
-    found = [document["data"]] if is_one else document["data"]
+    found = document["data"] if isinstance(document["data"], list) else [document["data"]]
     assert (len(found), included_in(document)) == (rows, types)
-    if is_one:
+    if name.endswith("_retrieve") and name != "fleet_retrieve":
         assert found[0]["id"] == event(name)["pathParameters"]["id"]
 
 
-@pytest.mark.parametrize("name", MESSAGES)
-def test_an_event_of_messages_and_runs_is_answered_with_what_came(world: World, name: str) -> None:
-    workspace = world.workspace()
-    world.member(world.people(workspace, id=subject_of(name)), workspace)
-    type_, _, operation = name.rpartition("_")
-    wanted = event(f"{type_}_retrieve")["pathParameters"]["id"]
-    connector = world.workspace_connector(workspace)
-    run = world.run(connector, workspace, id=UUID(wanted) if type_ == "sync_run" else uuid4())
-    if type_ == "sync_message":
-        world.message(connector, workspace, id=UUID(wanted), sync_run_pk=run.pk)
-    document = answered(name)
-    found = document["data"] if operation == "list" else [document["data"]]
-    assert [item["id"] for item in found] == [wanted]
-    assert included_in(document) == MESSAGES[name]
-
-
-def test_an_event_that_asks_for_activity_is_answered_with_what_the_demos_connectors_did(world: World) -> None:
-    name = "connector_activity_list"
-    assert of_the_demo(world, name, 403) == []
-    connector, company = (identified(world, type_) for type_ in ("workspace_connector", "company"))
-    world.provenance(company, connector, created_at=datetime(2026, 5, 10, 8, tzinfo=UTC))
-    assert [item["attributes"]["date"] for item in answered(name)["data"]] == ["2026-05-10"]
-
-
 def test_an_event_that_asks_who_did_what_is_answered_with_what_was_written(world: World) -> None:
-    name = "audit_entry_list"
-    assert of_the_demo(world, name, 403) == []
-    written = replay("workspace_select_provider")
-    assert written["statusCode"] in {200, 201}
-    document = answered(name)
+    load_demo(world.database)
+    assert replay("workspace_select_provider")["statusCode"] in {200, 201}
+    document = answered("audit_entry_list")
     assert [item["attributes"]["operation"] for item in document["data"]] == ["create"]
     assert included_in(document) == {"people"}
-
-
-@pytest.mark.parametrize(("name", "type_"), SOURCES.items())
-def test_an_event_that_asks_for_sources_is_answered_with_them(world: World, name: str, type_: str) -> None:
-    assert of_the_demo(world, name, 404) == []
-    connector, record = (identified(world, each) for each in ("workspace_connector", type_))
-    world.provenance(record, connector)
-    document = answered(name)
-    assert [item["id"] for item in document["data"]] == [f"{record.id}:{connector.id}:input"]
-    assert included_in(document) == {"workspace_connector"}
-
-
-def test_an_event_that_asks_for_an_impact_is_answered_with_what_would_be_lost(world: World) -> None:
-    name = "workspace_connector_impact"
-    assert of_the_demo(world, name, 404)["attributes"]["examined"] == 0
-    connector, company = (identified(world, each) for each in ("workspace_connector", "company"))
-    world.provenance(company, connector)
-    sole = {record.type: int(record.type == "company") for record in records()}
-    assert answered(name)["data"]["attributes"]["sole_source"] == sole
-
-
-def identified(world: World, type_: str) -> Row:
-    """Return the demo's row that examples show of a type."""
-    return told_of(world, type_, id_of(type_))
 
 
 def test_an_agents_event_is_answered_with_what_it_asks_for(world: World) -> None:
@@ -303,9 +245,3 @@ def test_a_database_that_is_away_is_told_at_once_to_who_asks_again(monkeypatch: 
     handler = health_check()
     assert [handler(event("health_check"), None)["statusCode"] for _ in range(3)] == [503] * 3
     assert len(tries) == 1
-
-
-@pytest.mark.parametrize("name", FLEET)
-def test_the_fleet_is_told_to_the_pipeline(world: World, name: str) -> None:
-    world.workspace_connector(world.workspace())
-    assert answered(name)["data"]["attributes"]["is_silent"] is False
