@@ -242,10 +242,6 @@ class TestALostCommit:
         assert ("Idempotency-Key" in reply.error["detail"]) == (key is not None)
         assert (commits, count(fresh_database, "company_workspace_connectors")) == ([WRITER], 1)
 
-    def test_of_a_read_answers_what_was_read(self, ours: Tenant, commits: list[str]) -> None:
-        assert _ask("GET", COMPANIES, ours, None, Context()).status == 200
-        assert commits == ["wellspring_reader"]
-
     def test_of_a_batch_gives_it_back(self, ours: Tenant, commits: list[str]) -> None:
         assert consume(synced(ours.connector, ours.records.values())) == [0]
 

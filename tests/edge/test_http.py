@@ -1,12 +1,17 @@
-"""The HTTP edge: what every answer has, whatever happens inside."""
+"""The HTTP edge: what every answer has, whatever happens inside.
+
+HEAD is what GET answers but its content, which the server in front leaves out (RFC 9110, section 9.3.2; ADR 0049).
+"""
 
 import json
+import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from tests.support.api import ANONYMOUS, READER, TEMPLATE, Context, call, event, get, person
-from tests.support.databases import Database, engine_for
+from tests.support.api import ANONYMOUS, READER, TEMPLATE, Caller, Context, Reply, call, event, get, person
+from tests.support.databases import Database
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.database import Transaction
@@ -45,16 +50,6 @@ def test_an_unexpected_exception_is_500_and_tells_nobody_its_message(
     assert any("test_http.py" in frame for frame in line["raised_at"])
 
 
-def test_a_database_that_is_away_is_503_with_a_time_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = engine_for("postgresql://wellspring_reader:secret-word@127.0.0.1:1/wellspring")
-    monkeypatch.setattr("wellspring.database.scope.connection", engine.connect)
-    reply = get(COMPANIES, READER)
-    assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])
-    assert int(reply.headers["retry-after"]) > 0
-    assert not any(word in reply.body for word in ("secret-word", "127.0.0.1"))
-    engine.dispose()
-
-
 @pytest.mark.parametrize("url", [f"{COMPANIES}?foo=1", COMPANIES])
 def test_what_can_be_refused_without_the_database_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr("wellspring.database.scope.connection", lambda: pytest.fail("a connection was asked for"))
@@ -83,3 +78,39 @@ def test_every_answer_forbids_guessing_what_it_is(ours: Tenant) -> None:
     ]
     assert {200, 204, 302, 304, 308, 400, 401, 404} <= {reply.status for reply in asked}
     assert {reply.headers["x-content-type-options"] for reply in asked} == {"nosniff"}
+
+
+# ---- HEAD ------------------------------------------------------------------------------------------------
+def both(url: str, caller: Caller, **headers: str) -> tuple[Reply, Reply]:
+    """Ask the same by GET and by HEAD."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call("GET", url, caller, headers=named), call("HEAD", url, caller, headers=named)
+
+
+def test_every_get_knows_head_which_says_the_same_to_a_stranger_and_of_what_is_not_there(ours: Tenant) -> None:
+    for path in {route.path for route in TEMPLATE.routes if route.method == "GET"}:
+        url = re.sub(r"{\w*id}", lambda _: str(uuid4()), path).replace("{file}", "x").replace("{proxy+}", "")
+        for caller in (ANONYMOUS, READER, person(ours.owner)):
+            whole, head = both(url, caller)
+            assert (head.status, head.headers) == (whole.status, whole.headers), path
+            assert head.status in {200, 302, 308, 400, 401, 403, 404}, path
+
+
+def test_what_is_there_has_the_same_headers_and_its_content_is_left_to_the_gateway(ours: Tenant) -> None:
+    row = f"{COMPANIES}/{ours.provenance.id}"
+    tag = get(row, READER).headers["etag"]
+    for url, status, headers in (
+        (COMPANIES, 200, {}),
+        (f"{COMPANIES}?include=company", 200, {}),
+        (f"{row}?foo=1", 400, {}),
+        (f"{row}/", 308, {}),
+        (row, 200, {"if_none_match": '"other"'}),
+        (row, 304, {"if_none_match": tag}),
+        # It changes nothing, whatever it carries.
+        (row, 200, {"idempotency_key": "one", "if_match": '"x"'}),
+    ):
+        whole, head = both(url, READER, **headers)
+        assert (head.status, head.headers) == (whole.status, whole.headers) == (status, whole.headers)
+        # With it API Gateway knows the length; what it sends of it is headers.
+        assert len(head.body) == len(whole.body)
+    assert get(row, READER).headers["etag"] == tag

@@ -1,4 +1,4 @@
-"""The one session scope: commit at the edge, roll back whatever happens, one retry when the connection was lost."""
+"""The one session scope: commit at the edge, roll back whatever happens. Of lost connections: tests/protocol."""
 
 import threading
 from collections.abc import Callable
@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from tests.support.databases import FreshDatabase, engine_for
+from tests.support.databases import FreshDatabase
 from tests.support.transactions import in_transaction
 from wellspring.database import Transaction
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 
 INSERT = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (uuidv7())"
-KILL_ME = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +26,6 @@ def rows(database: FreshDatabase) -> int:
     count = database.owner.exec_driver_sql("SELECT count(*) FROM wellspring.sync_inbox").scalar_one()
     database.owner.commit()
     return int(count)
-
-
-def kill(database: FreshDatabase, pid: int) -> None:
-    """End another session of the same role, and wait until it is gone."""
-    engine = engine_for(database.url, user="wellspring_writer")
-    with engine.connect() as other:
-        assert other.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (pid,)).scalar_one()
-    engine.dispose()
 
 
 def add(transaction: Transaction) -> None:
@@ -77,40 +68,14 @@ def test_what_raises_is_rolled_back(fresh_database: FreshDatabase, raised: type[
     assert rows(fresh_database) == 0
 
 
-def test_a_connection_lost_before_the_commit_is_tried_once_more(fresh_database: FreshDatabase) -> None:
-    tries: list[int] = []
-
-    def work(transaction: Transaction) -> None:
-        add(transaction)
-        tries.append(1)
-        if len(tries) == 1:
-            transaction.execute(text(KILL_ME))
-
-    in_transaction(work)
-    assert (len(tries), rows(fresh_database)) == (2, 1)
-
-
 def test_a_connection_lost_while_idle_is_replaced_without_a_word(
     fresh_database: FreshDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     in_transaction(add)
     idle = in_transaction(lambda transaction: int(transaction.execute(text("SELECT pg_backend_pid()")).scalar_one()))
-    kill(fresh_database, idle)
+    fresh_database.end(idle)
     in_transaction(add)
     assert (rows(fresh_database), caplog.messages) == (2, [])
-
-
-def test_a_connection_lost_twice_is_unavailable(fresh_database: FreshDatabase) -> None:
-    tries: list[int] = []
-
-    def work(transaction: Transaction) -> None:
-        tries.append(1)
-        transaction.execute(text(KILL_ME))
-
-    with pytest.raises(ServiceUnavailable) as caught:
-        in_transaction(work)
-    assert caught.value.transient
-    assert len(tries) == 2
 
 
 def test_a_commit_that_never_began_leaves_nothing_for_the_next_one(
