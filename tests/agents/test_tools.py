@@ -141,12 +141,6 @@ def test_the_fleet_tells_all_workspaces_in_one_sentence_and_the_rest_of_its_tool
         assert "INVALID_CURSOR" in use(READER, "fleet", cursor=cursor)["content"][0]["text"]
 
 
-def test_the_fleet_is_no_persons(ledger: Ledger) -> None:
-    result = use(ledger.caller, "fleet")
-    assert result["isError"]
-    assert result["content"][0]["text"].startswith("FORBIDDEN")
-
-
 def test_a_failure_comes_with_the_words_of_its_reason(ledger: Ledger) -> None:
     (failure,) = told(ledger.caller, "failures")["items"]
     words = next(reason for reason in MESSAGES if reason.code == "unknown_record")
@@ -189,13 +183,6 @@ def test_what_was_done_is_told_one_by_one_to_who_sees_it_over_http(ledger: Ledge
     foreign = use(ledger.stranger, "activity", **arguments)
     assert foreign.get("structuredContent", {"items": []})["items"] == []
     assert foreign["isError"] == (get(over_http, ledger.stranger).status != 200)
-
-
-def test_who_did_what_is_told_to_who_keeps_the_workspace_alone(ledger: Ledger) -> None:
-    member = ledger.world.people(ledger.workspace)
-    ledger.world.member(member, ledger.workspace, "member")
-    assert use(person(member), "activity", by="caller")["content"][0]["text"].startswith("FORBIDDEN")
-    assert not use(ledger.caller, "activity", by="caller")["isError"]
 
 
 def test_a_name_that_is_not_unique_is_answered_with_choices(ledger: Ledger) -> None:

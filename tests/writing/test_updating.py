@@ -235,14 +235,6 @@ class TestATime:
         ]
         assert change(row, deleted_at=now.isoformat()).status == 200
 
-    @of_every_ledger
-    def test_of_a_row_that_was_just_made_is_its_first_moment(self, ours: Tenant, type_: str) -> None:
-        made = call("POST", route_of(type_), PIPELINE, ours.draft(type_))
-        row = Row(made.data["type"], 0, made.data["id"])
-        assert told(change(row, deleted_at=AT)) == [("422", "SCHEMA_VALIDATION_ERROR", f"{ATTRIBUTES}/deleted_at")]
-        reply = change(row, deleted_at=made.data["attributes"]["created_at"])
-        assert reply.data["attributes"]["deleted_at"] == made.data["attributes"]["created_at"]
-
     def test_comes_after_the_tag_that_is_asked_for(self, row: Row) -> None:
         assert change(row, if_match='"stale"', deleted_at="9999-12-31T23:59:59Z").status == 412
 
@@ -348,11 +340,6 @@ class TestAChoice:
             attributes = reply.data["attributes"]
             assert (reply.status, attributes["is_selected"], attributes["is_matched"]) == (200, *becomes)
             assert after == reply.document
-
-
-def test_the_tag_that_is_asked_for_comes_before_what_the_change_would_be(world: World, ours: Tenant) -> None:
-    choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
-    assert change(choice, ours.caller, if_match='"stale"', is_matched=False).status == 412
 
 
 class TestTwoAtOnce:
