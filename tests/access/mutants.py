@@ -54,7 +54,7 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status ==
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, by the reason why.
 _REASONS: Mapping[str, Sequence[str]] = {
-    "workspaces are read by a view that asks for itself": ["ledger.whole.WholeSorted._rows asks for no workspace"],
+    "workspaces are read by a view that asks for itself": ["ledger.pages.WholeSorted._rows asks for no workspace"],
     "it says whether there are too many to be searched, and shows none": [
         "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL"
     ],

@@ -31,7 +31,7 @@ from wellspring.resources import (
     records,
     resource_of,
 )
-from wellspring.services import answers, fleet
+from wellspring.services import answers
 from wellspring.services.ledger import reading
 from wellspring.services.ledger.reading import Page, Row
 from wellspring.services.operators import Reading
@@ -172,7 +172,7 @@ class Asker:
     def fleet(self) -> tuple[Row, str]:
         """Return how all connectors are, and the link to it."""
         permit(self.principal, FLEET.policy, "read")
-        return self._read(fleet.told, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
+        return self._read(answers.fleet, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""

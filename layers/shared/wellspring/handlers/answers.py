@@ -24,7 +24,6 @@ from wellspring.resources import (
     Resource,
 )
 from wellspring.services import answers
-from wellspring.services import fleet as fleet_service
 from wellspring.services.ledger.reading import Page, RowWithIncludes
 from wellspring.services.operators import Reading
 
@@ -89,7 +88,7 @@ def impact() -> LambdaHandler:
 
 def fleet() -> LambdaHandler:
     """Return the handler of `GET /v1/fleet`."""
-    return status_of(FLEET, fleet_service.told)
+    return status_of(FLEET, answers.fleet)
 
 
 def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:

@@ -1,6 +1,8 @@
 """Answers beside the ledger's rows (contract, section 7): each a page, for what the caller sees."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
+from typing import Any
 from uuid import UUID
 
 from wellspring.access.principal import Principal
@@ -8,6 +10,7 @@ from wellspring.access.rules import require_workspace_keeper
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden
 from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, AuditQuery, Day, Position, Sort, Source
+from wellspring.repositories import fleet as fleet_of
 from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import activity, sole, sources
 from wellspring.repositories.answers import audit_entries as audit_entries_of
@@ -135,6 +138,11 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
         },
         {},
     )
+
+
+def fleet(transaction: Transaction) -> Mapping[str, Any]:
+    """Return the attributes of `fleet`, as they were counted last."""
+    return fleet_of.counted(transaction)
 
 
 def _place(transaction: Transaction, resource: Resource, order: Sort, query: AnswerQuery) -> Position | None:

@@ -6,10 +6,12 @@ A new step is one function and one line of `STEPS`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wellspring.database.retry import Deadline
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.services import connector_health, fleet
+from wellspring.repositories import fleet
+from wellspring.services import connector_health
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
@@ -84,7 +86,7 @@ def _count(deadline: Deadline, _read: Read) -> Done:
 
 
 def _tally(deadline: Deadline, _read: Read) -> Done:
-    return Done({"connectors": fleet.count(deadline)}, is_all=True)
+    return Done({"connectors": with_retries(fleet.count, PIPELINE_SCOPE, deadline)}, is_all=True)
 
 
 # By the name that the log calls each by, in their order.

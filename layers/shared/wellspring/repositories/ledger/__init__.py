@@ -1,6 +1,6 @@
 """Reading the ledger's objects: one page, one row, how many there are, and the rows they point to.
 
-`pages` decides how a page is read: `per_parent`, along an index of all rows (`building`), or `whole` and sorted.
+`pages` decides how a page is read: `per_parent`, along an index of all rows (`building`), or whole and sorted.
 What rows point to is read behind them in the same flush: `stored_ids` says how.
 """
 
