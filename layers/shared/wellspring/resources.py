@@ -37,22 +37,19 @@ READ: tuple[Operation, ...] = ("list", "retrieve")
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a resource object; its column has the same name.
+    """One attribute of a resource object.
 
     Attributes:
-        name: as in the document.
         description: what it says, in one sentence of the API's description.
         example: what a text is in examples and in the demo.
-        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type and
-            direction, `totals` by record type.
+        kind: how its value is written and filtered; `counts` are numbers by record type and direction, `totals` by
+            record type.
         required: whether it is never null; a creation must say it.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
         found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty where nothing does.
-        filter: what the filter is called where it is not called as the attribute.
-        column: the column behind it where that is not called as the attribute.
-        choices: the only values of a text; empty for any.
+        filter: what the filter is called where it is not called as the attribute; so `column`.
         members: what its object, or each of its objects, may have.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
@@ -97,19 +94,15 @@ class Relationship:
     """One relationship of a resource object; a to-one's column is `<name>_pk`.
 
     Attributes:
-        name: as in the document.
         target: the JSON:API type at its other end; `ANY_RECORD` where the row says which record type it is.
-        required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
             of all tenants, by which a person would walk the rows of others; or `one_by_service`, where a service names
             one such and has its rows in the order of their making only. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
-        many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
         is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
             null once that is forgotten.
-        is_filter: whether there is a filter on it.
         is_computed: whether it has no column but is looked up, shown as `Attribute.computed` is; whoever sees the row
             sees what it leads to.
         description: what it leads to, where its name does not say it.
@@ -138,11 +131,9 @@ class Resource:
     """One JSON:API type.
 
     Attributes:
-        type: the JSON:API type.
-        table: the table behind it.
-        attributes: what `attributes` holds, in the order of the seed.
-        relationships: what `relationships` holds. Each required one that guards is also a way to a tenant, if its
-            target has one (contract, section 3).
+        attributes: in the order of the seed.
+        relationships: each required one that guards is also a way to a tenant, if its target has one (contract,
+            section 3).
         route: path of the collection; empty for a type that has no routes of its own.
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
@@ -321,13 +312,7 @@ def _sets(*filters: str) -> tuple[frozenset[str], ...]:
 def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
     """Declare a record type: something of one workspace that connectors bring in or carry out.
 
-    Args:
-        type_: its JSON:API type.
-        table: its table, made from this declaration (`models.parents`).
-        attributes: what it has beside the three times.
-        plural: several of them, in words.
-        route: where it can be read; empty where it cannot.
-        said: `Resource.summaries`.
+    Its attributes stand beside the three times; `route` is empty where it cannot be read, `said` are its summaries.
     """
     return Resource(
         type_,
@@ -345,9 +330,7 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
 def provenance(of: Resource, *deeper: str) -> Resource:
     """Declare the ledger of one record type (seeds: account_, company_, people_workspace_connector).
 
-    Args:
-        of: the record type, which also names the relationship.
-        deeper: relationships of the record that may be included with it.
+    The type also names the relationship; `deeper` are relationships of the record that may be included with it.
     """
     record = of.type
     return Resource(

@@ -45,12 +45,11 @@ class Route:
     """One method of one path.
 
     Attributes:
-        path: with `{names}` for what varies.
         function: the handler's module beneath `functions/`.
         resource: what the operation is done to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
-        of: the resource that the path's `{id}` names, where it is not the one that is answered.
         open_to_all: whether it needs no token.
+        of: the resource that the path's `{id}` names, where it is not the one that is answered.
     """
 
     path: str
