@@ -83,6 +83,8 @@ class Attribute:
 text, uuid = partial(Attribute, kind="text"), partial(Attribute, kind="uuid")
 instant, direction = partial(Attribute, kind="instant"), partial(Attribute, kind="direction")
 boolean = partial(Attribute, kind="boolean")
+# Of what a list finds by its name, and by its value.
+name_text, value_text = partial(text, required=True, found="name"), partial(text, required=True, found="equal")
 # Never null, where not said otherwise.
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
@@ -363,13 +365,7 @@ def provenance(of: Resource, *deeper: str) -> Resource:
 ACCOUNT = record(
     "account",
     "accounts",
-    text(
-        "account_name",
-        "The name of the account, as its bank or owner has it.",
-        "Current EUR",
-        required=True,
-        found="name",
-    ),
+    name_text("account_name", "The name of the account, as its bank or owner has it.", "Current EUR"),
     text("currency", "The currency that the account is kept in, usually as a code of ISO 4217.", "EUR"),
     plural="bank accounts",
     route="/v1/accounts",
@@ -377,20 +373,14 @@ ACCOUNT = record(
 COMPANY = record(
     "company",
     "companies",
-    text("name", "What people call it.", "Alder Trading", required=True, found="name"),
+    name_text("name", "What people call it.", "Alder Trading"),
     plural="companies",
     route="/v1/companies",
 )
 PEOPLE = record(
     "people",
     "peoples",
-    text(
-        "full_name",
-        "The whole name of the person, as their source has it.",
-        "Claire Verdier",
-        required=True,
-        found="name",
-    ),
+    name_text("full_name", "The whole name of the person, as their source has it.", "Claire Verdier"),
     plural="people",
     route="/v1/people",
     retrieve="Retrieve a person",
@@ -492,13 +482,7 @@ WORKSPACE_CONNECTOR = Resource(
     table="workspace_connectors",
     route="/v1/workspace-connectors",
     attributes=(
-        text(
-            "status",
-            "The state of the connection as the platform tells it, such as `active`.",
-            "active",
-            required=True,
-            found="equal",
-        ),
+        value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
         instant(
             "consent_expires_at",
             "When the consent that it works by ends, as a bank's does; null where it does not end, or "
@@ -506,15 +490,13 @@ WORKSPACE_CONNECTOR = Resource(
         ),
         *TIMES,
         OWNER,
-        text(
+        value_text(
             "health",
             "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
             "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
             "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
             "due have not come, none becomes late.",
             "ok",
-            required=True,
-            found="equal",
             choices=HEALTH,
             is_everywhere=True,
             computed="shown",
@@ -568,7 +550,7 @@ OWN_WORKSPACE = Resource(
     type="workspace",
     table="workspaces",
     route="/v1/workspaces",
-    attributes=(text("name", "What people call it.", "Verdier Foods", required=True, found="name"), *TIMES, OWNER),
+    attributes=(name_text("name", "What people call it.", "Verdier Foods"), *TIMES, OWNER),
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
@@ -579,7 +561,7 @@ CONNECTOR = Resource(
     table="connectors",
     route="/v1/connectors",
     attributes=(
-        text("name", "The name of the tool, or of what it is used for.", "Payments", required=True, found="name"),
+        name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
         text("provider", "The slug of whose tool it is.", "stripe"),
         direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
         *TIMES,
@@ -593,14 +575,8 @@ PROVIDER = Resource(
     table="providers",
     route="/v1/providers",
     attributes=(
-        text("name", "What people call the provider.", "Stripe", required=True, found="name"),
-        text(
-            "slug",
-            "A short name for URLs and programs, which no other provider has.",
-            "stripe",
-            required=True,
-            found="equal",
-        ),
+        name_text("name", "What people call the provider.", "Stripe"),
+        value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
         text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
         text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
         text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
@@ -660,7 +636,7 @@ SYNC_MESSAGE = Resource(
         instant("occurred_at", "When it happened, by the clock of its producer."),
         instant("received_at", "When it came here for the first time.", required=True),
         instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
-        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=MESSAGE_OUTCOMES),
+        value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
         text(
             "reason",
             "Why it is parked, as docs/messages.md explains; null where it is not.",
@@ -713,13 +689,11 @@ SYNC_RUN = Resource(
     route="/v1/sync-runs",
     attributes=(
         text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
-        text(
+        value_text(
             "state",
             "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
             "message, or would end too much.",
             "complete",
-            required=True,
-            found="equal",
             is_everywhere=True,
             choices=RUN_STATES,
         ),
@@ -820,7 +794,7 @@ FEED_EVENT = Resource(
             column="version",
         ),
         instant("received_at", "When it came here for the first time.", required=True),
-        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=FEED_OUTCOMES),
+        value_text("outcome", "What became of it.", "parked", choices=FEED_OUTCOMES),
         text(
             "reason",
             "Why it is parked, as docs/feed.md explains; null where it is not.",
