@@ -144,7 +144,7 @@ class NotFound(WellspringError):
 
 
 class MethodNotAllowed(WellspringError):
-    """The path exists, for other methods, which are `allowed`."""
+    """The path exists, for other methods."""
 
     status, code, title = HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed"
 

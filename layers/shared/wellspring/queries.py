@@ -134,7 +134,6 @@ class ListQuery(AnswerQuery):
 
     Attributes:
         workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
-        deleted: whether tombstoned rows are left out, shown too, or shown alone.
         total: whether to count the whole list.
         choices: whether to tell which values there are to filter by.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.

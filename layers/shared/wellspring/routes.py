@@ -27,9 +27,9 @@ from wellspring.resources import (
 
 # `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
 type Service = Literal["answers", "answer", "release", "dismiss", "release_many", "status"]
-type Open = Literal["health", "openapi", "docs", "console", "asset"]
-type Agents = Literal["mcp", "metadata"]
-type Operation = resources.Operation | Service | Open | Agents
+type Operation = (
+    resources.Operation | Service | Literal["mcp", "metadata", "health", "openapi", "docs", "console", "asset"]
+)
 
 _METHODS: Mapping[Operation, str] = {
     **dict.fromkeys(("create", "release", "dismiss", "release_many", "mcp"), "POST"),
