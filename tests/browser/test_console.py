@@ -15,13 +15,13 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from local import large_data
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.browser.conftest import Console, Scheme, Watched, violations
 from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven, wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
 from tests.support.stack import running
-from wellspring.example_ids import demo_id
 from wellspring.jsonapi.query import MAX_FILTER_IDS
 
 pytestmark = pytest.mark.outside

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import Locator, expect
 
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.browser.conftest import Watched
 from tests.local.stack_process import StackProcess
 from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, OWN
-from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from wellspring.example_ids import demo_id
+from local.example_ids import demo_id
 
 WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)

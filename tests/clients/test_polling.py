@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.clients.cast import COMPANY, CONNECTOR
 from tests.local.stack_process import StackProcess, call
 from tests.support.databases import engine_for
-from wellspring.example_ids import demo_id
 
 PATH = "/v1/company-workspace-connectors"
 MEDIA_TYPE = "application/vnd.api+json"

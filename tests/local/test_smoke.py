@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from local.example_ids import demo_id
 from local.smoke import Deployment, SmokeError, ask, check, look_at_head
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
-from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.long
 

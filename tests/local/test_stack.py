@@ -22,6 +22,7 @@ from local.__main__ import token
 from local.clean import clean
 from local.demo_data import PRINCIPALS, WORKSPACES
 from local.errors import Fault
+from local.example_ids import demo_id
 from local.identity import Identity
 from local.processes import listen_on
 from local.queue import BUS, client
@@ -31,7 +32,6 @@ from tests.local.tasks import Terminal
 from tests.support.feed import upserted
 from tests.support.stack import running
 from tests.truth.test_ledger_events import copy_of_the_page
-from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers
 
 pytestmark = pytest.mark.long

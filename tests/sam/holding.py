@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from local.example_ids import demo_id
 from tests.support.api import TYPES
 from tests.support.databases import FreshDatabase
 from tests.support.events import event
-from wellspring.example_ids import demo_id
 from wellspring.models import metadata, table_of
 from wellspring.resources import resource_of
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.demo_data import OUTSIDER
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.reading import test_events as reading
 from tests.sam.conftest import Deployed
@@ -19,7 +20,6 @@ from tests.support.api import TYPES
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
 from tests.writing import test_events as writing
-from wellspring.example_ids import demo_id
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READABLE_PARENTS, resource_of
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from local.example_ids import demo_id, id_of
 from tests.feed.test_events import ANSWERED, KEPT
 from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
@@ -17,7 +18,6 @@ from tests.support.world import Row, World
 from tests.sync.conftest import Ledger
 from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
-from wellspring.example_ids import demo_id, id_of
 
 REPLAYED = (
     *(f"sync_{name}" for name in SYNC),

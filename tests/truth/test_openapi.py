@@ -15,6 +15,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from local.demo_data import rows
+from local.example_ids import id_of
 from local.openapi import document, examples
 from local.openapi.naming import pascal
 from local.openapi.parameters import WITH_VIEW
@@ -23,7 +24,6 @@ from local.settings import ROOT
 from tests.support.classes import MOST_CLASSES, classes
 from wellspring import errors
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
-from wellspring.example_ids import id_of
 from wellspring.jsonapi import documents
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.body import parse_create, parse_update

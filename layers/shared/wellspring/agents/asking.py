@@ -60,12 +60,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 @dataclass(eq=False)
 class Unclear(Exception):
-    """What a question names is not one thing: nothing is called so, or several are.
-
-    Attributes:
-        detail: what is unclear.
-        choices: what may be meant.
-    """
+    """What a question names is not one thing: nothing is called so, or several are, the `choices`."""
 
     detail: str
     choices: list[Object] = field(default_factory=list)
@@ -73,13 +68,7 @@ class Unclear(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A page that was read.
-
-    Attributes:
-        resource: what it is of.
-        page: of the service.
-        link: leads to the same page over HTTP.
-    """
+    """A page that was read; `link` leads to the same page over HTTP."""
 
     resource: Resource
     page: Page
@@ -110,13 +99,7 @@ class Found:
 
 
 class Asker:
-    """Asks for one caller.
-
-    Args:
-        principal: the caller.
-        read: runs what reads, in a transaction of its own.
-        base: what stands before the paths of links.
-    """
+    """Asks for one caller; `base` stands before the paths of links."""
 
     def __init__(self, principal: Principal, read: Read, base: str = "") -> None:
         self.principal = principal

@@ -22,9 +22,7 @@ type Event = Mapping[str, Any]
 def run_command(event: Event, deadline: Deadline) -> dict[str, object]:
     """Do what the event asks for by its `Verb`; return what it came to.
 
-    Raises:
-        ValueError: there is no such verb, or it does not take what the event has.
-        WellspringError: what the verb's service raises.
+    Raises `ValueError` where there is no such verb, or it does not take what the event has, and what its service does.
     """
     name = event["Verb"]
     if name not in VERBS:
