@@ -22,7 +22,7 @@ from wellspring.observability import logger
 
 pytestmark = pytest.mark.worlds
 
-WORLDS = 500
+WORLDS = 1000
 # How many times so many, where something was not asked for.
 MORE = 3
 
@@ -39,7 +39,7 @@ def test_whoever_asks_for_whatever_gets_the_models_answer(database: Database, *,
     stage = Stage(database, row_level_security=row_level_security)
     reached: set[Outcome] = set()
     for more in range(MORE):
-        # What is rare is not drawn in every five hundred worlds.
+        # What is rare is not drawn in every thousand worlds.
         reached |= compared(stage, others=int(row_level_security) + 2 * more)
         counted = Counter(kind for kind, *_ in reached)
         if all(counted[kind] >= number for kind, number in REACHED.items()):
