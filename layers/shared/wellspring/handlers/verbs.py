@@ -12,7 +12,7 @@ from wellspring.handlers.sync_messages import read_kept
 from wellspring.ids import parse_id
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services import mending, recounting
+from wellspring.services import recounting
 from wellspring.services.recounting import Difference
 from wellspring.services.sync import releasing
 
@@ -67,7 +67,7 @@ def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
 
 
 def _mend_times(event: Event, deadline: Deadline) -> dict[str, object]:
-    done = mending.mend_times(deadline, _connector(event, "After"))
+    done = recounting.mend_times(deadline, _connector(event, "After"))
     said: dict[str, object] = {"messages": done.messages, "connectors": done.connectors, "is_all": done.is_all}
     return said if done.is_all else said | {"after": str(done.last) if done.last else None}
 
