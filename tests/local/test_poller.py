@@ -12,6 +12,7 @@ import pytest
 from local.poller import InvalidAnswerError, Poller, failed_ids, to_event
 from local.template import QueueSource, Template
 from tests.local.queues import Sqs, serve
+from tests.local.stack_process import until
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:wellspring-sync.fifo"
 SOURCE = QueueSource("SyncQueue", batch_size=10, reports_failures=True, maximum_concurrency=10)
@@ -82,6 +83,10 @@ def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
 @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, {"other": 1}])
 def test_these_answers_mean_that_all_succeeded(answer: Any) -> None:
     assert failed_ids(answer, ["1", "2"]) == set()
+
+
+def test_the_failures_are_the_messages_that_the_answer_names() -> None:
+    assert failed_ids({"batchItemFailures": [{"itemIdentifier": "2"}]}, ["1", "2"]) == {"2"}
 
 
 @pytest.mark.parametrize(
@@ -162,6 +167,43 @@ def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
         release.set()
         polling.stop()
     assert waiting(sqs) == []
+
+
+def test_stopping_waits_for_the_batch_that_is_worked_on(sqs: Sqs) -> None:
+    begun = threading.Event()
+
+    def consume(_: object) -> None:
+        begun.set()
+        time.sleep(0.3)
+
+    polling = poller(sqs, Consumer(consume))
+    sqs.send("a", "1")
+    polling.start()
+    assert begun.wait(5)
+    polling.stop()
+    assert waiting(sqs) == []
+
+
+def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pytest.LogCaptureFixture) -> None:
+    class Flaky:
+        """Fails once, then is the real thing."""
+
+        failed = False
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "receive_message" and not self.failed:
+                self.failed = True
+                raise ConnectionError("away")
+            return getattr(sqs.api, name)
+
+    consumer = Consumer(failing())
+    polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
+    sqs.send("a", "1")
+    polling.start()
+    assert until(lambda: bool(consumer.batches))
+    polling.stop()
+    assert consumer.batches == [["1"]]
+    assert "polling failed" in caplog.text
 
 
 def test_the_local_retry_is_shorter_than_the_template_and_leaves_the_consumer_its_time(tmp_path: Path) -> None:

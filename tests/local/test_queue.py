@@ -148,6 +148,14 @@ def test_a_receipt_that_is_not_the_last_deletes_nothing(sqs: Sqs) -> None:
     assert held["ReceiptHandle"] != late["ReceiptHandle"]
 
 
+def test_sequence_numbers_grow(sqs: Sqs) -> None:
+    for body in "123456789":
+        sqs.send("a", body)
+    numbers = [message["Attributes"]["SequenceNumber"] for message in sqs.receive()]
+    assert numbers == sorted(numbers)
+    assert {len(number) for number in numbers} == {20}
+
+
 def test_a_duplicate_is_answered_like_the_first_and_not_delivered_whatever_it_says(sqs: Sqs) -> None:
     """docs/messages.md, "A correction needs a new id"; SQS guide, "Exactly-once processing"."""
     first = sqs.send("a", "once", "one-id")
@@ -214,3 +222,10 @@ def test_what_is_older_than_a_queue_keeps_is_gone_after_a_restart(
     store.expire("q", 60)
     assert [message["body"] for message in store.receive("q", 10, 60)] == ["new"]
     store.close()
+
+
+def test_an_unreadable_state_is_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "queue.sqlite").write_text("no database " * 100)
+    with asking(serve(tmp_path)) as sqs:
+        assert sqs.receive() == []
+    assert (tmp_path / "queue.unreadable").read_text() == "no database " * 100

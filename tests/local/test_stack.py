@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from local import demo_data
-from local.demo_data import PRINCIPALS
+from local.demo_data import PRINCIPALS, WORKSPACES
 from local.example_ids import demo_id
 from local.identity import Identity
 from local.queue import BUS, client
 from local.settings import ROOT
-from tests.local.stack_process import StackProcess, call, command_line, lives, until
+from tests.local.stack_process import StackProcess, call, command_line, descendants, lives, until
 from tests.local.tasks import Terminal
 from tests.support.feed import upserted
 from tests.support.stack import running
@@ -91,6 +91,21 @@ def foreign_message() -> dict[str, object]:
 
 
 # ---- the demo -----------------------------------------------------------------------------------------
+def test_the_demo_has_what_the_readme_says() -> None:
+    workspace_a, *_ = WORKSPACES
+    assert workspace_a.companies >= 60
+    names = [row["name"] for row in demo_data.rows()["companies"][: workspace_a.companies]]
+    assert len(set(names)) == workspace_a.companies
+    for workspace in WORKSPACES:
+        assert len(workspace.connectors) > 2
+        assert workspace.people
+        assert workspace.accounts
+        for kind in KINDS:
+            rows = expected(workspace.letter, kind)
+            assert {direction for _, _, direction in rows} == {"input", "output"}
+    assert {record for record, _, _ in expected("a", "company")} == {
+        demo_id("company", "a", number) for number in range(1, workspace_a.companies + 1)
+    }
 
 
 def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:
@@ -440,6 +455,20 @@ def test_whoever_can_connect_finds_everything_ready(stack: StackProcess) -> None
     assert call(f"{url}/health").status == 200
     assert until(lambda: stack.is_ready)
     assert {kind: seen(stack, "pipeline", kind) for kind in KINDS} == {kind: expected("abc", kind) for kind in KINDS}
+
+
+def test_make_run_that_is_killed_takes_the_stack_along(stack: StackProcess) -> None:
+    assert stack.stop() == 0
+    # The shell stands in for make: it waits for the stack and is killed.
+    shell = stack.spawn("/bin/sh", "-c", '"$@"; exit $?', "make")
+    assert until(lambda: stack.is_ready, 60)
+    below = descendants(shell.pid)
+    assert len(below) > 4
+    shell.kill()
+    shell.wait()
+    assert until(lambda: not any(map(lives, below)))
+    assert stack.output.rstrip().endswith("stopped")
+    stack.start()
 
 
 def test_the_stack_outlives_a_restart_of_its_postgres(stack: StackProcess) -> None:
