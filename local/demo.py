@@ -13,7 +13,7 @@ from typing import Any
 from local import demo_data
 from local.api import Api
 from local.errors import Fault
-from wellspring.example_ids import demo_id
+from local.example_ids import demo_id
 from wellspring_producer.messages import entry_of
 from wellspring_producer.sending import Sender
 

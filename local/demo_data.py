@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from wellspring.example_ids import demo_id
+from local.example_ids import demo_id
 from wellspring.resources import Resource, ledgers, records, resource_of
 from wellspring_producer import Connector as Producer
 from wellspring_producer import Snapshot

@@ -18,6 +18,7 @@ from typing import Any
 from local import demo_data, large_data
 from local.api import Api
 from local.errors import Fault
+from local.example_ids import demo_id
 from local.identity import Identity
 from local.large_data import SOURCE
 from local.load import load
@@ -25,7 +26,6 @@ from local.postgres import connected
 from local.queue import client
 from local.running import facts
 from local.settings import Settings
-from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, records, resource_of
 from wellspring_producer.messages import entry_of
 from wellspring_producer.sending import MOST_ENTRIES, Sender

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from local.demo_data import OWNER, Kept, Row, message, upserted
-from wellspring.example_ids import demo_id
+from local.example_ids import demo_id
 from wellspring_producer import Connector, Snapshot
 from wellspring_producer.messages import Direction, Mode
 

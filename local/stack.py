@@ -28,6 +28,7 @@ from local.api import Api
 from local.demo import Demo, make
 from local.demo_data import OPERATOR_CLAIM, OPERATORS
 from local.errors import Fault
+from local.example_ids import demo_id
 from local.gateway import Gateway, Server, Throttle
 from local.identity import Identity
 from local.lambdas import InvocationError, Lambdas
@@ -50,7 +51,6 @@ from local.settings import (
 )
 from local.sign_in import CLIENT_ID
 from local.template import Template
-from wellspring.example_ids import demo_id
 
 FEEDER, PUBLISHER = "wellspring_feeder", "wellspring_publisher"
 # The publisher stays for the minute of its schedule, so the next one is due when it returns.

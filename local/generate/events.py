@@ -18,9 +18,9 @@ from uuid import NAMESPACE_URL, uuid5
 from zlib import crc32
 
 from local.demo_data import PRINCIPALS, message
+from local.example_ids import demo_id, id_of
 from local.generate import ledger_events
 from local.openapi.examples import META, request_document
-from wellspring.example_ids import demo_id, id_of
 from wellspring.ledger_events import LEDGER_EVENTS
 from wellspring.resources import Resource
 from wellspring.routes import Route, routes

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from wellspring.example_ids import id_of
+from local.example_ids import id_of
 from wellspring.ledger_events import (
     BUS_SOURCE,
     ENROLLED,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wellspring.example_ids import demo_id, id_of
+from local.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import list_of_related, proves
 from wellspring.resources import SINGLE, Attribute, Relationship, Resource, records, resource_of
 

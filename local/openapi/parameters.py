@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.example_ids import id_of
 from local.openapi import examples
 from local.openapi.naming import schema
 from local.openapi.schemas import NO_NUL_PATTERN, choice, included_types, narrowed
-from wellspring.example_ids import id_of
 from wellspring.jsonapi.answers import BY_CONNECTOR
 from wellspring.jsonapi.query import (
     DELETED,

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from local.example_ids import id_of
 from local.openapi import examples, problems
 from local.openapi.naming import operation_id, pascal, schema
 from local.openapi.schemas import closed, narrowed
 from wellspring.errors import WellspringError
-from wellspring.example_ids import id_of
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
 from wellspring.resources import Resource

@@ -1,8 +1,8 @@
 """The contract's section 3, said a second time in the plainest way: loops over a world that fits on a page.
 
-Rows are objects that point to each other. `answer` says what the API must answer a caller, and does to the world what
-the request does to the database. Nothing here is the product's, not even a constant, and there is no SQL: where the two
-disagree, one of them is wrong. Where the contract leaves room, docs/adr/0008 decides.
+Rows are objects that point to each other. `answer` says what the API must answer a caller who reads. Nothing here is
+the product's, not even a constant, and there is no SQL: where the two disagree, one of them is wrong. Where the
+contract leaves room, docs/adr/0008 decides.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,9 +12,6 @@ from typing import Any, ClassVar, Literal, cast, dataclass_transform
 from uuid import UUID
 
 # ---- rows ----------------------------------------------------------------------------------------------
-
-# What the server will number and name; the test says so when it has seen it.
-UNNUMBERED, UNNAMED = 0, UUID(int=0)
 
 type Role = Literal["owner", "admin", "member", "guest"]
 type Status = Literal["active", "pending"]
@@ -184,7 +181,6 @@ class Choice(Row):
 class World:
     """All rows there are, each list in the order in which its rows were made."""
 
-    now: datetime
     workspaces: list[Workspace] = field(default_factory=list)
     peoples: list[People] = field(default_factory=list)
     companies: list[Company] = field(default_factory=list)
@@ -203,7 +199,7 @@ class World:
 
     def tables(self) -> dict[str, list[Row]]:
         """All rows, by table; no row comes before one that it points to."""
-        return {name: rows for name, rows in vars(self).items() if name != "now"}
+        return dict(vars(self))
 
     @property
     def memberships(self) -> "Sequence[Membership | GroupMembership]":
@@ -264,37 +260,7 @@ class Retrieve:
     include: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Create:
-    """`within` has the relationships that the path settles; `links` those that the document says."""
-
-    type: str
-    links: tuple[tuple[str, UUID], ...] = ()
-    within: tuple[tuple[str, UUID], ...] = ()
-    attributes: tuple[tuple[str, object], ...] = ()
-    # Of a new group.
-    workspaces: tuple[UUID, ...] = ()
-    include: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Update:
-    type: str
-    id: UUID
-    attributes: tuple[tuple[str, object], ...] = ()
-    include: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Delete:
-    """`id`, or `pair` where a path knows the row by its two parents."""
-
-    type: str
-    id: UUID | None = None
-    pair: tuple[UUID, UUID] | None = None
-
-
-type Request = List | Retrieve | Create | Update | Delete
+type Request = List | Retrieve
 
 
 @dataclass(frozen=True)
@@ -312,8 +278,6 @@ class Answer:
     total: int | None = None
     before: bool = False
     after: bool = False
-    # Rows that this made, in the order of their making, the primary one first.
-    made: tuple[Row, ...] = ()
 
 
 def instant(value: datetime) -> str:
@@ -338,19 +302,13 @@ def _absent(type_: str) -> Refused:
 
 
 def answer(world: World, caller: Caller, request: Request) -> Answer:
-    """Return what the API must answer, and change the world as the request does."""
+    """Return what the API must answer."""
     try:
         match request:
             case List():
                 return _list(world, caller, request)
             case Retrieve():
                 return _retrieve(world, caller, request)
-            case Create():
-                return _create(world, caller, request)
-            case Update():
-                return _update(world, caller, request)
-            case Delete():
-                return _delete(world, caller, request)
     except Refused as refused:
         return refused.answer
 
@@ -395,10 +353,6 @@ def _is_active(membership: Membership | GroupMembership, caller: Caller) -> bool
     )
 
 
-def _keeps(world: World, caller: Caller, place: Workspace | Group) -> bool:
-    return bool(roles_in(world, caller, place) & {"owner", "admin"})
-
-
 @dataclass(frozen=True)
 class Sight:
     """What one caller sees at one time."""
@@ -424,7 +378,7 @@ class Sight:
                 return row in self.groups
 
     def has(self, row: Row) -> bool:
-        """Whether a document or a path of the caller's may name this parent."""
+        """Whether what leads to this parent may show it to the caller."""
         match row:
             case Workspace():
                 return row in self.workspaces
@@ -454,11 +408,6 @@ class Sight:
             return row.is_live and (leading.is_live or row in self.groups)
         return self.has(row)
 
-    def find(self, type_: str, id_: UUID) -> Row | None:
-        """Return the parent of this type and id that a document or path of the caller's may name."""
-        found: list[Row] = [row for row in self.world.of(type_) if row.id == id_ and self.has(row)]
-        return found[0] if found else None
-
 
 def sight_of(world: World, caller: Caller) -> Sight:
     return Sight(world, workspaces_of(world, caller), groups_of(world, caller))
@@ -482,16 +431,10 @@ def linked(world: World, row: Row, name: str) -> Sequence[Row]:
     return [] if parent is None else [parent]
 
 
-def _shown(world: World, caller: Caller, request: "Retrieve | Create | Update", status: int, *rows: Row) -> Answer:
-    """Answer with the first of these rows, all of which a creation made."""
-    included = sight_of(world, caller).included(rows[:1], request.include)
-    return Answer(status, rows=rows[:1], included=included, made=rows if status == 201 else ())
-
-
 # ---- reading -------------------------------------------------------------------------------------------
-def _may_read(caller: Caller, where: str = "") -> None:
+def _may_read(caller: Caller) -> None:
     if isinstance(caller, Service) and "system:read" not in caller.scopes:
-        raise _forbidden(where)
+        raise _forbidden()
 
 
 # By whose parents rows can be read.
@@ -583,213 +526,5 @@ def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:
     sight = sight_of(world, caller)
     for row in world.of(request.type):
         if row.id == request.id and row.is_live and sight.sees(row):
-            return _shown(world, caller, request, 200, row)
-    raise _absent(request.type)
-
-
-# ---- changing ------------------------------------------------------------------------------------------
-def _new(world: World) -> dict[str, Any]:
-    return {"pk": UNNUMBERED, "id": UNNAMED, "created_at": world.now, "updated_at": world.now}
-
-
-def _is_provenance(type_: str) -> bool:
-    return type_ in {"account_workspace_connector", "company_workspace_connector", "people_workspace_connector"}
-
-
-def _may_write(caller: Caller, request: Create | Update | Delete) -> None:
-    """Refuse who may never do this, whatever the rows are."""
-    if _is_provenance(request.type):
-        allowed = isinstance(caller, Service) and "sync:write" in caller.scopes
-    elif request.type == "workspace_group_workspace" and isinstance(request, Update):
-        allowed = False
-    elif request.type == "workspace_provider" and not isinstance(request, Delete):
-        allowed = isinstance(caller, Person) or "providers:match" in caller.scopes
-    else:
-        allowed = isinstance(caller, Person)
-    if not allowed:
-        raise _forbidden()
-    # Its answer shows what the caller may read.
-    if not isinstance(request, Delete) and request.include:
-        _may_read(caller, "parameter include")
-
-
-def _require_selector(world: World, caller: Caller, workspace: Workspace) -> None:
-    if isinstance(caller, Person) and not roles_in(world, caller, workspace) & {"owner", "admin", "member"}:
-        raise _forbidden()
-
-
-def _caller_row(world: World, caller: Caller) -> People | None:
-    for people in world.peoples:
-        if isinstance(caller, Person) and people.id == caller.id and people.is_identity:
-            return people
-    return None
-
-
-def _create(world: World, caller: Caller, request: Create) -> Answer:
-    _may_write(caller, request)
-    found = _named(sight_of(world, caller), request)
-    match request.type:
-        case "workspace_group":
-            return _make_group(world, caller, request, found)
-        case "workspace_group_workspace":
-            return _enrol(world, caller, request, found)
-        case "workspace_provider":
-            return _choose(world, caller, request, found)
-        case _:
-            return _write_provenance(world, caller, request, found)
-
-
-# What the path and the document name; to-many ones as `name/number`.
-type Named = Mapping[str, Any]
-
-
-def _named(sight: Sight, request: Create) -> Named:
-    found: dict[str, Row] = {}
-    for name, id_ in request.within:
-        parent = sight.find(name, id_)
-        if parent is None:
-            raise _absent(name)
-        found[name] = parent
-    problems = []
-    said = [(name, name, id_, f"{name}/data") for name, id_ in request.links]
-    said += [
-        (f"workspaces/{number}", "workspace", id_, f"workspaces/data/{number}")
-        for number, id_ in enumerate(request.workspaces)
-    ]
-    for name, type_, id_, place in said:
-        parent = sight.find(type_, id_)
-        if parent is None:
-            problems.append((f"{type_.upper()}_NOT_FOUND", f"pointer /data/relationships/{place}/id"))
-        else:
-            found[name] = parent
-    if problems:
-        raise Refused(404, *problems)
-    return found
-
-
-def _write_provenance(world: World, caller: Caller, request: Create, found: Named) -> Answer:
-    connector: WorkspaceConnector = found["workspace_connector"]
-    record: Record = found[request.type.removesuffix("_workspace_connector")]
-    if record.workspace is not connector.workspace:
-        raise Refused(409, ("TENANT_MISMATCH", "pointer /data/relationships"))
-    said = cast(Any, dict(request.attributes))
-    row = Provenance(record=record, workspace_connector=connector, direction=said["direction"], **_new(world))
-    world.of(request.type).append(row)
-    return _shown(world, caller, request, 201, row)
-
-
-def _enrol(world: World, caller: Caller, request: Create, found: Named) -> Answer:
-    group, workspace = found["workspace_group"], found["workspace"]
-    if not _keeps(world, caller, group):
-        raise _forbidden()
-    if not _keeps(world, caller, workspace):
-        raise _forbidden("pointer /data/relationships/workspace/data/id")
-    for enrolment in world.workspace_group_workspaces:
-        if enrolment.is_live and enrolment.workspace_group is group and enrolment.workspace is workspace:
-            raise Refused(409, ("WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS", ""))
-    row = Enrolment(workspace_group=group, workspace=workspace, created_by=_caller_row(world, caller), **_new(world))
-    world.workspace_group_workspaces.append(row)
-    return _shown(world, caller, request, 201, row)
-
-
-def _make_group(world: World, caller: Caller, request: Create, found: Named) -> Answer:
-    workspaces = [found[f"workspaces/{number}"] for number in range(len(request.workspaces))]
-    problems = [
-        ("FORBIDDEN", f"pointer /data/relationships/workspaces/data/{number}/id")
-        for number, workspace in enumerate(workspaces)
-        if not _keeps(world, caller, workspace)
-    ]
-    if problems:
-        raise Refused(403, *problems)
-    owner = _caller_row(world, caller)
-    if owner is None:
-        raise _forbidden()
-    group = Group(created_by=owner, name=str(dict(request.attributes)["name"]), **_new(world))
-    membership = GroupMembership(people=owner, workspace_group=group, role="owner", status="active", **_new(world))
-    enrolments = [
-        Enrolment(workspace_group=group, workspace=workspace, created_by=owner, **_new(world))
-        for workspace in dict.fromkeys(workspaces)
-    ]
-    world.workspace_groups.append(group)
-    world.workspace_group_memberships.append(membership)
-    world.workspace_group_workspaces.extend(enrolments)
-    return _shown(world, caller, request, 201, group, membership, *enrolments)
-
-
-def _choose(world: World, caller: Caller, request: Create, found: Named) -> Answer:
-    workspace, provider = found["workspace"], found["provider"]
-    _require_selector(world, caller, workspace)
-    _require_own_flag(caller, request)
-    default = "is_matched" if isinstance(caller, Service) else "is_selected"
-    said = {default: True, **dict(request.attributes)}
-    for row in world.workspace_providers:
-        if row.is_live and row.workspace is workspace and row.provider is provider:
-            _set_choice(world, row, said)
-            return _shown(world, caller, request, 200, row)
-    row = Choice(workspace=workspace, provider=provider, is_selected=False, is_matched=False, **_new(world))
-    _set_choice(world, row, said)
-    world.workspace_providers.append(row)
-    return _shown(world, caller, request, 201, row)
-
-
-def _require_own_flag(caller: Caller, request: Create | Update) -> None:
-    if isinstance(caller, Service) and "is_selected" in dict(request.attributes):
-        raise _forbidden("pointer /data/attributes/is_selected")
-
-
-def _set_choice(world: World, row: Choice, said: Mapping[str, object]) -> None:
-    selected = bool(said.get("is_selected", row.is_selected))
-    if selected and said.get("is_matched") is False:
-        raise Refused(409, ("CONFLICT", "pointer /data/attributes/is_matched"))
-    matched = selected or bool(said.get("is_matched", row.is_matched))
-    if (selected, matched) != (row.is_selected, row.is_matched):
-        row.is_selected, row.is_matched, row.updated_at = selected, matched, world.now
-
-
-def _update(world: World, caller: Caller, request: Update) -> Answer:
-    _may_write(caller, request)
-    # The pipeline restores what is tombstoned; nobody else's update finds it.
-    row = _found(world, caller, request, dead=_is_provenance(request.type))
-    before = row.deleted_at, row.values()
-    said = dict(request.attributes)
-    if isinstance(row, Choice):
-        _require_selector(world, caller, row.workspace)
-        _require_own_flag(caller, request)
-        _set_choice(world, row, said)
-    elif "deleted_at" in said and said["deleted_at"] != row.deleted_at:
-        when = cast(datetime | None, said["deleted_at"])
-        if when is None and not all(parent is None or parent.is_live for parent in row.parents().values()):
-            raise Refused(409, ("CONFLICT", "pointer /data/attributes/deleted_at"))
-        if when is not None and not row.created_at <= when <= world.now:
-            raise Refused(422, ("SCHEMA_VALIDATION_ERROR", "pointer /data/attributes/deleted_at"))
-        row.deleted_at, row.updated_at = when, world.now
-    if (row.deleted_at, row.values()) == before:
-        _may_read(caller)
-    return _shown(world, caller, request, 200, row)
-
-
-def _delete(world: World, caller: Caller, request: Delete) -> Answer:
-    _may_write(caller, request)
-    row = _found(world, caller, request)
-    if isinstance(row, Enrolment) and not (
-        _keeps(world, caller, row.workspace)
-        or (row.workspace_group.is_live and _keeps(world, caller, row.workspace_group))
-    ):
-        raise _forbidden()
-    if isinstance(row, Choice):
-        _require_selector(world, caller, row.workspace)
-        row.is_selected = False
-    row.deleted_at = row.updated_at = world.now
-    return Answer(204)
-
-
-def _found(world: World, caller: Caller, request: Update | Delete, *, dead: bool = False) -> Row:
-    """Return the row that is meant, by its id or by its two parents, where the caller sees it."""
-    sight = sight_of(world, caller)
-    for row in world.of(request.type):
-        pair = tuple(parent and parent.id for parent in row.parents().values())[:2]
-        is_meant = row.id == request.id or (isinstance(request, Delete) and pair == request.pair)
-        if is_meant and (row.is_live or dead) and sight.sees(row):
-            found: Row = row
-            return found
+            return Answer(200, rows=(row,), included=sight.included([row], request.include))
     raise _absent(request.type)

@@ -54,11 +54,11 @@ GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status ==
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, by the reason why.
 _REASONS: Mapping[str, Sequence[str]] = {
-    "workspaces are read by a view that asks for itself": ["ledger.whole.WholeSorted._rows asks for no workspace"],
+    "workspaces are read by a view that asks for itself": ["ledger.pages.WholeSorted._rows asks for no workspace"],
     "it says whether there are too many to be searched, and shows none": [
-        "ledger.counts.SEARCHED without 1. row.deleted_at IS NULL"
+        "ledger.pages.SEARCHED without 1. row.deleted_at IS NULL"
     ],
-    "a catalogue is everybody's: reading/test_parents.py": ["ledger.counts.SEEN without 1. row.deleted_at IS NULL"],
+    "a catalogue is everybody's: reading/test_parents.py": ["ledger.pages.SEEN without 1. row.deleted_at IS NULL"],
     "a person's enrolments are read by their workspaces, and a service sees every live group": [
         "ledger.per_parent.PerParentMerge._driver asks for no group"
     ],

@@ -3,16 +3,12 @@
 import ast
 import re
 
-import pytest
-
 from tests.access.mutants import (
-    ALONE,
     ASKS_FOR_ITS_CALLER,
     EQUIVALENT,
     MODULES,
     NO_CONDITION,
     TABLES,
-    Mutant,
     behind_doors,
     doors,
     functions,
@@ -23,10 +19,8 @@ from tests.access.mutants import (
     sql_functions,
     within_functions,
 )
-from tests.access.mutations import Verdict
 from tests.support.databases import Database
 
-MUTANT = mutants()[1]
 NAMES = {name for module in MODULES for name, _ in functions(module)}
 
 
@@ -75,29 +69,6 @@ def test_every_function_of_the_policies_is_found(database: Database) -> None:
     assert "'pipeline'" in sql_functions()["is_service()"]
 
 
-def test_no_two_mutants_have_one_name() -> None:
-    names = [mutant.name for mutant in mutants()]
-    assert len(names) == len(set(names))
-
-
 def test_every_exception_is_of_something_that_is_there() -> None:
     assert {ASKS_FOR_ITS_CALLER, *NO_CONDITION} <= NAMES
     assert {mutant.name for mutant in mutants(with_equivalent=True)} >= EQUIVALENT
-
-
-@pytest.mark.parametrize(
-    ("mutant", "verdict", "is_good"),
-    [
-        (MUTANT, Verdict(failed=["test"], passed=3), True),
-        (MUTANT, Verdict(passed=3), False),
-        (MUTANT, Verdict(failed=["test"], wrong=["SQLSTATE 42601"]), False),
-        # On the predicates alone nothing may fail.
-        (ALONE, Verdict(passed=3), True),
-        (ALONE, Verdict(passed=3, failed=["test"]), False),
-        (ALONE, Verdict(), False),
-    ],
-)
-def test_a_verdict_is_good_where_a_test_failed_and_nothing_else_went_wrong(
-    mutant: Mutant, verdict: Verdict, *, is_good: bool
-) -> None:
-    assert verdict.judge(mutant)[0] == is_good

@@ -267,6 +267,13 @@ def test_an_answer_is_of_what_one_sees_by_day_and_in_all(scene: Scene, more: str
     assert told == scene.by_name(seen_workspaces)
 
 
+def test_an_answer_of_a_workspace_is_of_its_connectors(scene: Scene) -> None:
+    names = {str(row.id): name for name, row in scene.connectors.items()}
+    url = f"/v1/connector-activity?filter[workspace]={scene.workspaces['A'].id}"
+    told = scene.by_name(lambda who: {names[id_[:36]] for id_ in ids_of(url, who.caller) if id_[:36] in names})
+    assert told == scene.by_name(lambda who: {"A"} if who.sees("A") else set())
+
+
 def seen_pairs(who: Who) -> list[str]:
     """Return the pairs of a record's workspace and a connector's, both of which somebody sees."""
     return [pair for pair in PAIRS if {*pair} <= seen_workspaces(who)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.agents.conftest import told
 from tests.reading.test_questions import AN_OWNER, PAYMENTS, synced_demo  # noqa: F401 - a fixture
@@ -14,7 +15,6 @@ from tests.support.api import READER, get
 from tests.support.databases import CONSUMER, Database
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Deadline, in_transaction
-from wellspring.example_ids import demo_id
 from wellspring.repositories import fleet
 
 type Call = tuple[str, dict[str, Any]]

@@ -14,9 +14,9 @@ from typing import Any
 
 import psycopg
 
+from local.example_ids import demo_id
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
-from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers, resource_of
 from wellspring_producer.messages import RecordsInvalidated, RecordsSynced
 

@@ -5,23 +5,22 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from local import large_data
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.browser.conftest import Console, Scheme, Watched, violations
 from tests.browser.lively import CRM, MARKUP, MARKUP_NAME, PAYMENTS, WORKSPACE, enliven, wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
 from tests.support.stack import running
-from wellspring.example_ids import demo_id
 from wellspring.jsonapi.query import MAX_FILTER_IDS
 
 pytestmark = pytest.mark.outside
@@ -858,21 +857,7 @@ def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connec
     assert sum(many) > MAX_FILTER_IDS
 
 
-def longest_task(trace: bytes) -> float:
-    """Return the milliseconds of a processor's time that the main thread's longest task took."""
-    events = json.loads(trace)["traceEvents"]
-    main = {
-        (event["pid"], event["tid"])
-        for event in events
-        if event["name"] == "thread_name" and event["args"]["name"] == "CrRendererMain"
-    }
-    tasks = [event for event in events if event["name"].endswith("RunTask") and (event["pid"], event["tid"]) in main]
-    return max(float(task.get("tdur", 0)) for task in tasks) / 1000
-
-
-def test_ten_thousand_points_are_drawn_in_slices(
-    console: Console, chromium: Browser, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ten_thousand_points_are_drawn_in_slices(console: Console) -> None:
     connectors = [demo_id("workspace_connector", "a", 2000 + number) for number in range(300)]
     since, pages, of_page = datetime(2025, 1, 1, tzinfo=UTC), 20, 500
 
@@ -899,7 +884,6 @@ def test_ten_thousand_points_are_drawn_in_slices(
             }).observe(document.body, { childList: true, subtree: true });
         }"""
     )
-    chromium.start_tracing(page=console.page, categories=["toplevel", "disabled-by-default-devtools.timeline"])
     console.show(f"records/company/{COMPANY}")
     more = console.page.get_by_role("button", name="Load more times")
     for page in range(1, pages):
@@ -914,14 +898,10 @@ def test_ten_thousand_points_are_drawn_in_slices(
     assert max(drawn) <= 600
     assert sum(drawn) >= 8000
     expect(console.page.get_by_role("table", name="Each time").locator("tbody tr")).to_have_count(100)
-    with capsys.disabled():
-        print(f"\n10,000 points: no task took more than {longest_task(chromium.stop_tracing()):.0f} ms")  # noqa: T201  (half of what it is for)
 
 
 # ---- for a person to look at ----------------------------------------------------------------------------------------
-def test_pictures_are_made_for_a_person_to_look_at(
-    stack: StackProcess, open_page: Callable[..., Watched], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures_are_made_for_a_person_to_look_at(stack: StackProcess, open_page: Callable[..., Watched]) -> None:
     """They go to `.local/artefacts/console`; `make pictures` has them made from the large demo, into docs/console."""
     folder = ROOT / (PICTURES or ".local/artefacts/console")
     folder.mkdir(parents=True, exist_ok=True)
@@ -936,8 +916,3 @@ def test_pictures_are_made_for_a_person_to_look_at(
             console.page.screenshot(path=folder / f"{name}.png")
             assert (folder / f"{name}.png").stat().st_size < LARGEST_PICTURE_BYTES, name
         assert console.watched.errors == []
-        began = time.monotonic()
-        console.open("#/")
-        expect(console.lead).to_be_visible()
-        with capsys.disabled():
-            print(f"\nfirst view: {(time.monotonic() - began) * 1000:.0f} ms, signing in again among them")  # noqa: T201  (half of what it is for)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
+from local.example_ids import demo_id
 from tests.browser.conftest import Console, Watched, violations
 from tests.browser.lively import wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
-from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
 

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import expect
 
 from local.demo_data import message
+from local.example_ids import demo_id
 from tests.browser.conftest import Watched
 from tests.browser.lively import CRM, PAYMENTS, WORKSPACE, wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.queue import completed
-from wellspring.example_ids import demo_id
 
 pytestmark = pytest.mark.outside
 

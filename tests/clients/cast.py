@@ -6,13 +6,24 @@ from uuid import UUID
 
 import pytest
 
-from wellspring.example_ids import demo_id
+from local.example_ids import demo_id
 
 WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)
 CONNECTOR = demo_id("workspace_connector", "a", 2)
 # An id that nothing has.
 NOBODY = str(UUID(int=1))
+
+
+def ledger_row(direction: str = "input", company: str = COMPANY, connector: str = CONNECTOR) -> dict[str, Any]:
+    """Return the resource object of a row that somebody would create."""
+    linkage = {"company": company, "workspace_connector": connector}
+    return {
+        "type": "company_workspace_connector",
+        "attributes": {"direction": direction},
+        "relationships": {name: {"data": {"type": name, "id": id_}} for name, id_ in linkage.items()},
+    }
+
 
 # Status, code, and what of the request is at fault.
 type Problem = tuple[str, str, dict[str, str] | None]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import requests
 from jsonapi_client import Filter, Inclusion, Modifier, ResourceTuple, Session
 from jsonapi_client.exceptions import DocumentError
 
@@ -74,37 +73,9 @@ def only(session: Any, path: str, id_: str, query: str = "") -> Any:
 
 
 # ---- reading ------------------------------------------------------------------------------------------
-def test_it_lists_and_reads_one_resource(connect: Connect) -> None:
-    session = connect("owner")
-    document = session.get(LEDGER, Modifier("page[size]=3"))
-    assert [row.type for row in document.resources] == [TYPE] * 3
-    (one, *_) = document.resources
-    again = session.get(LEDGER, one.id).resource
-    assert (again["direction"], again["created_at"]) == (one["direction"], one["created_at"])
-    assert document.jsonapi["version"] == "1.1"
-
-
-def test_it_reads_without_a_schema_too(connect: Connect, stack: StackProcess, api_url: str) -> None:
-    headers = {"Authorization": f"Bearer {stack.token('owner')}"}
-    row = Session(api_url + "/v1", request_kwargs={"headers": headers}).get(LEDGER, Modifier("page[size]=1")).resource
-    assert row["direction"] in {"input", "output"}
-    assert row.relationships.company.as_json_resource_identifiers["type"] == "company"
-
-
 def test_it_walks_all_pages_by_itself(connect: Connect, stack: StackProcess) -> None:
     rows = [row.id for row in connect("owner").iterate(LEDGER, Modifier("page[size]=50"))]
     assert len(rows) > 50
-    assert rows == [row["id"] for row in stack.rows("owner", "company")]
-
-
-def test_waiting_it_walks_all_pages_by_itself(connect: Connect, stack: StackProcess) -> None:
-    rows: list[str] = []
-
-    async def walk() -> None:
-        async with connect("owner", enable_async=True) as session:
-            rows.extend([row.id async for row in session.iterate(LEDGER, Modifier("page[size]=50"))])
-
-    asyncio.run(walk())
     assert rows == [row["id"] for row in stack.rows("owner", "company")]
 
 
@@ -124,15 +95,6 @@ def test_it_finds_included_resources_without_another_request(connect: Connect) -
     for row in document.resources:
         assert row.company["name"]
         assert row["workspace_connector"]["connector"]["provider"]
-
-
-def test_it_filters_and_sorts(connect: Connect, stack: StackProcess) -> None:
-    query = Filter(company=COMPANY, direction="output") + Modifier(
-        "sort=created_at&filter[created_at][gte]=2026-01-01T00:00:00Z"
-    )
-    expected = stack.rows("owner", "company", f"&filter[company]={COMPANY}&filter[direction]=output&sort=created_at")
-    found = connect("owner").get(LEDGER, query).resources
-    assert [row.id for row in found] == [row["id"] for row in expected] != []
 
 
 def test_a_name_with_an_underscore_is_filtered_by_the_query_string(connect: Connect) -> None:
@@ -167,15 +129,6 @@ def test_the_pipeline_creates_tombstones_and_restores(connect: Connect) -> None:
     assert connect("pipeline").get(LEDGER, row.id).resource["deleted_at"] is None
 
 
-def test_leaving_its_session_commits_what_was_changed(connect: Connect) -> None:
-    id_ = commit(connect("pipeline"), LEDGER, TYPE, ledger_row()).id
-    with connect("pipeline") as session:
-        row = session.get(LEDGER, id_).resource
-        row["deleted_at"] = row["created_at"]
-    ((status, _, _),) = refusal(lambda: connect("pipeline").get(LEDGER, id_))
-    assert status == "404"
-
-
 def test_waiting_it_creates_changes_and_deletes(connect: Connect, api_url: str) -> None:
     async def live() -> str:
         async with connect("pipeline", enable_async=True) as session:
@@ -194,16 +147,6 @@ def test_waiting_it_creates_changes_and_deletes(connect: Connect, api_url: str) 
     assert refusal(lambda: connect("pipeline").get(LEDGER, id_)) == [
         ("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)
     ]
-
-
-def test_not_waiting_it_deletes_and_then_looks_for_json_in_the_204(connect: Connect) -> None:
-    # Its fault (its issue 55), with every server whose answer to DELETE is 204: the row is deleted all the same.
-    session = connect("pipeline")
-    row = commit(session, LEDGER, TYPE, ledger_row())
-    row.delete()
-    with pytest.raises(requests.exceptions.JSONDecodeError):
-        row.commit()
-    assert refusal(row.commit) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
 
 
 # ---- writing: a person --------------------------------------------------------------------------------
@@ -250,12 +193,6 @@ def test_what_is_refused_is_its_own_error_with_our_code_and_source(
 ) -> None:
     session = connect(name)
     assert refusal(lambda: ATTEMPTS[what](session)) == [problem]
-
-
-def test_its_type_is_no_path_of_ours(connect: Connect) -> None:
-    # It asks for that where nobody has told it the path.
-    session = connect("pipeline")
-    assert refusal(lambda: session.create_and_commit(TYPE, fields=ledger_row())) == [("404", "NOT_FOUND", None)]
 
 
 def test_it_follows_the_link_of_a_relationship_and_finds_what_is_related(connect: Connect) -> None:

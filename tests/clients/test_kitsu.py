@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, WORKSPACE_A, WORKSPACE_B, Problem, each_refusal, problems
+from tests.clients.cast import COMPANY, CONNECTOR, NOBODY, Problem, each_refusal, problems
 from tests.local.stack_process import StackProcess
 from tests.support.node import installed
 
@@ -113,10 +113,6 @@ def ledger_row(direction: str = "input", company: str = COMPANY) -> dict[str, An
     }
 
 
-def enrolment(group: str, workspace: str) -> dict[str, Any]:
-    return {"workspace_group": to_one("workspace_group", group), "workspace": to_one("workspace", workspace)}
-
-
 def refusal(client: Kitsu, method: str, *args: Any) -> list[Problem]:
     """Return the `errors` that kitsu puts on the error of its rejected promise."""
     with pytest.raises(KitsuError) as refused:
@@ -141,14 +137,6 @@ def test_with_no_option_set_it_finds_the_path_in_its_own_spelling(connect: Conne
     # companyWorkspaceConnector becomes /company-workspace-connectors by its defaults.
     answer = connect("owner", pluralize=True)("get", "companyWorkspaceConnector", {"params": {"page": {"size": 1}}})
     assert [row["type"] for row in answer["data"]] == [LEDGER]
-
-
-def test_it_reads_one_resource(connect: Connect) -> None:
-    client = connect("owner")
-    (first,) = client("get", LEDGER, {"params": {"page": {"size": 1}}})["data"]
-    answer = client("get", f"{LEDGER}/{first['id']}")
-    assert (answer["data"]["id"], answer["data"]["created_at"]) == (first["id"], first["created_at"])
-    assert answer["headers"]["etag"]
 
 
 def test_it_follows_the_links_of_the_pages(connect: Connect, stack: StackProcess) -> None:
@@ -208,25 +196,6 @@ def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) 
     assert refusal(client, "delete", LEDGER, id_) == [("404", "COMPANY_WORKSPACE_CONNECTOR_NOT_FOUND", None)]
 
 
-def test_its_raw_request_needs_no_interceptor(connect: Connect) -> None:
-    # `request` takes the path and the type apart, where `create`, `update` and `delete` take one for the other.
-    client = connect("pipeline")
-    path = PATHS[LEDGER]
-    created = client("request", {"method": "POST", "url": path, "type": LEDGER, "body": ledger_row()})
-    url = f"{path}/{created['data']['id']}"
-    change = {"id": created["data"]["id"], "deleted_at": created["data"]["created_at"]}
-    assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
-    change["deleted_at"] = None
-    assert client("request", {"method": "PATCH", "url": url, "type": LEDGER, "body": change})["status"] == 200
-    assert client("request", {"method": "DELETE", "url": url, "type": LEDGER})["status"] == 204
-
-
-def test_a_retry_with_its_idempotency_key_gets_the_first_answer(connect: Connect) -> None:
-    call = ("create", LEDGER, ledger_row(), {"headers": {"Idempotency-Key": "kitsu-1"}})
-    first, again = (connect("pipeline")(*call) for _ in range(2))
-    assert (again["status"], again["data"]) == (first["status"], first["data"]) == (201, first["data"])
-
-
 def test_a_stale_etag_is_its_own_error_with_our_412(connect: Connect) -> None:
     client = connect("pipeline")
     created = client("create", LEDGER, ledger_row())["data"]
@@ -238,28 +207,6 @@ def test_a_stale_etag_is_its_own_error_with_our_412(connect: Connect) -> None:
 
 
 # ---- writing: a person --------------------------------------------------------------------------------
-def test_an_owner_makes_a_group_enrols_and_withdraws(connect: Connect) -> None:
-    client = connect("owner")
-    body = {"name": "Made by kitsu", "workspaces": {"data": [{"type": "workspace", "id": WORKSPACE_A}]}}
-    group = client("create", "workspace_group", body)
-    assert group["status"] == 201
-    id_ = group["data"]["id"]
-    seen = client("get", f"workspace_group/{id_}", {"params": {"include": "workspaces,memberships"}})
-    assert [one["name"] for one in seen["data"]["workspaces"]["data"]] == ["Verdier Foods"]
-    assert [one["role"] for one in seen["data"]["memberships"]["data"]] == ["owner"]
-
-    created = client("create", "workspace_group_workspace", enrolment(id_, WORKSPACE_B))
-    assert created["status"] == 201
-    params = {"filter": {"workspace_group": id_}, "include": "created_by,workspace"}
-    listed = client("get", "workspace_group_workspace", {"params": params})
-    assert {row["workspace"]["data"]["name"] for row in listed["data"]} == {"Verdier Foods", "Verdier Logistics"}
-    assert {row["created_by"]["data"]["full_name"] for row in listed["data"]} == {"Claire Verdier"}
-
-    assert client("delete", "workspace_group_workspace", created["data"]["id"])["status"] == 204
-    again = client("create", "workspace_group_workspace", enrolment(id_, WORKSPACE_B))
-    assert again["data"]["id"] != created["data"]["id"]
-
-
 # ---- errors -------------------------------------------------------------------------------------------
 ATTEMPTS: dict[str, tuple[Any, ...]] = {
     "a path that is not there": ("get", "invoices"),
@@ -275,9 +222,3 @@ def test_what_is_refused_is_its_own_error_with_our_code_and_source(
     connect: Connect, what: str, name: str, problem: Problem
 ) -> None:
     assert refusal(connect(name), *ATTEMPTS[what]) == [problem]
-
-
-def test_the_path_is_no_type_of_ours(connect: Connect) -> None:
-    # It sends that for a model that nobody has mapped.
-    found = refusal(connect("pipeline"), "create", PATHS[LEDGER], ledger_row())
-    assert found == [("409", "CONFLICT", {"pointer": "/data/type"})]

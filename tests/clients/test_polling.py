@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from local.example_ids import demo_id
 from local.settings import ROOT
-from tests.clients.cast import COMPANY, CONNECTOR
+from tests.clients.cast import COMPANY, CONNECTOR, ledger_row
 from tests.local.stack_process import StackProcess, call
 from tests.support.databases import engine_for
-from wellspring.example_ids import demo_id
 
 PATH = "/v1/company-workspace-connectors"
 MEDIA_TYPE = "application/vnd.api+json"
@@ -52,15 +52,10 @@ def poll(client: dict[str, Any], stack: StackProcess) -> Callable[[dict[str, Any
     return lambda kept, since: client["poll"](url, token, kept, since)
 
 
-def write(stack: StackProcess, connector: object, times: int) -> None:
+def write(stack: StackProcess, connector: str, times: int) -> None:
     """Create rows of a connector, end every other one, and bring one of those back."""
     url, token = stack.facts["api_url"], stack.token("pipeline")
-    linkage = {"company": COMPANY, "workspace_connector": connector}
-    data = {
-        "type": "company_workspace_connector",
-        "attributes": {"direction": "input"},
-        "relationships": {name: {"data": {"type": name, "id": str(id_)}} for name, id_ in linkage.items()},
-    }
+    data = ledger_row(connector=connector)
     headers = {"content-type": MEDIA_TYPE}
     for number in range(times):
         made = call(url + PATH, token=token, data=json.dumps({"data": data}).encode(), headers=headers)

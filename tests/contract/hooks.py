@@ -18,7 +18,7 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
 import local  # noqa: F401  (it says where the layers are)
-from wellspring.example_ids import demo_id, id_of
+from local.example_ids import demo_id, id_of
 from wellspring.resources import ledgers
 
 type Case = schemathesis.Case[Any]

@@ -8,13 +8,13 @@ import pytest
 from feed.consume import handler
 from feed.load import handler as load_handler
 from feed.settle import handler as settle_handler
+from local.example_ids import demo_id, id_of
 from tests.feed.conftest import Tables
 from tests.support.api import Context
 from tests.support.events import event, load_demo, replay
 from tests.support.feed import park
 from tests.support.world import World
 from wellspring.errors import DatabaseAway
-from wellspring.example_ids import demo_id, id_of
 from wellspring.services.feed import applying
 
 # Of each event of the queue, what is kept of it: outcomes and reasons.

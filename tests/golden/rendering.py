@@ -30,8 +30,8 @@ QUERIES = {
     "newest": (
         "From here to `far` is for callers with many drivers (docs/adr/0045): for each driver an upper bound of the "
         "time of its newest row before a place in the list, the beginning or the cursor. In the row without a driver "
-        "stands a time that all rows of the drivers that are not named are older than. With few drivers it is asked "
-        "for null rows and is empty, and the first row of each is read."
+        "stands a time that all rows of the drivers that are not named are older than. With few drivers (2 * :rows: a "
+        "page has room for half of them) it is asked for null rows and is empty, and the first row of each is read."
     ),
     "likely": (
         "The drivers that `newest` names, the newest first. CASE has thousands of them looked for in a hashed list: a "
@@ -52,13 +52,16 @@ QUERIES = {
     "reach": (
         "A time beyond which no row is on the page: where the first rows of some drivers, mostly of the first three, "
         "fill a page, the last of these. Else it is infinite, or minus infinite, and leaves all in: also where there "
-        "are so few drivers that asking would cost more than it spares."
+        "are so few drivers that asking would cost more than it spares: 3 and 8 are NEAREST and SPARED_FROM of "
+        "access/many_workspaces.py. A large page asks all of them for some rows each, two pages in all."
     ),
     "page": (
         "The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + "
         "1 rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that "
         "is read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would "
-        "read and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it."
+        "read and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it: a "
+        "CASE, since coalesce() is no index condition under row-level security (docs/adr/0029). :rows is the page's "
+        "size and one more, by which it is known that there are more; with a cursor two more, its row is read, too."
     ),
     "behind": "Whether there are rows on the cursor's other side.",
     "shown": "The rows, and what is shown with them.",

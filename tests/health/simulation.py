@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2025, 1, 6, tzinfo=UTC)
 YEAR = timedelta(days=364)
-# How many there are of each rhythm: as many connectors as the platform had that was silent for 85 hours.
+# How many there are of each rhythm.
 NUMBERS = {"hourly": 80, "daily": 100, "weekdays": 70, "monthly": 23, "irregular": 40}
 # The longest gap that each has while all is well: an outage is what lasts for longer than twice that.
 RHYTHMS = {"hourly": HOUR, "daily": DAY, "weekdays": 3 * DAY, "monthly": 31 * DAY, "irregular": 4 * DAY}
@@ -47,36 +47,25 @@ class History:
     outages: tuple[Outage, ...]
 
 
-def histories(seed: int, silence: tuple[datetime, datetime] | None = None, *, outages: bool = True) -> list[History]:
-    """Draw the year of each connector.
-
-    Args:
-        seed: of what is drawn.
-        silence: when nobody synced.
-        outages: whether connectors are away now and then.
-    """
+def histories(seed: int) -> list[History]:
+    """Draw the year of each connector."""
     drawn = random.Random(seed)
-    return [
-        _history(drawn, rhythm, silence, outages=outages) for rhythm, number in NUMBERS.items() for _ in range(number)
-    ]
+    return [_history(drawn, rhythm) for rhythm, number in NUMBERS.items() for _ in range(number)]
 
 
-def _history(drawn: random.Random, rhythm: str, silence: tuple[datetime, datetime] | None, *, outages: bool) -> History:
+def _history(drawn: random.Random, rhythm: str) -> History:
     times = list(_times(drawn, rhythm))
     away: list[tuple[datetime, datetime]] = []
-    if outages:
-        # One short enough to be borne with, and one or two that somebody should be told of.
-        lengths = [1.5] if rhythm == "monthly" else [0.9, 1.5]
-        longest = max(RHYTHMS[rhythm], DAY / 2)
-        parts = YEAR / (len(lengths) + 1)
-        for number, length in enumerate(lengths):
-            begin = START + parts * (number + drawn.uniform(0.55, 0.95))
-            away.append((begin, begin + 2 * longest * length))
-    if silence:
-        away.append(silence)
+    # One short enough to be borne with, and one or two that somebody should be told of.
+    lengths = [1.5] if rhythm == "monthly" else [0.9, 1.5]
+    longest = max(RHYTHMS[rhythm], DAY / 2)
+    parts = YEAR / (len(lengths) + 1)
+    for number, length in enumerate(lengths):
+        begin = START + parts * (number + drawn.uniform(0.55, 0.95))
+        away.append((begin, begin + 2 * longest * length))
     kept = [at for at in times if not any(begin <= at < end for begin, end in away)]
     found = []
-    for begin, end in away[: len(away) - bool(silence)]:
+    for begin, end in away:
         before = [at for at in kept if at < begin]
         after = [at for at in kept if at >= end]
         if before and after:

@@ -1,8 +1,7 @@
 """The rule, judged on a labelled year of 313 connectors: what it finds, and what it finds that is not there.
 
 It is the database's own rule, at the moment before each sync of the year: only where more than a day has passed since
-the one before, for nobody is late earlier. The silence is lived through hour by hour, with the triggers and the step of
-settling: what is written down grows an hour older each time.
+the one before, for nobody is late earlier.
 """
 
 from collections import Counter, defaultdict
@@ -13,11 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from local.settings import ROOT
-from tests.health.conftest import let_have_synced, unjudged
-from tests.health.simulation import DAY, HOUR, NUMBERS, START, YEAR, History, histories
+from tests.health.simulation import NUMBERS, History, histories
 from tests.support.databases import FreshDatabase
 from tests.support.world import Row, World
-from wellspring.repositories import connector_health
 
 pytestmark = pytest.mark.long
 
@@ -108,65 +105,3 @@ def table(count: dict[str, Counter[str]]) -> str:
     lines = [f"| rhythm | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     lines += [f"| {rhythm} | {' | '.join(f'{of[name]:,}' for name in columns)} |" for rhythm, of in count.items()]
     return "\n".join(lines) + "\n"
-
-
-# An hour passes: all that is written down is an hour older.
-OLDER = (
-    text("""
-UPDATE wellspring.connector_state
-   SET last_synced_at = last_synced_at - interval '1 hour', due_at = due_at - interval '1 hour',
-       expected_by = expected_by - interval '1 hour', applied_at = applied_at - interval '1 hour',
-       health_changes_at = health_changes_at - interval '1 hour',
-       syncs = ARRAY(SELECT at - interval '1 hour' FROM unnest(syncs) WITH ORDINALITY AS known (at, n) ORDER BY n),
-       health_reasons = (
-         SELECT coalesce(jsonb_agg(jsonb_set(reason, '{at}', to_jsonb(to_char(
-                  (CAST(reason ->> 'at' AS timestamptz) - interval '1 hour') AT TIME ZONE 'UTC',
-                  'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))), '[]')
-           FROM jsonb_array_elements(health_reasons) AS reason)"""),
-    text("""
-UPDATE wellspring.fleet
-   SET silent_since = silent_since - interval '1 hour', silent_until = silent_until - interval '1 hour'"""),
-)
-# Syncs of an hour that ends now.
-SYNCED = text("""
-UPDATE wellspring.connector_state AS state
-   SET last_synced_at = sync.at, applied_at = sync.at,
-       (syncs, sync_runs) = (SELECT * FROM wellspring.add_syncs(state.syncs, state.sync_runs, ARRAY[sync.at], NULL))
-  FROM unnest(CAST(:pks AS bigint[]), CAST(:ago AS interval[])) AS told (pk, ago)
- CROSS JOIN LATERAL (SELECT now() - told.ago AS at) AS sync
- WHERE state.workspace_connector_pk = told.pk""")
-
-
-def test_85_hours_of_silence_of_all_are_one_verdict(fresh_database: FreshDatabase, world: World) -> None:
-    begin = START + YEAR / 2 + 3 * HOUR
-    silence = (begin, begin + 85 * HOUR)
-    years = histories(7, silence, outages=False)
-    made = connectors(world, len(years))
-    owner = fresh_database.owner
-    for one, year in zip(made, years, strict=True):
-        let_have_synced(fresh_database, [one], [begin - DAY - at for at in year.syncs if at < begin - DAY][-21:])
-    fresh_database.commit()
-    verdicts: list[bool] = []
-    late: Counter[int] = Counter()
-    for number in range(24 + 85 + 5 * 24):
-        until = begin - DAY + (number + 1) * HOUR
-        with unjudged(fresh_database):
-            for each in OLDER:
-                owner.execute(each)
-        came = [
-            (one.pk, until - at)
-            for one, year in zip(made, years, strict=True)
-            if (at := max((at for at in year.syncs if until - HOUR <= at < until), default=None))
-        ]
-        if came:
-            owner.execute(SYNCED, {"pks": [pk for pk, _ in came], "ago": [ago for _, ago in came]})
-        verdicts.append(connector_health.note_silence(owner))
-        if not verdicts[-1]:
-            connector_health.judge_due(owner, 1000)
-        late.update(
-            owner.exec_driver_sql("SELECT pk FROM core_api.workspace_connectors WHERE health = 'late'").scalars()
-        )
-        fresh_database.commit()
-    changes = [now for before, now in zip([False, *verdicts], verdicts, strict=False) if before != now]
-    assert changes == [True, False]
-    assert not late

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from local import demo_data, large_data
+from local.example_ids import demo_id
 from tests.support.api import READER, get
 from tests.support.databases import CONSUMER, FEEDER, Database
 from tests.support.queue import consume
 from tests.support.world import World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
-from wellspring.example_ids import demo_id
 from wellspring.resources import HEALTH
 from wellspring.services.feed import applying
 

@@ -12,7 +12,7 @@ from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, FreshDatabase, Statements
 from tests.support.world import Row, World
 from wellspring.repositories import connector_health as repository
-from wellspring.services import connector_health
+from wellspring.services import settling
 
 DAY = timedelta(days=1)
 UNSEEN = (
@@ -92,7 +92,7 @@ def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> 
 def test_many_are_judged_in_bounded_steps(
     world: World, monkeypatch: pytest.MonkeyPatch, statements: Statements
 ) -> None:
-    monkeypatch.setattr(connector_health, "CHUNK", 4)
+    monkeypatch.setattr(settling, "JUDGED", 4)
     late = unseen(world, 10, 3 * DAY)
     statements.clear()
     assert step() == {"connectors": 10, "is_silent": 0, "is_all": True}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from local import demo_data
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
-from wellspring.example_ids import demo_id
 
 PAGE = (ROOT / "docs/tasks.md").read_text()
 ROWS: dict[str, str] = dict(re.findall(r"^\| ([^|]+?) \| `(.+)` \|$", PAGE, re.MULTILINE))

@@ -3,10 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from local.access_log import MOST_SLOW, AccessLog, slowest
-from local.errors import Fault
 from local.template import Template
 
 
@@ -31,8 +28,3 @@ def test_the_slowest_come_first_with_the_code_of_their_failure(tmp_path: Path) -
     _, *table = [line.split() for line in slowest(tmp_path / "access.log", tmp_path / "functions.log")]
     assert [row[-1] for row in table] == [f"request-{number}" for number in range(24, 4, -1)]
     assert [row[-2] for row in table[:2]] == ["database_away", "-"]
-
-
-def test_where_nothing_was_answered_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="no request"):
-        slowest(tmp_path / "access.log", tmp_path / "functions.log")

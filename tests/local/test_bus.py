@@ -5,7 +5,6 @@ from datetime import datetime
 
 import pytest
 
-from local.events_out import line
 from local.generate.events import outgoing
 from local.queue import BUS, client
 from tests.local.queues import Sqs
@@ -34,20 +33,3 @@ def test_what_is_put_on_the_bus_comes_to_its_queue_as_eventbridge_sends_it(sqs: 
     assert {name: value for name, value in json.loads(body).items() if name not in own} == {
         name: value for name, value in expected.items() if name not in own
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (
-            "workspace_connector.health_changed",
-            "from=ok  to=late  reasons=late  /v1/workspace-connectors/01990000-0006-7000-8000-a00000000001",
-        ),
-        ("sync_run.completed", "messages_applied=4  company +1200 -7  /v1/sync-runs/"),
-        ("sync_message.parked", "message_type=records.synced  reason=unknown_record  /v1/sync-messages/"),
-        # What is over has no link.
-        ("workspace_provider.removed", EXAMPLES["workspace_provider.removed"]["subject"]),
-    ],
-)
-def test_an_event_is_a_line_with_its_time_its_type_and_what_it_says(name: str, expected: str) -> None:
-    assert line(EXAMPLES[name]).startswith(f"08:14:22.318Z  {name}  {expected}")

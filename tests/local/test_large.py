@@ -1,7 +1,5 @@
 """The large demo: what it consists of, and a small one of its kind in a running stack."""
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,63 +9,11 @@ import psycopg
 import pytest
 
 from local import large, large_data
-from local.errors import Fault
 from local.settings import Settings
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
-from wellspring import feed_events, messages
-from wellspring.services.feed import FeedEvent
-from wellspring_producer.messages import entry_of
 
 pytestmark = pytest.mark.long
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-def test_every_event_is_one_and_no_resource_is_told_twice_but_to_be_parked() -> None:
-    events = list(large_data.events())
-    told = [told for event in events for told in feed_events.parse(json.dumps(event))]
-    assert all(isinstance(event, FeedEvent) for event in told)
-    again = Counter((event["type"], event["subject"]) for event in events)
-    assert sorted(again.values())[-7:] == [1, *[2] * 6]
-
-
-def test_the_syncs_are_of_the_year_and_each_connector_has_its_own_in_order() -> None:
-    syncs = large_data.syncs(NOW)
-    assert len({sync.body["id"] for sync in syncs}) == len(syncs)
-    assert all(NOW - large_data.YEAR < sync.at < NOW for sync in syncs)
-    assert len(large_data.connections()) == large_data.CONNECTORS
-    assert {connection.rhythm for connection in large_data.connections()} == large_data.RHYTHMS.keys()
-
-
-def test_records_and_where_they_came_from_are_two_hundred_thousand_rows_and_a_million_at_most() -> None:
-    events = Counter(event["type"].split(".")[1] for event in large_data.events())
-    fed = sum(number for type_, number in events.items() if type_ in large_data.AMOUNTS)
-    linked = sum(len(sync.body["records"]) for sync in large_data.syncs(NOW) if sync.body["type"] == "records.synced")
-    assert 200_000 < fed + linked < 250_000
-    # Each row costs one, and each day of a connector, message and parent beside it fewer than two more.
-    assert fed + 3 * linked + sum(events.values()) < 1_000_000
-
-
-def test_no_two_workspaces_are_of_one_size_and_each_sync_carries_what_its_connector_does() -> None:
-    sizes = {large_data.amount("company", workspace) for workspace in range(1, large_data.WORKSPACES + 1)}
-    assert len(sizes) == large_data.WORKSPACES
-    carries = {connection.id: set(connection.kind.carries) for connection in large_data.connections()}
-    for sync in large_data.syncs(NOW):
-        told = {record["type"] for record in sync.body.get("records", ())}
-        assert told <= carries.get(sync.body["workspace_connector_id"], told)
-
-
-def test_what_is_malformed_is_meant_to_be() -> None:
-    entries = [entry_of(sync.body) for sync in large_data.syncs(NOW)]
-    arrivals = [messages.arrival(entry.body, group=entry.group) for entry in entries]
-    flaws = Counter(arrival.validation_error for arrival in arrivals if arrival.work is None)
-    assert set(flaws) == {"records.synced.direction: literal_error"}
-
-
-def test_a_size_that_there_is_not_is_a_fault() -> None:
-    with pytest.raises(Fault, match="large"):
-        large.fill(Settings(), "huge")
 
 
 @pytest.fixture

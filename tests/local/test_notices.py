@@ -47,20 +47,10 @@ def test_a_parked_message_is_one_line_with_its_reason_and_first_problems(termina
     ]
 
 
-def test_what_was_applied_or_comes_again_is_not_told(terminal: Terminal) -> None:
-    assert terminal.write(line("applied", "m1") + line("returned", "m2", reason="deadlock") + "text\n{}\n[1]\n") == []
-
-
 def test_a_line_that_is_not_whole_yet_is_told_when_it_is(terminal: Terminal) -> None:
     whole = line("parked", "m1", reason="expired")
     assert terminal.write(whole[:40]) == []
     assert terminal.write(whole[40:]) == ["parked: message m1 (expired)"]
-
-
-def test_an_emptied_log_is_followed_from_its_beginning(terminal: Terminal) -> None:
-    terminal.log.write_text("")
-    terminal.notices.read()
-    assert terminal.write(line("parked", "m1", reason="expired")) == ["parked: message m1 (expired)"]
 
 
 def delivered(message_id: str, body: str) -> dict[str, str]:
@@ -74,13 +64,3 @@ def test_a_dead_letter_is_told_with_the_reason_of_its_last_failure(terminal: Ter
         log.write(line("failed", "m1", reason="tenant_mismatch", problems=["tenant_mismatch: company c1"]))
     terminal.notices.dead_letter(delivered("m1", "{}"))
     assert terminal.printed == ["dead letter: message m1 (tenant_mismatch: company c1); `make redrive` sends it again"]
-
-
-@pytest.mark.parametrize(
-    ("body", "name"),
-    [('{"id": "m7"}', "m7"), ("no json", "sqs-7 of SQS"), ("[]", "sqs-7 of SQS"), ("{}", "sqs-7 of SQS")],
-)
-def test_a_dead_letter_that_the_consumer_never_logged_is_told_too(terminal: Terminal, body: str, name: str) -> None:
-    terminal.notices.dead_letter(delivered("7", body))
-    why = "the log has no line of it, see logs/functions.log"
-    assert terminal.printed == [f"dead letter: message {name} ({why}); `make redrive` sends it again"]

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pg8000.native
@@ -14,7 +13,7 @@ import pytest
 from local import postgres
 from local.clean import clean
 from local.errors import Fault
-from local.postgres import OWNER, SUPERUSER, Cluster, temporary
+from local.postgres import OWNER, SUPERUSER, Cluster
 from local.settings import ROOT, make_state_folder
 from tests.local.stack_process import lives, until
 
@@ -83,32 +82,6 @@ def test_a_wrong_password_is_refused_and_the_right_one_is_for_the_user_alone(fol
         assert (folder / "password").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_role_gets_in_once_it_is_let_in(folder: Path) -> None:
-    with Cluster(folder) as cluster:
-        ask(cluster, "CREATE ROLE visitor LOGIN")
-        with pytest.raises(pg8000.exceptions.DatabaseError):
-            ask(cluster, "SELECT 1", user="visitor")
-        cluster.let_in("visitor")
-        assert ask(cluster, "SELECT current_user::text", user="visitor") == [["visitor"]]
-        ask(cluster, "DROP ROLE visitor")
-
-
-def test_a_database_is_copied_from_a_template_and_dropped_under_its_sessions(folder: Path) -> None:
-    with Cluster(folder) as cluster:
-        cluster.create_database("original")
-        ask(cluster, "CREATE TABLE t AS SELECT 1 AS n", database="original")
-        cluster.create_database("copy", template="original")
-        session = pg8000.native.Connection(
-            OWNER, host="127.0.0.1", port=cluster.port, password=cluster.password, database="copy"
-        )
-        assert session.run("SELECT n FROM t") == [[1]]
-        cluster.drop_database("copy")
-        assert not cluster.has_database("copy")
-        with suppress(pg8000.exceptions.InterfaceError):
-            session.close()
-        cluster.drop_database("original")
-
-
 def test_a_second_cluster_on_the_same_folder_is_refused(folder: Path) -> None:
     with Cluster(folder), pytest.raises(Fault, match=f"already in use by process {os.getpid()}"), Cluster(folder):
         pass
@@ -119,13 +92,6 @@ def test_a_killed_parent_leaves_no_server_behind(folder: Path) -> None:
     assert lives(server)
     kill(holder)
     assert until(lambda: not lives(server))
-
-
-def test_it_starts_right_after_its_parent_was_killed(folder: Path) -> None:
-    holder, _ = hold(folder)
-    kill(holder)
-    with Cluster(folder) as cluster:
-        assert ask(cluster, "SELECT 1") == [[1]]
 
 
 def test_it_starts_right_after_the_server_itself_was_killed(folder: Path) -> None:
@@ -159,11 +125,6 @@ def test_a_half_made_cluster_is_made_again(tmp_path: Path) -> None:
     clean(tmp_path)
 
 
-def test_a_taken_port_is_one_clear_line(folder: Path) -> None:
-    with temporary() as other, pytest.raises(Fault, match=rf"\APostgres did not start: port {other.port} is taken"):
-        Cluster(folder, port=other.port).start()
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
 @pytest.mark.parametrize(("name", "user"), [("postgres", "the stack"), ("bench-pg", "a bench")])
 def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_path: Path, name: str, user: str) -> None:
@@ -181,14 +142,6 @@ def test_under_a_closed_folder_the_cluster_lives_elsewhere_until_cleaned(tmp_pat
     clean(state)
     assert not elsewhere.exists()
     assert not state.exists()
-
-
-def test_a_temporary_cluster_is_gone_afterwards() -> None:
-    with temporary() as cluster:
-        home = cluster.home
-        assert ask(cluster, "SHOW fsync") == [["off"]]
-        assert home.exists()
-    assert not home.exists()
 
 
 def test_what_a_killed_test_run_left_is_swept_up(tmp_path: Path) -> None:

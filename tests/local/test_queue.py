@@ -6,13 +6,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
-import boto3
 import pytest
 
 from local import message_store
-from local.errors import Fault
 from local.message_store import MessageStore, receipt
-from local.settings import Settings, number
 from local.template import Template
 from tests.local.queues import RETRY, Sqs, asking, serve
 from tests.local.stack_process import call
@@ -151,22 +148,6 @@ def test_a_receipt_that_is_not_the_last_deletes_nothing(sqs: Sqs) -> None:
     assert held["ReceiptHandle"] != late["ReceiptHandle"]
 
 
-def test_messages_are_counted_for_those_who_ask_by_name_or_for_all(sqs: Sqs) -> None:
-    for body in ("1", "2", "3"):
-        sqs.send("a", body)
-    sqs.receive(most=1)
-    counts = {"ApproximateNumberOfMessages": "2", "ApproximateNumberOfMessagesNotVisible": "1"}
-    for names in ([*counts], ["All"], ["VisibilityTimeout", *counts]):
-        got = sqs.api.get_queue_attributes(QueueUrl=sqs.url, AttributeNames=names)["Attributes"]
-        assert {name: got[name] for name in counts} == counts
-
-
-def test_a_receive_waits_for_a_message(sqs: Sqs) -> None:
-    began = time.monotonic()
-    assert sqs.receive(wait=1) == []
-    assert time.monotonic() - began >= 1
-
-
 def test_sequence_numbers_grow(sqs: Sqs) -> None:
     for body in "123456789":
         sqs.send("a", body)
@@ -206,19 +187,6 @@ def test_a_plain_form_post_without_a_signature_sends_a_message(sqs: Sqs) -> None
     assert call(sqs.url, data=data).status == 200
     (message,) = sqs.receive()
     assert json.loads(message["Body"]) == body
-
-
-def test_a_client_may_be_configured_for_any_region(sqs: Sqs) -> None:
-    elsewhere = boto3.client(
-        "sqs",
-        endpoint_url=sqs.server.endpoint_url,
-        region_name="eu-west-3",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-    )
-    elsewhere.send_message(QueueUrl=sqs.url, MessageBody="here", MessageGroupId="a", MessageDeduplicationId="region")
-    elsewhere.close()
-    assert sqs.bodies(sqs.receive()) == ["here"]
 
 
 def test_messages_survive_a_restart_and_a_kill_in_order_with_their_counts_and_ids(tmp_path: Path) -> None:
@@ -261,15 +229,3 @@ def test_an_unreadable_state_is_set_aside(tmp_path: Path) -> None:
     with asking(serve(tmp_path)) as sqs:
         assert sqs.receive() == []
     assert (tmp_path / "queue.unreadable").read_text() == "no database " * 100
-
-
-@pytest.mark.parametrize("value", ["x", "-1", "65536", "3000.5", "٣"])
-def test_a_port_that_is_none_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("PORT", value)
-    with pytest.raises(Fault, match="PORT must be a whole number from 0 to 65535"):
-        number("PORT", 3000)
-
-
-def test_an_empty_port_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PORT", "")
-    assert Settings().port == 3000

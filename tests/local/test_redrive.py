@@ -4,8 +4,6 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-import pytest
-
 from local import __main__ as commands
 from local.postgres import locked
 from local.redrive import redrive
@@ -53,17 +51,8 @@ def test_they_are_not_taken_for_duplicates_of_what_they_were(sqs: Sqs) -> None:
     assert sqs.count(sqs.dead_letters) == 1
 
 
-def test_where_there_are_none_nothing_is_moved(sqs: Sqs) -> None:
-    sqs.send("a", "waiting")
-    assert move(sqs) == 0
-    assert sqs.bodies(sqs.receive()) == ["waiting"]
-
-
-@pytest.mark.parametrize(
-    ("letters", "said"), [(0, "0 messages moved"), (1, "1 message moved"), (2, "2 messages moved")]
-)
-def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path, letters: int, said: str) -> None:
-    bury(sqs, "a", *(f"letter {number} {letters}" for number in range(letters)))
+def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path) -> None:
+    bury(sqs, "a", "1", "2")
     facts = {
         "sqs_endpoint_url": sqs.server.endpoint_url,
         "queue_url": sqs.url,
@@ -74,5 +63,5 @@ def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path, letters: i
     (tmp_path / "stack.json").write_text(json.dumps(facts))
     (tmp_path / "postgres").mkdir()
     with locked(tmp_path / "postgres" / "lock"):
-        assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith(said)
-    assert len(sqs.receive()) == letters
+        assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith("2 messages moved")
+    assert len(sqs.receive()) == 2

@@ -10,28 +10,22 @@ import subprocess
 import sys
 import time
 import uuid
-from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-import jwt
 import pytest
 
 from local import demo_data
-from local.__main__ import token
-from local.clean import clean
 from local.demo_data import PRINCIPALS, WORKSPACES
-from local.errors import Fault
+from local.example_ids import demo_id
 from local.identity import Identity
-from local.processes import listen_on
 from local.queue import BUS, client
-from local.settings import ROOT, Settings
+from local.settings import ROOT
 from tests.local.stack_process import StackProcess, call, command_line, descendants, lives, until
 from tests.local.tasks import Terminal
 from tests.support.feed import upserted
 from tests.support.stack import running
 from tests.truth.test_ledger_events import copy_of_the_page
-from wellspring.example_ids import demo_id
 from wellspring.resources import ledgers
 
 pytestmark = pytest.mark.long
@@ -114,13 +108,6 @@ def test_the_demo_has_what_the_readme_says() -> None:
     }
 
 
-def test_the_demos_rows_have_their_keys_in_the_order_of_their_ids(stack: StackProcess) -> None:
-    for table, rows in demo_data.rows().items():
-        ids = sorted(row["id"] for row in rows)
-        query = f"SELECT id FROM core_api.{table} WHERE id = ANY ('{{{','.join(ids)}}}') ORDER BY pk"
-        assert stack.sql(query).split() == ids, table
-
-
 def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:
     # Each such write leaves a row of its own; the matches are of the queue.
     audit = "SELECT resource_type, resource_id FROM wellspring.audit ORDER BY pk"
@@ -162,16 +149,6 @@ def test_a_fresh_stack_has_runs_that_are_whole_one_that_is_not_and_a_snapshot_th
     assert (mail_of_b["state"], mail_of_b["messages_expected"], mail_of_b["messages_parked"]) == ("incomplete", 2, 1)
     assert crm_of_a["state"] == "incomplete"
     assert crm_of_a["snapshot"]["endings"] == [{"type": "company", "records": 72, "live": 72}]
-
-
-def test_every_id_of_the_demo_is_a_uuid_of_version_seven_or_derived() -> None:
-    ids = [row["id"] for rows in demo_data.rows().values() for row in rows if "id" in row]
-    ids += [message["id"] for message in demo_data.ailing()]
-    assert {uuid.UUID(one).version for one in ids} == {7}
-    derived = [message["id"] for message in demo_data.messages() if message["id"] not in ids]
-    assert {uuid.UUID(one).version for one in derived} == {8}
-    ids += derived
-    assert len(set(ids)) == len(ids)
 
 
 # ---- reading ------------------------------------------------------------------------------------------
@@ -217,89 +194,6 @@ def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[st
     return stack.typed("make", "--silent", *arguments)
 
 
-def claims(printed: str) -> dict[str, object]:
-    told: dict[str, object] = jwt.decode(printed.strip(), options={"verify_signature": False})
-    return told
-
-
-@pytest.mark.parametrize(
-    ("arguments", "name"), [((), "owner"), (("--no-builtin-variables",), "owner"), (("AS=guest",), "guest")]
-)
-def test_make_token_is_the_owners_where_nobody_is_named(
-    stack: StackProcess, arguments: tuple[str, ...], name: str
-) -> None:
-    printed = make(stack, "token", *arguments)
-    assert (printed.returncode, printed.stderr) == (0, "")
-    assert claims(printed.stdout)["sub"] == PRINCIPALS[name]["sub"]
-
-
-def asked(tmp_path: Path, *, name: str = "", sub: str = "", service: str = "", scope: str = "") -> str:
-    return token(Settings(state=tmp_path / "state"), Namespace(name=name, sub=sub, service=service, scope=scope))
-
-
-def test_a_token_is_for_any_person_by_their_id_and_any_service_with_its_scopes(tmp_path: Path) -> None:
-    person = demo_id("people", "c", 1)
-    assert claims(asked(tmp_path, sub=person.upper()))["sub"] == person
-    both = {"sub": "reports", "client_id": "reports"}
-    said = claims(asked(tmp_path, service="reports", scope="system:read providers:match"))
-    assert said.items() >= (both | {"scope": "system:read providers:match"}).items()
-    without = claims(asked(tmp_path, service="reports"))
-    assert without.items() >= both.items()
-    assert "scope" not in without
-
-
-@pytest.mark.parametrize(
-    ("asking", "said"),
-    [
-        ({"sub": "claire"}, "SUB=claire is not a uuid"),
-        ({"service": "01990000-0002-7000-8000-a00000000001"}, "names a person: use SUB="),
-        ({"scope": "system:read"}, "give SERVICE=NAME with it"),
-        ({"name": "guest", "scope": "system:read"}, "give SERVICE=NAME with it"),
-        ({"name": "guest", "service": "reports"}, "AS and SERVICE name two callers"),
-        ({"sub": "x", "service": "y"}, "SUB and SERVICE name two callers"),
-        ({"name": "nobody"}, ", ".join(PRINCIPALS)),
-    ],
-)
-def test_a_token_for_nobody_or_for_two_is_a_fault_that_says_so(
-    tmp_path: Path, asking: dict[str, str], said: str
-) -> None:
-    with pytest.raises(Fault, match=re.escape(said)):
-        asked(tmp_path, **asking)
-
-
-def test_a_token_that_nobody_reads_to_its_end_is_no_traceback(stack: StackProcess) -> None:
-    # The reader is gone before the first byte, which `| head -c 0` is only when it is quick.
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "local", "token", "owner"],
-        cwd=ROOT,
-        env=stack.environment,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_make_psql_passes_options_and_quoted_words_on_and_finds_tables_without_their_schema(
-    stack: StackProcess,
-) -> None:
-    asked = """-Atc 'select current_user' -c "select 'two words'" -c 'SELECT count(*) FROM workspaces'"""
-    done = make(stack, "psql", f"ARGS={asked}")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"wellspring_owner\ntwo words\n{len(WORKSPACES)}\n"
-
-
-def test_an_option_that_argparse_knows_too_is_psqls(stack: StackProcess) -> None:
-    done = stack.run("psql", "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "psql" in done.stdout
-    assert "PostgreSQL" in done.stdout
-
-
 # ---- messages that cannot succeed ---------------------------------------------------------------------
 def parked(stack: StackProcess, message: dict[str, object]) -> str:
     """Return the outcome and reason of a message as the database has them; empty where it has none."""
@@ -327,24 +221,6 @@ def test_a_message_with_a_foreign_record_is_parked_and_told_and_changes_nothing(
     assert until(lambda: f"parked: message {message['id']}" in stack.output)
     (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
     assert all(demo_id("company", "c", 1) in said for said in (json.dumps(lines), told))
-
-
-def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: StackProcess) -> None:
-    path = "/v1/company-workspace-connectors"
-    answer = call(f"{stack.facts['api_url']}{path}?page[size]=3", token=stack.token("owner"))
-    assert answer.status == 200
-    (line,) = [
-        json.loads(line)
-        for line in (stack.state / "logs" / "access.log").read_text().splitlines()
-        if answer.headers["apigw-requestid"] in line
-    ]
-    assert (line["route"], line["status"]) == (f"GET {path}", "200")
-    assert 0 < int(line["function_milliseconds"]) <= int(line["milliseconds"])
-    assert "page" not in json.dumps(line)
-    head, *slowest = make(stack, "slow").stdout.splitlines()
-    assert head.split() == ["ms", "function", "status", "route", "code", "request"]
-    times = [int(line.split()[0]) for line in slowest]
-    assert times == sorted(times, reverse=True)
 
 
 def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
@@ -441,21 +317,6 @@ def test_a_paused_database_is_503_until_it_is_resumed(stack: StackProcess) -> No
     assert until(lambda: stack.get("/health").status == 200)
 
 
-def test_make_export_writes_a_workspace_into_a_file_by_one_command(stack: StackProcess, tmp_path: Path) -> None:
-    workspace, out = str(demo_id("workspace", "a")), tmp_path / "a.jsonl"
-    done = make(stack, "export", f"WORKSPACE={workspace}", f"OUT={out}")
-    assert done.returncode == 0, done.stderr
-    objects = [json.loads(line) for line in out.read_text().splitlines()]
-    assert done.stdout == f"{len(objects)} lines in {out}\n"
-    assert objects[-1] == objects[-1] | {"type": "workspace", "id": workspace}
-    for kind in KINDS:
-        shown = {row["id"] for row in stack.rows("guest", kind, "&filter[deleted]=include")}
-        assert {each["id"] for each in objects if each["type"] == f"{kind}_workspace_connector"} == shown
-    # What was put together is in the bucket no more, so that the next one is of its own moment.
-    assert stack.run("export", workspace, str(out)).returncode == 0
-    assert list(tmp_path.iterdir()) == [out]
-
-
 @pytest.mark.parametrize("page", ["a-customer-leaves", "a-person-asks", "a-person-is-forgotten"])
 def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     stack: StackProcess, tmp_path: Path, page: str
@@ -524,16 +385,6 @@ def test_make_events_out_shows_what_happens_as_it_does_and_leaves_nothing_behind
         following.communicate()
 
 
-def test_an_export_of_a_workspace_that_never_was_is_one_line(stack: StackProcess, tmp_path: Path) -> None:
-    refused = stack.run("export", str(uuid.uuid4()), str(tmp_path / "never.jsonl"))
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "the export failed: NotFound: There never was such a workspace.\n"
-    assert list(tmp_path.iterdir()) == []
-    for out in ("", tmp_path, tmp_path / "no" / "folder"):
-        refused = stack.run("export", str(demo_id("workspace", "a")), str(out))
-        assert (refused.returncode, refused.stderr) == (1, f"OUT names no file in a folder that is there: {out}\n")
-
-
 def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: StackProcess) -> None:
     for path in ("/", "/docs/"):
         # As a browser asks: it follows the redirect, and the page is sent packed only.
@@ -543,45 +394,6 @@ def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: Stac
 
 
 # ---- twins, taken ports -------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ((), r"the cluster in \S+ is already in use by process \d+\n"),
-        (("clean",), r"the stack is running \(process \d+\); stop it first\n"),
-        (("release", "--reason", "bored"), r"REASON='bored': a message is parked for one of malformed, .+\n"),
-    ],
-)
-def test_what_a_running_stack_refuses_is_told_in_one_line(
-    stack: StackProcess, arguments: tuple[str, ...], said: str
-) -> None:
-    refused = stack.run(*arguments)
-    assert refused.returncode == 1
-    assert re.fullmatch(said, refused.stderr)
-    assert stack.get("/health").status == 200
-    assert stack.is_ready
-
-
-def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
-    with listen_on(0) as taken:
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        for name in ("PORT", "SQS_PORT"):
-            refused = StackProcess(tmp_path / "state", {name: port}).run()
-            assert refused.returncode == 1
-            assert refused.stderr == f"port {port} is taken (Address already in use); set {name} to another\n"
-    clean(tmp_path / "state")
-
-
-def test_one_port_for_both_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    refused = StackProcess(tmp_path / "state", {"PORT": "4184", "SQS_PORT": "4184"}).run()
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "PORT and SQS_PORT are both 4184; set one of them to another\n"
-    assert not (tmp_path / "state").exists()
-
-
-def test_who_asks_for_a_token_of_nobody_is_told_by_two(stack: StackProcess) -> None:
-    refused = stack.run("token", "nobody")
-    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
 
 
 # ---- stopping and starting; these come last ------------------------------------------------------------
@@ -682,28 +494,6 @@ def test_a_stop_while_starting_is_clean(stack: StackProcess) -> None:
     stack.spawn()
     assert until(lambda: "migrating" in stack.output)
     assert stack.stop() == 0
-    assert "Traceback" not in stack.output
-
-
-@pytest.mark.parametrize("imported", ["argparse", "local.identity"])
-def test_a_ctrl_c_before_anything_is_started_is_quiet(tmp_path: Path, imported: str) -> None:
-    starting = StackProcess(tmp_path / "state", {"PYTHONVERBOSE": "1"})
-    starting.spawn()
-    assert until(lambda: f"import '{imported}'" in starting.output)
-    assert starting.stop(signal.SIGINT) == 0
-    assert "Traceback" not in starting.output
-
-
-def test_a_database_of_another_history_is_one_line_that_says_how_to_begin_anew(stack: StackProcess) -> None:
-    if not stack.is_ready:
-        stack.start()
-    assert stack.run("psql", "-c", "UPDATE wellspring.alembic_version SET version_num = '0035x'").returncode == 0
-    assert stack.stop() == 0
-    assert stack.spawn().wait(60) == 1
-    assert stack.output.splitlines()[-1] == (
-        "the database is of another release: nobody here knows its revision 0035x; `make clean` removes it, and"
-        " `make run` begins anew"
-    )
     assert "Traceback" not in stack.output
 
 

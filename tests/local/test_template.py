@@ -1,13 +1,11 @@
 """Facts about template.yaml that AWS would only tell at deployment, or never."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local.errors import Fault
 from local.settings import ROOT, Settings
 from local.template import Template
 from wellspring.routes import MCP_PATH, routes
@@ -102,13 +100,6 @@ def test_the_runtime_is_the_python_of_the_project(template: Template) -> None:
     assert template.document["Globals"]["Function"]["Runtime"] == f"python{version}"
 
 
-def test_a_file_that_is_no_template_is_one_line(tmp_path: Path) -> None:
-    for content in ("", "a: [", "- 1", "Resources: 1"):
-        (tmp_path / "template.yaml").write_text(content)
-        with pytest.raises(Fault, match=r"\Atemplate.yaml cannot be read: [^\n]+\Z"):
-            Template(tmp_path / "template.yaml")
-
-
 def write(folder: Path, document: dict[str, Any]) -> Template:
     path = folder / "template.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -137,15 +128,6 @@ def test_references_become_what_they_stand_for_here(tmp_path: Path) -> None:
     assert template.resolve({"a": {"Fn::Sub": "${Q.Arn} ${AWS::Region}"}}) == {
         "a": "arn:aws:sqs:us-east-1:123456789012:spring-q.fifo us-east-1"
     }
-
-
-def test_the_local_stack_needs_nothing_that_lambda_would_not_have() -> None:
-    # A handler that imported `local` would work here and fail there.
-    for path in (*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers").rglob("*.py")):
-        text = path.read_text()
-        assert "import local" not in text, path
-        assert "from local" not in text, path
-    assert importlib.util.find_spec("local") is not None
 
 
 def test_an_outage_of_45_seconds_makes_no_dead_letter_of_what_fails_at_once() -> None:

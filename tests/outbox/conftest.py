@@ -27,12 +27,6 @@ class Outbox:
         self.database.commit()
         return found
 
-    def number(self) -> int:
-        """Return how many are there."""
-        found = int(self.database.owner.execute(text("SELECT count(*) FROM wellspring.outbox")).scalar_one())
-        self.database.commit()
-        return found
-
     def events(self) -> list[dict[str, Any]]:
         """Return all of it, as it goes out."""
         return [envelope(row) for row in self.rows()]

@@ -15,7 +15,7 @@ from tests.sync.conftest import Tenant, of_run
 from tests.writing.conftest import route_of
 from wellspring.database.retry import Deadline
 from wellspring.resources import ledgers
-from wellspring.services import connector_health
+from wellspring.services import settling
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
 
@@ -328,7 +328,7 @@ def test_who_is_late_is_told_by_the_clock_and_once(ours: Tenant, world: World, o
     world.database.commit()
     outbox.taken()
     for _ in range(2):
-        connector_health.judge(Deadline(30))
+        settling.judge(Deadline(30))
     ((type_, data),) = outbox.taken()
     assert (type_, data["from"], data["to"]) == (HEALTH, "ok", "late")
     assert [reason["code"] for reason in data["reasons"]] == ["late"]

@@ -4,7 +4,6 @@ A tenant's caller is mostly its person, now and then the pipeline that feeds its
 one after the other. What is shown is compared with what the caller knows to be there, row by row.
 """
 
-import json
 import logging
 import random
 import re
@@ -37,13 +36,12 @@ from wellspring.observability import logger
 from wellspring.resources import resource_of
 from wellspring.settings import CallerSettings
 
-MOST_GROUPS, PROVIDERS = 4, 6
+PROVIDERS = 2
 # As many tries as nobody needs: a caller who is told to come again does so until something else is said.
 PATIENCE = 500
 MOST_TOLD = 20
 
 CHOICES = "/v1/workspace-providers"
-ENROLMENTS = "/v1/workspace-group-workspaces"
 GROUPS = "/v1/workspace-groups"
 # How all names of a tenant begin, and no other's.
 MARK = re.compile(r"\bT\d\d ")
@@ -151,26 +149,23 @@ class Tenant:
 
     Attributes:
         mark: how all its names begin.
-        caller: its person, who owns `home` and `spare` and, through the group, sees `second`.
+        caller: its person, who owns `home` and, through the group, sees `second`.
         home: a workspace with records and two connectors.
         second: a workspace that is enrolled in the group.
-        spare: a workspace that is not, now and then.
         settled: a connector of `home` whose rows stay as they are.
         fed: a connector of `home` that the pipeline feeds.
         kept: one row of each type of provenance, of `settled`.
         numbers: the pks of records and connectors.
         links: the live rows of provenance that the person sees, by the type of their record.
         lasting: those of them that no pipeline changes.
-        keys: requests for groups that were answered, by their idempotency key.
     """
 
     def __init__(self, world: World, number: int, providers: Sequence[Row]) -> None:
         self.mark = mark = f"T{number:02} "
-        self.home, self.second, self.spare = (world.workspace(f"{mark}{name}") for name in ("home", "second", "spare"))
+        self.home, self.second = (world.workspace(f"{mark}{name}") for name in ("home", "second"))
         owner = world.people(self.home, f"{mark}owner")
         self.caller = person(owner)
-        for workspace in (self.home, self.spare):
-            world.member(owner, workspace, "owner")
+        world.member(owner, self.home, "owner")
         self.group = world.group(owner, f"{mark}group")
         world.group_member(owner, self.group, "owner")
         world.enrol(self.group, self.second, owner)
@@ -189,11 +184,8 @@ class Tenant:
                 self.links[type_].add((row.id, connector.id, direction))
             world.tombstone(world.provenance(records[0], self.fed))
         self.lasting = {type_: frozenset(links) for type_, links in self.links.items()}
-        for provider in providers[:2]:
+        for provider in providers:
             world.choose(self.home, provider, is_matched=True)
-        self.choices = {provider.id for provider in providers[:2]}
-        self.enrolled, self.groups = {self.second.id}, {self.group.id}
-        self.keys: dict[str, str] = {}
 
     def numbered(self, type_: RecordType, *, lasting: bool = False) -> list[tuple[int, int, str]]:
         """Return links as the table has them."""
@@ -336,8 +328,8 @@ class _OfTenant(_Caller):
 
     @property
     def questions(self) -> Sequence[Callable[[], None]]:
-        reading = (self.walk, self.look_at_everything, self.filter, self.look_unguarded)
-        writing = (self.choose, self.enrol, self.make_group, self.feed, self.write_provenance)
+        reading = (self.walk, self.look_at_everything, self.look_unguarded)
+        writing = (self.feed, self.write_provenance)
         return (*reading, *writing, *[self.look_at_one, self.be_refused] * 3)
 
     @property
@@ -369,14 +361,6 @@ class _OfTenant(_Caller):
         linked = {id_ for record, connector, _ in expected for id_ in (record, connector)}
         included = [UUID(item["id"]) for item in reply.document["included"]]
         self.shown("what is included", included, linked | {self.mine.home.id, self.mine.second.id})
-
-    def filter(self) -> None:
-        type_, direction = self.type, self.dice.choice(("input", "output"))
-        connectors = (self.mine.settled.id, self.other.settled.id, self.other.fed.id)
-        url = f"{_path(type_)}?filter[workspace_connector]={','.join(map(str, connectors))}"
-        reply = self.get(f"{url}&filter[direction]={direction}", self.who)
-        expected = [link for link in self.mine.links[type_] if link[1:] == (connectors[0], direction)]
-        self.shown(f"the filtered {type_}", _links(type_, reply), expected)
 
     def look_at_one(self) -> None:
         type_ = self.type
@@ -414,46 +398,6 @@ class _OfTenant(_Caller):
                 self.ask(method, url, self.who, status, document=document)
 
     # ---- writing -------------------------------------------------------------------------------------
-    def choose(self) -> None:
-        path, mine = f"/v1/workspaces/{self.mine.home.id}/providers", self.mine.choices
-        provider = self.dice.choice(self.asking.providers)
-        if provider in mine:
-            self.ask("DELETE", f"{path}/{provider}", self.who, 204, when_done=404)
-            mine.remove(provider)
-        else:
-            document = draft("workspace_provider", provider=Row("provider", 0, provider))
-            url = f"{path}?include=workspace,provider"
-            reply = self.ask("POST", url, self.who, 201, document=document, when_done=200)
-            self.same("the chosen workspace", _linked(reply.data, "workspace"), self.mine.home.id)
-            mine.add(provider)
-        self.shown("the choices", [_linked(item, "provider") for item in self.get(path, self.who).data], mine)
-
-    def enrol(self) -> None:
-        path, spare = f"{GROUPS}/{self.mine.group.id}/workspaces", self.mine.spare.id
-        if spare in self.mine.enrolled:
-            self.ask("DELETE", f"{path}/{spare}", self.who, 204, when_done=404)
-            self.mine.enrolled.remove(spare)
-        else:
-            document = draft("workspace_group_workspace", workspace=self.mine.spare)
-            self.ask("POST", path, self.who, 201, document=document, when_done=409)
-            self.mine.enrolled.add(spare)
-            # It violates a constraint: the transaction has failed when the answer is made.
-            self.ask("POST", path, self.who, 409, document=document)
-        url = f"{ENROLMENTS}?filter[workspace_group]={self.mine.group.id},{self.other.group.id}&include=workspace"
-        enrolled = [_linked(item, "workspace") for item in self.get(url, self.who).data]
-        self.shown("the group", enrolled, self.mine.enrolled)
-
-    def make_group(self) -> None:
-        """Make a group, or one more time one that was made: there is one for each key."""
-        keys = self.mine.keys
-        key = str(uuid4()) if len(keys) < MOST_GROUPS else self.dice.choice(sorted(keys))
-        document = draft("workspace_group", {"name": f"{self.mine.mark}group {key}"})
-        for _ in range(2):
-            reply = self.ask("POST", GROUPS, self.who, 201, document=document, key=key)
-            self.same("the answer under a key", reply.body, keys.setdefault(key, reply.body))
-        self.mine.groups.add(UUID(json.loads(keys[key])["data"]["id"]))
-        self.shown("the groups", self.get(f"{GROUPS}?include=created_by", self.who).ids, self.mine.groups)
-
     def feed(self) -> None:
         """Deliver a message, twice; its rows take the place of the former ones."""
         fed, count = self.mine.fed, self.dice.randrange(1, 4)

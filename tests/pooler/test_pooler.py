@@ -20,7 +20,7 @@ from wellspring.database import scope
 pytestmark = pytest.mark.outside
 
 QUIET, DISTURBED = 14_000, 6_000
-ANSWERS = {200, 201, 204, 400, 403, 404, 409}
+ANSWERS = {200, 201, 204, 400, 403, 404}
 
 
 @dataclass

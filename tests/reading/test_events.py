@@ -9,12 +9,12 @@ from uuid import UUID
 
 import pytest
 
+from local.example_ids import id_of
 from tests.support.api import TYPES
 from tests.support.databases import Database, Statements
 from tests.support.events import event, identify, load_demo, replay, told_of
 from tests.support.world import Row, World
 from wellspring.errors import DatabaseAway
-from wellspring.example_ids import id_of
 from wellspring.handlers.http import LARGEST_ANSWER_BYTES, LARGEST_BODY_BYTES
 from wellspring.handlers.open import health_check
 from wellspring.resources import records

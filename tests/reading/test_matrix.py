@@ -29,7 +29,7 @@ from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
-from wellspring.models.walks import declared
+from wellspring.models.list_indexes import declared
 from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers, resource_of

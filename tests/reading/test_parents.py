@@ -13,7 +13,7 @@ from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from wellspring.access.predicates import Visibility
 from wellspring.repositories.ledger import pages, rows
-from wellspring.repositories.ledger.counts import _choices_statement as choices_statement
+from wellspring.repositories.ledger.pages import _choices_statement as choices_statement
 from wellspring.resources import READABLE_PARENTS, Resource, records
 from wellspring.services.ledger import reading
 
@@ -198,7 +198,7 @@ def test_the_catalogue_tells_its_categories_and_countries_when_asked(world: Worl
 def test_the_choices_are_bounded(world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         world.provider(f"p-{number}", f"P {number}", category=f"c-{number}", countries=["FR"])
-    monkeypatch.setattr("wellspring.repositories.ledger.counts.MAX_CHOICES", 2)
+    monkeypatch.setattr("wellspring.repositories.ledger.pages.MAX_CHOICES", 2)
     choices_statement.cache_clear()
     told = get("/v1/providers?with_choices=true", ours.caller).document["meta"]["choices"]
     choices_statement.cache_clear()

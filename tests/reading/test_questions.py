@@ -8,12 +8,12 @@ import pytest
 
 from local import demo_data
 from local.demo_data import OWNER, PRINCIPALS
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.support.api import READER, Caller, call, get
 from tests.support.databases import CONSUMER, WRITER, Database
 from tests.support.events import load_demo
 from tests.support.queue import consume, disconnected
-from wellspring.example_ids import demo_id
 from wellspring.routes import routes
 
 TABLE = re.compile(r"^\| ([A-Z][^|]*\?) \| `ask '([^']+)'` \|$", re.MULTILINE)

@@ -6,29 +6,22 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from local.example_ids import id_of
 from tests.feed.test_events import ANSWERED, KEPT
 from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
 from tests.support.feed import park
-from tests.support.queue import delivery, failed_positions, synced
-from tests.support.world import Row, World
+from tests.support.queue import failed_positions
 from tests.sync.conftest import Ledger
 from tests.sync.test_events import REPLAYED as SYNC
 from tests.sync.test_pruning import Memory
-from wellspring.example_ids import demo_id, id_of
 
 REPLAYED = (
     *(f"sync_{name}" for name in SYNC),
     *("maintenance_export", "maintenance_prune", "maintenance_publish", "maintenance_settle"),
     *FEED,
-)
-MATCHED = text(
-    "SELECT provider.id::text, is_matched, is_selected FROM core_api.workspace_providers AS choice"
-    " JOIN core_api.providers AS provider ON provider.pk = choice.provider_pk"
-    " JOIN core_api.workspaces AS workspace ON workspace.pk = choice.workspace_pk"
-    " WHERE workspace.id = :workspace AND choice.deleted_at IS NULL"
 )
 
 
@@ -56,12 +49,6 @@ def test_an_event_does_what_its_name_says_and_once(deployed: Deployed, ledger: L
     assert ledger.rows() == rows
 
 
-def test_the_relink_event_ends_what_the_append_event_wrote(deployed: Deployed, ledger: Ledger) -> None:
-    deliver(deployed, "append")
-    deliver(deployed, "relink")
-    assert sorted(live for _, _, _, live in ledger.rows().elements()) == [False, True, True, True, True]
-
-
 @pytest.mark.parametrize(("name", "ended"), [("invalidate", 2), ("disconnect", 3)])
 def test_what_the_append_event_wrote_is_ended_by_the_event(
     deployed: Deployed, ledger: Ledger, name: str, ended: int
@@ -70,17 +57,6 @@ def test_what_the_append_event_wrote_is_ended_by_the_event(
     written = sum(ledger.live().values())
     assert deliver(deployed, name) == []
     assert written - sum(ledger.live().values()) == ended
-
-
-def test_the_match_event_matches_its_providers(deployed: Deployed, demo: FreshDatabase) -> None:
-    workspace = {"workspace": demo_id("workspace", "a")}
-    before = set(demo.owner.execute(MATCHED, workspace).all())
-    assert deliver(deployed, "match") == []
-    after = set(demo.owner.execute(MATCHED, workspace).all())
-    new = after - before
-    assert new
-    assert {(is_matched, is_selected) for _, is_matched, is_selected in new} == {(True, False)}
-    assert before <= after
 
 
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
@@ -93,20 +69,6 @@ def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed
         "is_all": True,
     }
     assert memory.left() == (2, 2, 2)
-
-
-def test_the_settle_event_releases_what_has_come(deployed: Deployed, demo: FreshDatabase, ledger: Ledger) -> None:
-    world = World(demo)
-    workspace = world.workspace()
-    connector = world.workspace_connector(workspace)
-    company = Row("company", 0, uuid4())
-    sent = {"Records": [delivery(synced(connector, [company]))]}
-    answer = deployed.lambdas.invoke(function_of("sync_append").name, sent)
-    assert answer == {"batchItemFailures": []}
-    world.company(workspace, id=company.id)
-    settled: Any = deployed.lambdas.invoke(function_of("maintenance_settle").name, event("maintenance_settle"))
-    assert settled["release"] == {"applied": 1, "parked": 0, "is_all": True}
-    assert ledger.live(connector) == {company.id: 1}
 
 
 def test_the_publish_event_finds_nothing_to_publish(deployed: Deployed, demo: FreshDatabase) -> None:

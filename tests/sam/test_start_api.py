@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.local.stack_process import Answer
 from tests.sam.conftest import Deployed
-from tests.sam.holding import everything
 from tests.sam.service import ANSWER_SECONDS, Service, serve
+from tests.sam.test_http import everything
 from tests.support.databases import FreshDatabase
-from wellspring.example_ids import demo_id
 from wellspring.jsonapi.values import MEDIA_TYPE
 
 GROUPS = "/v1/workspace-groups"

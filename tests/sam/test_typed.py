@@ -103,27 +103,6 @@ def test_make_builds_and_invokes_one_function(deployed: Deployed) -> None:
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
 
 
-def test_make_says_what_it_lacks() -> None:
-    done = typed(ROOT, f"make {KEPT} sam-invoke FUNCTION=HealthFunction")
-    assert done.returncode != 0
-    assert "EVENT=health_check" in done.stderr
-
-
-def test_readme_makes_the_image_before_it_types_what_is_tested() -> None:
-    readme = (ROOT / "README.md").read_text()
-    invoked = readme.index(COMMAND.format(function="HealthFunction", event="health_check"))
-    assert readme.index("make sam-venv sam-image") < invoked
-
-
-def test_without_a_running_stack_it_says_which_file_is_missing(folder: Path, tmp_path: Path) -> None:
-    for name in (".aws-sam", "samconfig.toml", "events"):
-        (tmp_path / name).symlink_to((folder / name).resolve())
-    sam.write_parameters(tmp_path / ".local" / "sam")
-    done = typed(tmp_path, COMMAND.format(function="HealthFunction", event="health_check"))
-    assert done.returncode != 0
-    assert ".local/sam/environment.json" in done.stderr
-
-
 def test_the_api_is_served_as_typed(folder: Path) -> None:
     with (
         service.typed(["sam", "local", "start-api"], folder, "typed-api") as served,

@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from local import demo_data
+from local.example_ids import demo_id
 from local.template import Function, Template
 from tests.support.api import invoked
 from tests.support.databases import FEEDER, AnyDatabase, role_of_call
 from tests.support.world import Row, World
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
-from wellspring.example_ids import demo_id
 from wellspring.models import table_of
 from wellspring.resources import resource_of
 from wellspring.services import feed

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.databases import Statements
-from tests.support.queue import consume, synced
+from tests.support.queue import consume, invalidated, synced
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, outcomes, units
 
@@ -91,3 +91,24 @@ def test_the_batch_is_summed_up_in_one_line(
         "parked": 1,
     }
     assert (line["records"], line["inserted"], line["tombstoned"]) == (9, 7, 2)
+
+
+@pytest.mark.parametrize("mode", ["append", "relink"])
+def test_a_message_sent_again_behind_what_ends_its_rows_is_overtaken_in_their_batch(
+    ours: Tenant, ledger: Ledger, mode: str
+) -> None:
+    late = absent()
+    old = synced(ours.connector, [ours.companies[0], late], mode=mode)
+    assert consume(old) == []
+    ours.come(late)
+    newer = invalidated(ours.connector, [ours.companies[0], late])
+    assert consume(newer, old) == []
+    assert (ledger.messages()[old["id"]].outcome, ledger.messages()[old["id"]].reason) == ("parked", "overtaken")
+    assert not ledger.live(ours.connector)
+
+
+def test_a_row_that_is_made_and_ended_in_one_batch_is_kept_as_history(ours: Tenant, ledger: Ledger) -> None:
+    company = ours.companies[0]
+    assert consume(synced(ours.connector, [company]), invalidated(ours.connector, [company])) == []
+    ((created, updated, deleted),) = ledger.times("company")
+    assert created == updated == deleted

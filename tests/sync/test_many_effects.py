@@ -1,10 +1,6 @@
-"""After very many random effects the sums are what the rows are; very many rows end, and come back, in chunks.
-
-`EFFECTS=2000000` asks for as many: rows that are linked and ended.
-"""
+"""Very many rows end, and come back, in chunks."""
 
 import logging
-import random
 import resource
 import time
 
@@ -13,7 +9,7 @@ from sqlalchemy import text
 
 from local.settings import number
 from tests.support.databases import FreshDatabase
-from tests.support.queue import consume, disconnected, invalidated, reverted, synced
+from tests.support.queue import consume, disconnected, reverted
 from tests.support.sums import sums_are_right
 from tests.support.world import World
 from tests.sync.conftest import tenant
@@ -24,7 +20,6 @@ from wellspring.work import Outcome, ReceivedMessage
 pytestmark = pytest.mark.long
 logger = logging.getLogger(__name__)
 
-RECORDS = 400
 # Rows that are made at once.
 STEP = 50_000
 # What a consumer may need beyond what it has at the first chunk, however many rows there are.
@@ -40,28 +35,6 @@ LIVE = (
     "SELECT count(*), coalesce(sum(hashint8(pk)::bigint), 0)::bigint FROM core_api.company_workspace_connectors"
     " WHERE deleted_at IS NULL"
 )
-
-
-def test_after_many_random_effects_the_recount_finds_nothing(fresh_database: FreshDatabase, world: World) -> None:
-    ours, chance = tenant(world, "Ours"), random.Random(7)
-    records = [*world.companies(ours.workspace, RECORDS), *ours.accounts, *ours.peoples]
-    effects, wanted = 0, number("EFFECTS", 20_000, 10**9)
-    counted = "SELECT coalesce(sum(linked + ended), 0)::bigint FROM wellspring.connector_activity"
-    while effects < wanted:
-        for _ in range(20):
-            connector = chance.choice((ours.connector, ours.other_connector))
-            some = chance.sample(records, chance.randint(1, len(records)))
-            match chance.choices(("append", "relink", "invalidate", "disconnect"), (5, 5, 2, 0.2))[0]:
-                case "invalidate":
-                    body = invalidated(connector, some)
-                case "disconnect":
-                    body = disconnected(connector)
-                case mode:
-                    body = synced(connector, some, chance.choice(("input", "output")), mode=mode)
-            assert consume(body) == []
-        effects = world.database.owner.exec_driver_sql(counted).scalar_one()
-        world.database.commit()
-    sums_are_right(world.database)
 
 
 def test_a_disconnect_of_very_many_rows_is_undone_by_one_message(

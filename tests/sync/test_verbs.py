@@ -11,7 +11,7 @@ from tests.support.api import READER, Context, get
 from tests.support.queue import consume, invalidated, synced
 from tests.sync.conftest import Ledger, Tenant, absent, ids
 from wellspring.errors import NotFound
-from wellspring.services import mending, recounting
+from wellspring.services import recounting
 from wellspring.services.sync import releasing
 from wellspring.times import EARLIEST
 
@@ -130,7 +130,7 @@ class TestMendTimes:
             shown = get(url, READER)
             assert shown.status == 200
             assert "9999-12-31T23:59:59.999Z" in shown.body
-        monkeypatch.setattr(mending, "TOGETHER", 1)
+        monkeypatch.setattr(recounting, "MENDED_TOGETHER", 1)
         assert ask("MendTimes") == {"messages": 4, "connectors": 1, "is_all": True}
         rows = ledger.messages()
         received = rows[good["id"]].received_at

@@ -1,5 +1,6 @@
 """Generated files are in git as their command writes them."""
 
+import ast
 import os
 import re
 import subprocess
@@ -78,3 +79,15 @@ def test_every_file_begins_with_what_belongs_in_it(folder: str) -> None:
     files = [path for path in (ROOT / folder).rglob("*.py") if path.read_text().strip()]
     assert files
     assert [path for path in files if not path.read_text().startswith(('"""', "#!"))] == []
+
+
+def test_nobody_imports_a_private_name_of_ours() -> None:
+    found = [
+        (path.name, node.module, alias.name)
+        for path in (ROOT / "layers/shared/wellspring").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wellspring")
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert found == []

@@ -13,12 +13,12 @@ from jsonschema import Draft202012Validator
 from moto.events.models import EventPattern
 
 from local import asyncapi
+from local.example_ids import id_of
 from local.generate.events import OUT, outgoing
 from local.settings import ROOT
 from local.template import _Loader
 from tests.support.node import installed
 from wellspring import metrics
-from wellspring.example_ids import id_of
 from wellspring.ledger_events import HEALTH_CHANGED, LEDGER_EVENTS, LedgerEvent, members_of
 from wellspring.resources import HEALTH
 

@@ -43,9 +43,7 @@ class WellspringError(Exception):
 
     Args:
         detail: what happened this time; shown to the caller, so never a secret, SQL, a host's name or a pk.
-        pointer: JSON Pointer into the request's document.
-        parameter: the query parameter at fault.
-        header: the request header at fault.
+        pointer: JSON Pointer into the request's document; so `parameter` and `header`, what of it is at fault.
         type_link: where this kind of problem is described, if it is somebody else's kind.
         meta: what a program may want to know of it.
     """
@@ -134,11 +132,7 @@ class SystemAttribute(Forbidden):
 
 
 class NotFound(WellspringError):
-    """There is no such thing, or the caller may not see it: the two look the same.
-
-    Args:
-        resource_type: the JSON:API type looked for, if it was a resource.
-    """
+    """There is no such thing, or the caller may not see it: the two look the same."""
 
     status, code, title = HTTPStatus.NOT_FOUND, "NOT_FOUND", "Not found"
 
@@ -150,11 +144,7 @@ class NotFound(WellspringError):
 
 
 class MethodNotAllowed(WellspringError):
-    """The path exists, for other methods.
-
-    Args:
-        allowed: those methods.
-    """
+    """The path exists, for other methods."""
 
     status, code, title = HTTPStatus.METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "Method not allowed"
 
@@ -193,11 +183,7 @@ class Overtaken(Conflict):
 
 
 class AlreadyExists(Conflict):
-    """There is a live row like it, and there can be but one.
-
-    Args:
-        resource_type: its JSON:API type.
-    """
+    """There is a live row like it, and there can be but one."""
 
     def __init__(self, detail: str, *, resource_type: str) -> None:
         super().__init__(detail)
@@ -256,9 +242,7 @@ class TimeExceeded(DatabaseBusy):
 class OutcomeUnknown(ServiceUnavailable):
     """The connection was lost while a commit was under way: the change may have been made.
 
-    Args:
-        detail: as of any error.
-        is_repeatable: whether the same request may be sent again whatever became of this one.
+    What `is_repeatable` may be sent again whatever became of it.
     """
 
     def __init__(self, detail: str, *, is_repeatable: bool = False) -> None:

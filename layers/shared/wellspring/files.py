@@ -69,17 +69,15 @@ class Bucket:
     """S3, by the environment's credentials; `AWS_ENDPOINT_URL_S3` says where it is, if not in AWS."""
 
     def __init__(self) -> None:
-        import boto3  # noqa: PLC0415  (0.2 s that only the loader spends)
+        import boto3  # noqa: PLC0415  (0.2 s that only the loader and the exporter spend)
 
         self._s3: Any = boto3.client("s3")
 
     def lines(self, file: File, after: int, place: int) -> Iterator[Line]:
         """Yield the lines of a file behind its first `after`, which end at byte `place`.
 
-        A packed file is read from its beginning, and unpacked; another one from that place on.
-
-        Raises:
-            UnreadableFile: it is gone, was replaced, or is no gzip file though its name says so.
+        A packed file is read from its beginning, and unpacked; another one from that place on. Raises `UnreadableFile`
+        where it is gone, was replaced, or is no gzip file though its name says so.
         """
         skipped = 0 if file.is_packed else place
         number = 0 if file.is_packed else after
@@ -122,14 +120,12 @@ class Kept:
     tag: str
 
 
-class Shelf:
+class Shelf(Bucket):
     """The part of the bucket that exports are written to, by the environment's credentials."""
 
     def __init__(self, bucket: str) -> None:
-        import boto3  # noqa: PLC0415  (0.2 s that only the exporter spends)
-
+        super().__init__()
         self.bucket = bucket
-        self._s3: Any = boto3.client("s3")
 
     def get(self, key: str) -> Kept | None:
         """Return a file, or None where there is none. Raises botocore's `ClientError`."""
@@ -145,14 +141,12 @@ class Shelf:
 
     def put_file(self, key: str, content: IO[bytes]) -> None:
         """Write a file. Raises botocore's `ClientError`."""
-        self._s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        self.put(self.bucket, key, content)
 
     def exchange(self, key: str, content: bytes, tag: str | None) -> str:
         """Write a file in the place of the one that has this tag, or where there was none; return the new one's tag.
 
-        Raises:
-            Replaced: there is another one.
-            ClientError: botocore's.
+        Raises `Replaced` where there is another one, and botocore's `ClientError`.
         """
         from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
 
@@ -167,11 +161,7 @@ class Shelf:
 
 
 def unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield what gzip has packed, in blocks of bounded size; members may follow each other.
-
-    Raises:
-        UnreadableFile: it is no gzip, or ends too soon.
-    """
+    """Yield what gzip has packed, in blocks of bounded size; members may follow each other. Raises `UnreadableFile`."""
     unpacking = zlib.decompressobj(_GZIP)
     begun = False
     for block in blocks:

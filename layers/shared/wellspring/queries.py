@@ -61,14 +61,10 @@ type Deleted = Literal["exclude", "include", "only"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition on a field of the resource.
+    """One condition on an attribute of the resource, or on a relationship (`in`, with its ids).
 
-    Attributes:
-        name: an attribute, or a relationship (then `operator` is `in` and `value` the ids).
-        operator: how to compare; `among`: whether one of its values is one of these; `named`, `starts` and `contains`:
-            a name with a name, with its beginning or with a part of it, the latter two in any case.
-        value: what to compare with.
-        parameter: the query parameter that says it; empty where the path does.
+    `among` asks whether one of its values is one of these; `named`, `starts` and `contains` compare a name with a name,
+    with its beginning or with a part of it, the latter two in any case. `parameter` is empty where the path says it.
     """
 
     name: str
@@ -109,11 +105,9 @@ class Position[Id: (UUID, str) = UUID](NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of a resource the caller wants to see.
+    """What of a resource the caller wants to see: `fields` has, for each type named, the only ones of it to show.
 
-    Attributes:
-        include: relationship paths; None where the caller did not say, which is not the same as none.
-        fields: for each type named, the only fields of it to show.
+    `include` is None where the caller did not say, which is not the same as none.
     """
 
     include: tuple[str, ...] | None = None
@@ -124,11 +118,8 @@ class View:
 class AnswerQuery:
     """A request for a page of what is neither sorted nor filtered by its client.
 
-    Attributes:
-        size: rows on a page, 1 to `MAX_PAGE_SIZE`.
-        cursor: the opaque cursor to continue from, as the client sent it; None for an end of the list.
-        backward: the page ends before the cursor (`page[before]`) instead of beginning after it.
-        view: what of each to show.
+    The cursor is as the client sent it, None for an end of the list; a page that is `backward` ends before it
+    (`page[before]`).
     """
 
     size: int = DEFAULT_PAGE_SIZE
@@ -142,10 +133,7 @@ class ListQuery(AnswerQuery):
     """A list request.
 
     Attributes:
-        filters: all of them must hold.
         workspaces: the caller claims to work in these only (`filter[workspace]`); empty for no such claim.
-        deleted: whether tombstoned rows are left out, shown too, or shown alone.
-        sort: the order.
         total: whether to count the whole list.
         choices: whether to tell which values there are to filter by.
         sole_source: the workspace connector without which nobody would have brought them in; None for any.

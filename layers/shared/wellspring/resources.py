@@ -37,22 +37,19 @@ READ: tuple[Operation, ...] = ("list", "retrieve")
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """One attribute of a resource object; its column has the same name.
+    """One attribute of a resource object.
 
     Attributes:
-        name: as in the document.
         description: what it says, in one sentence of the API's description.
         example: what a text is in examples and in the demo.
-        kind: how its value is written and filtered; `count` a number, `counts` numbers by record type and
-            direction, `totals` by record type.
+        kind: how its value is written and filtered; `counts` are numbers by record type and direction, `totals` by
+            record type.
         required: whether it is never null; a creation must say it.
         written: when a client may say it; what it may not say at all is the system's, what it may say only at
             the creation is immutable.
         found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
             exactly, by its beginning or by a part of it, whatever the attribute is called. Empty where nothing does.
-        filter: what the filter is called where it is not called as the attribute.
-        column: the column behind it where that is not called as the attribute.
-        choices: the only values of a text; empty for any.
+        filter: what the filter is called where it is not called as the attribute; so `column`.
         members: what its object, or each of its objects, may have.
         whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
         is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
@@ -86,6 +83,8 @@ class Attribute:
 text, uuid = partial(Attribute, kind="text"), partial(Attribute, kind="uuid")
 instant, direction = partial(Attribute, kind="instant"), partial(Attribute, kind="direction")
 boolean = partial(Attribute, kind="boolean")
+# Of what a list finds by its name, and by its value.
+name_text, value_text = partial(text, required=True, found="name"), partial(text, required=True, found="equal")
 # Never null, where not said otherwise.
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
@@ -97,19 +96,15 @@ class Relationship:
     """One relationship of a resource object; a to-one's column is `<name>_pk`.
 
     Attributes:
-        name: as in the document.
         target: the JSON:API type at its other end; `ANY_RECORD` where the row says which record type it is.
-        required: whether it is never null.
         drives: when a page is read parent by parent, by an index on (parent, created_at, pk): `always`, unless a
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
             of all tenants, by which a person would walk the rows of others; or `one_by_service`, where a service names
             one such and has its rows in the order of their making only. Empty where there is no such index.
         written: whether a client says it at the creation; never afterwards.
-        many: whether it is to-many; such a one is always optional.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
         is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
             null once that is forgotten.
-        is_filter: whether there is a filter on it.
         is_computed: whether it has no column but is looked up, shown as `Attribute.computed` is; whoever sees the row
             sees what it leads to.
         description: what it leads to, where its name does not say it.
@@ -138,11 +133,9 @@ class Resource:
     """One JSON:API type.
 
     Attributes:
-        type: the JSON:API type.
-        table: the table behind it.
-        attributes: what `attributes` holds, in the order of the seed.
-        relationships: what `relationships` holds. Each required one that guards is also a way to a tenant, if its
-            target has one (contract, section 3).
+        attributes: in the order of the seed.
+        relationships: each required one that guards is also a way to a tenant, if its target has one (contract,
+            section 3).
         route: path of the collection; empty for a type that has no routes of its own.
         includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
@@ -321,13 +314,7 @@ def _sets(*filters: str) -> tuple[frozenset[str], ...]:
 def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
     """Declare a record type: something of one workspace that connectors bring in or carry out.
 
-    Args:
-        type_: its JSON:API type.
-        table: its table, made from this declaration (`models.parents`).
-        attributes: what it has beside the three times.
-        plural: several of them, in words.
-        route: where it can be read; empty where it cannot.
-        said: `Resource.summaries`.
+    Its attributes stand beside the three times; `route` is empty where it cannot be read, `said` are its summaries.
     """
     return Resource(
         type_,
@@ -345,9 +332,7 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
 def provenance(of: Resource, *deeper: str) -> Resource:
     """Declare the ledger of one record type (seeds: account_, company_, people_workspace_connector).
 
-    Args:
-        of: the record type, which also names the relationship.
-        deeper: relationships of the record that may be included with it.
+    The type also names the relationship; `deeper` are relationships of the record that may be included with it.
     """
     record = of.type
     return Resource(
@@ -380,13 +365,7 @@ def provenance(of: Resource, *deeper: str) -> Resource:
 ACCOUNT = record(
     "account",
     "accounts",
-    text(
-        "account_name",
-        "The name of the account, as its bank or owner has it.",
-        "Current EUR",
-        required=True,
-        found="name",
-    ),
+    name_text("account_name", "The name of the account, as its bank or owner has it.", "Current EUR"),
     text("currency", "The currency that the account is kept in, usually as a code of ISO 4217.", "EUR"),
     plural="bank accounts",
     route="/v1/accounts",
@@ -394,20 +373,14 @@ ACCOUNT = record(
 COMPANY = record(
     "company",
     "companies",
-    text("name", "What people call it.", "Alder Trading", required=True, found="name"),
+    name_text("name", "What people call it.", "Alder Trading"),
     plural="companies",
     route="/v1/companies",
 )
 PEOPLE = record(
     "people",
     "peoples",
-    text(
-        "full_name",
-        "The whole name of the person, as their source has it.",
-        "Claire Verdier",
-        required=True,
-        found="name",
-    ),
+    name_text("full_name", "The whole name of the person, as their source has it.", "Claire Verdier"),
     plural="people",
     route="/v1/people",
     retrieve="Retrieve a person",
@@ -509,13 +482,7 @@ WORKSPACE_CONNECTOR = Resource(
     table="workspace_connectors",
     route="/v1/workspace-connectors",
     attributes=(
-        text(
-            "status",
-            "The state of the connection as the platform tells it, such as `active`.",
-            "active",
-            required=True,
-            found="equal",
-        ),
+        value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
         instant(
             "consent_expires_at",
             "When the consent that it works by ends, as a bank's does; null where it does not end, or "
@@ -523,15 +490,13 @@ WORKSPACE_CONNECTOR = Resource(
         ),
         *TIMES,
         OWNER,
-        text(
+        value_text(
             "health",
             "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
             "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
             "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
             "due have not come, none becomes late.",
             "ok",
-            required=True,
-            found="equal",
             choices=HEALTH,
             is_everywhere=True,
             computed="shown",
@@ -585,7 +550,7 @@ OWN_WORKSPACE = Resource(
     type="workspace",
     table="workspaces",
     route="/v1/workspaces",
-    attributes=(text("name", "What people call it.", "Verdier Foods", required=True, found="name"), *TIMES, OWNER),
+    attributes=(name_text("name", "What people call it.", "Verdier Foods"), *TIMES, OWNER),
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
@@ -596,7 +561,7 @@ CONNECTOR = Resource(
     table="connectors",
     route="/v1/connectors",
     attributes=(
-        text("name", "The name of the tool, or of what it is used for.", "Payments", required=True, found="name"),
+        name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
         text("provider", "The slug of whose tool it is.", "stripe"),
         direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
         *TIMES,
@@ -610,14 +575,8 @@ PROVIDER = Resource(
     table="providers",
     route="/v1/providers",
     attributes=(
-        text("name", "What people call the provider.", "Stripe", required=True, found="name"),
-        text(
-            "slug",
-            "A short name for URLs and programs, which no other provider has.",
-            "stripe",
-            required=True,
-            found="equal",
-        ),
+        name_text("name", "What people call the provider.", "Stripe"),
+        value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
         text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
         text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
         text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
@@ -677,7 +636,7 @@ SYNC_MESSAGE = Resource(
         instant("occurred_at", "When it happened, by the clock of its producer."),
         instant("received_at", "When it came here for the first time.", required=True),
         instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
-        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=MESSAGE_OUTCOMES),
+        value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
         text(
             "reason",
             "Why it is parked, as docs/messages.md explains; null where it is not.",
@@ -730,13 +689,11 @@ SYNC_RUN = Resource(
     route="/v1/sync-runs",
     attributes=(
         text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
-        text(
+        value_text(
             "state",
             "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
             "message, or would end too much.",
             "complete",
-            required=True,
-            found="equal",
             is_everywhere=True,
             choices=RUN_STATES,
         ),
@@ -837,7 +794,7 @@ FEED_EVENT = Resource(
             column="version",
         ),
         instant("received_at", "When it came here for the first time.", required=True),
-        text("outcome", "What became of it.", "parked", required=True, found="equal", choices=FEED_OUTCOMES),
+        value_text("outcome", "What became of it.", "parked", choices=FEED_OUTCOMES),
         text(
             "reason",
             "Why it is parked, as docs/feed.md explains; null where it is not.",

@@ -27,9 +27,9 @@ from wellspring.resources import (
 
 # `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
 type Service = Literal["answers", "answer", "release", "dismiss", "release_many", "status"]
-type Open = Literal["health", "openapi", "docs", "console", "asset"]
-type Agents = Literal["mcp", "metadata"]
-type Operation = resources.Operation | Service | Open | Agents
+type Operation = (
+    resources.Operation | Service | Literal["mcp", "metadata", "health", "openapi", "docs", "console", "asset"]
+)
 
 _METHODS: Mapping[Operation, str] = {
     **dict.fromkeys(("create", "release", "dismiss", "release_many", "mcp"), "POST"),
@@ -45,12 +45,11 @@ class Route:
     """One method of one path.
 
     Attributes:
-        path: with `{names}` for what varies.
         function: the handler's module beneath `functions/`.
         resource: what the operation is done to; None for what is no JSON:API.
         within: names of the path that stand for a relationship of the resource: `{workspace_id}` for `workspace`.
-        of: the resource that the path's `{id}` names, where it is not the one that is answered.
         open_to_all: whether it needs no token.
+        of: the resource that the path's `{id}` names, where it is not the one that is answered.
     """
 
     path: str
@@ -82,129 +81,58 @@ def _declared(resource: Resource) -> Iterator[Route]:
         )
 
 
-_GROUP = f"{WORKSPACE_GROUP.route}/{{id}}"
-_PROVIDERS = "/v1/workspaces/{workspace_id}/providers"
-_IN_WORKSPACE = {"workspace_id": "workspace"}
-
-SERVICES = (
-    Route(
-        _PROVIDERS,
-        "workspace.list_providers",
-        "list",
-        WORKSPACE_PROVIDER,
-        "List the providers of a workspace",
-        _IN_WORKSPACE,
-    ),
-    Route(
-        _PROVIDERS,
-        "workspace.select_provider",
-        "create",
-        WORKSPACE_PROVIDER,
-        "Select a provider for a workspace",
-        _IN_WORKSPACE,
-    ),
-    Route(
-        f"{_PROVIDERS}/{{provider_id}}",
-        "workspace.remove_provider",
-        "delete",
-        WORKSPACE_PROVIDER,
-        "Remove a provider from a workspace",
-        {**_IN_WORKSPACE, "provider_id": "provider"},
-    ),
-    Route(
-        f"{_GROUP}/workspaces",
-        "workspace_group.enrol",
-        "create",
-        WORKSPACE_GROUP_WORKSPACE,
-        "Enrol a workspace in a group",
-        {"id": "workspace_group"},
-    ),
-    Route(
-        f"{_GROUP}/workspaces/{{workspace_id}}",
-        "workspace_group.withdraw",
-        "delete",
-        WORKSPACE_GROUP_WORKSPACE,
-        "Withdraw a workspace from a group",
-        {"id": "workspace_group", **_IN_WORKSPACE},
-    ),
-)
+def _services() -> Iterator[Route]:
+    """Yield the routes of the provider service and of enrolment."""
+    path, within = "/v1/workspaces/{workspace_id}/providers", {"workspace_id": "workspace"}
+    of, which = WORKSPACE_PROVIDER, {**within, "provider_id": "provider"}
+    yield Route(path, "workspace.list_providers", "list", of, "List the providers of a workspace", within)
+    yield Route(path, "workspace.select_provider", "create", of, "Select a provider for a workspace", within)
+    path = f"{path}/{{provider_id}}"
+    yield Route(path, "workspace.remove_provider", "delete", of, "Remove a provider from a workspace", which)
+    path, group = f"{WORKSPACE_GROUP.route}/{{id}}/workspaces", {"id": "workspace_group"}
+    of, which = WORKSPACE_GROUP_WORKSPACE, {**group, **within}
+    yield Route(path, "workspace_group.enrol", "create", of, "Enrol a workspace in a group", group)
+    path = f"{path}/{{workspace_id}}"
+    yield Route(path, "workspace_group.withdraw", "delete", of, "Withdraw a workspace from a group", which)
 
 
-def _kept(resource: Resource, what: str, of: str) -> tuple[Route, ...]:
-    """Return the routes that release and dismiss what is parked; `of` says what many of them have in common."""
-    one = f"{resource.route}/{{id}}"
-    return (
-        Route(f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}"),
-        Route(f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}"),
-        Route(
-            f"{resource.route}/release",
-            f"{resource.type}.release_many",
-            "release_many",
-            resource,
-            f"Release parked {what}s of a {of}",
-        ),
-    )
-
-
-MESSAGES = _kept(SYNC_MESSAGE, "message", "connector")
-FEED = (
-    *_kept(FEED_EVENT, "event", "source"),
-    Route(FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
-)
-
-
-ALL_WORKSPACES = (Route(FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),)
+def _parked(resource: Resource, what: str, of: str) -> Iterator[Route]:
+    """Yield the routes that release and dismiss what is parked; `of` says what many of them have in common."""
+    one, many = f"{resource.route}/{{id}}", f"Release parked {what}s of a {of}"
+    yield Route(f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}")
+    yield Route(f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}")
+    yield Route(f"{resource.route}/release", f"{resource.type}.release_many", "release_many", resource, many)
 
 
 def _answers() -> Iterator[Route]:
     """Yield the routes of what is answered from sums and from several rows."""
-    yield Route(
-        CONNECTOR_ACTIVITY.route,
-        "connector_activity.list",
-        "answers",
-        CONNECTOR_ACTIVITY,
-        "How much connectors linked and ended",
-    )
+    of, summary = CONNECTOR_ACTIVITY, "How much connectors linked and ended"
+    yield Route(of.route, "connector_activity.list", "answers", of, summary)
     yield Route(AUDIT_ENTRY.route, "audit_entry.list", "answers", AUDIT_ENTRY, "Who did what")
     for record in resources.records():
         if record.is_readable:
-            yield Route(
-                f"{record.route}/{{id}}/sources",
-                f"{record.type}.sources",
-                "answers",
-                RECORD_SOURCE,
-                f"Where {record.names} came from and went to",
-                of=record,
-            )
-    yield Route(
-        f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact",
-        "workspace_connector.impact",
-        "answer",
-        CONNECTOR_IMPACT,
-        "What is lost without a connector",
-        of=WORKSPACE_CONNECTOR,
-    )
+            path, summary = f"{record.route}/{{id}}/sources", f"Where {record.names} came from and went to"
+            yield Route(path, f"{record.type}.sources", "answers", RECORD_SOURCE, summary, of=record)
+    of, path = WORKSPACE_CONNECTOR, f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact"
+    summary = "What is lost without a connector"
+    yield Route(path, "workspace_connector.impact", "answer", CONNECTOR_IMPACT, summary, of=of)
 
 
-OPEN = (
+STATUS = (
+    Route(FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
+    Route(FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),
+)
+# For agents (contract, section 11): the protocol's endpoint, and where its tokens come from (RFC 9728).
+MCP_PATH = "/mcp"
+_TOKENS = f"/.well-known/oauth-protected-resource{MCP_PATH}"
+OTHERS = (
+    Route(MCP_PATH, "agents.mcp", "mcp", None, "The ledger's answers, for agents"),
+    Route(_TOKENS, "agents.metadata", "metadata", None, "Where tokens for agents come from", open_to_all=True),
     Route("/health", "health.check", "health", None, "Whether the service is ready", open_to_all=True),
     Route("/v1/openapi.json", "openapi.document", "openapi", None, "This document", open_to_all=True),
     Route("/docs", "docs.page", "docs", None, "This document, to read and to try", open_to_all=True),
     Route("/console", "console.page", "console", None, "The ledger, to look at", open_to_all=True),
     Route("/console/{file}", "console.asset", "asset", None, "A file of the console", open_to_all=True),
-)
-# For agents (contract, section 11): the protocol's endpoint, and where its tokens come from (RFC 9728).
-MCP_PATH = "/mcp"
-AGENTS = (
-    Route(MCP_PATH, "agents.mcp", "mcp", None, "The ledger's answers, for agents"),
-    Route(
-        f"/.well-known/oauth-protected-resource{MCP_PATH}",
-        "agents.metadata",
-        "metadata",
-        None,
-        "Where tokens for agents come from",
-        open_to_all=True,
-    ),
 )
 
 
@@ -216,4 +144,5 @@ def objects() -> tuple[Resource, ...]:
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
-    return (*declared, *_answers(), *SERVICES, *MESSAGES, *FEED, *ALL_WORKSPACES, *AGENTS, *OPEN)
+    parked = (*_parked(SYNC_MESSAGE, "message", "connector"), *_parked(FEED_EVENT, "event", "source"))
+    return (*declared, *_answers(), *_services(), *parked, *STATUS, *OTHERS)

@@ -20,7 +20,6 @@ class Settings:
         db_user: `wellspring_reader` or `wellspring_writer`; the migration's is the owner.
         db_auth: `iam` signs a token for each connection; `secret` reads the password for each from `db_secret_arn` (the
             migration); `password` takes `db_password` (a laptop, tests).
-        db_password: only with `password`.
         db_secret_arn: of a secret as RDS keeps them, an object with a `password`; only with `secret`.
         db_tls: `verify` demands a certificate that the host name and a known authority vouch for; `off` is for
             an address of this machine.
@@ -29,7 +28,6 @@ class Settings:
         db_ca_file: a PEM file of the authorities to trust instead of Amazon's, to which RDS Proxy's certificates chain.
         db_pipelining: `true` sends what belongs together in one round trip; `false` each statement in one of its own,
             for a proxy that does not carry several before one Sync.
-        aws_region: the region whose signature an IAM token carries; Lambda sets it.
     """
 
     db_host: str
@@ -47,11 +45,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Build `Settings` from variables of the same names in capitals.
-
-    Raises:
-        SettingsError: names every variable that is missing or not of its form.
-    """
+    """Build `Settings` from variables of the same names in capitals. Raises `SettingsError` that names all at fault."""
     hints = get_type_hints(Settings)
     values: dict[str, object] = {}
     problems: list[str] = []
@@ -158,10 +152,8 @@ class CallerSettings:
 def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
     """Build `CallerSettings` from variables of the same names in capitals; lists have commas between.
 
-    A variable that is not there leaves the default; an empty SERVICE_CLAIM lets no claim make a service.
-
-    Raises:
-        SettingsError: SERVICE_CLAIM is no list of `claim=value`.
+    A variable that is not there leaves the default; an empty SERVICE_CLAIM lets no claim make a service. Raises
+    `SettingsError` where it is no list of `claim=value`.
     """
     values: dict[str, str | tuple[str, ...] | tuple[tuple[str, str], ...]] = {}
     for name in ("person_claim", "scope_prefix", "operator_claim", "operator_value"):

@@ -12,9 +12,8 @@ from typing import Any
 def loads(text: str | bytes) -> Any:
     """Return the value that a JSON text is, in UTF-8 where it is bytes.
 
-    Raises:
-        ValueError: it is none, nests too deep, or names a member of an object twice.
-            Its own message may repeat what was sent.
+    Raises `ValueError` where it is none, nests too deep, or names a member of an object twice. Its own message may
+    repeat what was sent.
     """
     if isinstance(text, bytes):
         text = text.decode()

@@ -34,11 +34,7 @@ def is_ahead(instant: datetime) -> bool:
 
 
 def of_postgres(text: str) -> datetime:
-    """Return a time as Postgres writes it, in UTC; of one that cannot be shown, the nearest that can.
-
-    Raises:
-        ValueError: it is no time.
-    """
+    """Return a time as Postgres writes it, in UTC; what cannot be shown as the nearest. Raises `ValueError`."""
     # Most have a year of four digits, which is seen at once.
     if text[4:5] != "-" or text.endswith("BC"):
         if _BEFORE.fullmatch(text):

@@ -75,7 +75,8 @@ head AS (
 ),
 -- A time beyond which no row is on the page: where the first rows of some drivers, mostly of the first three,
 -- fill a page, the last of these. Else it is infinite, or minus infinite, and leaves all in: also where there
--- are so few drivers that asking would cost more than it spares.
+-- are so few drivers that asking would cost more than it spares: 3 and 8 are NEAREST and SPARED_FROM of
+-- access/many_workspaces.py. A large page asks all of them for some rows each, two pages in all.
 reach AS (
   SELECT coalesce((
       SELECT sampled.head_at
@@ -108,7 +109,9 @@ reach AS (
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
 -- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it.
+-- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it: a CASE,
+-- since coalesce() is no index condition under row-level security (docs/adr/0029). :rows is the page's size
+-- and one more, by which it is known that there are more; with a cursor two more, its row is read, too.
 page AS (
   SELECT found.*, driver.id AS workspace_connector_id
   FROM head AS driver

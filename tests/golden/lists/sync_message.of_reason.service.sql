@@ -51,7 +51,9 @@ head AS (
 -- The page: each driver is read along the same index, and their rows are merged. Of the k-th driver n - k + 1
 -- rows at most: k - 1 first rows stand before its own. A row's other parent is looked up for each row that is
 -- read, and must be of the driver's workspace; OFFSET 0 keeps the planner from joining them, which would read
--- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it.
+-- and sort all, and `+ 0` from looking through a workspace. `updated_at` is as the indexes have it: a CASE,
+-- since coalesce() is no index condition under row-level security (docs/adr/0029). :rows is the page's size
+-- and one more, by which it is known that there are more; with a cursor two more, its row is read, too.
 page AS (
   SELECT found.*, driver.id AS workspace_id
   FROM head AS driver

@@ -31,7 +31,7 @@ from wellspring.resources import (
     records,
     resource_of,
 )
-from wellspring.services import answers, fleet
+from wellspring.services import answers
 from wellspring.services.ledger import reading
 from wellspring.services.ledger.reading import Page, Row
 from wellspring.services.operators import Reading
@@ -60,12 +60,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
 @dataclass(eq=False)
 class Unclear(Exception):
-    """What a question names is not one thing: nothing is called so, or several are.
-
-    Attributes:
-        detail: what is unclear.
-        choices: what may be meant.
-    """
+    """What a question names is not one thing: nothing is called so, or several are, the `choices`."""
 
     detail: str
     choices: list[Object] = field(default_factory=list)
@@ -73,13 +68,7 @@ class Unclear(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A page that was read.
-
-    Attributes:
-        resource: what it is of.
-        page: of the service.
-        link: leads to the same page over HTTP.
-    """
+    """A page that was read; `link` leads to the same page over HTTP."""
 
     resource: Resource
     page: Page
@@ -110,13 +99,7 @@ class Found:
 
 
 class Asker:
-    """Asks for one caller.
-
-    Args:
-        principal: the caller.
-        read: runs what reads, in a transaction of its own.
-        base: what stands before the paths of links.
-    """
+    """Asks for one caller; `base` stands before the paths of links."""
 
     def __init__(self, principal: Principal, read: Read, base: str = "") -> None:
         self.principal = principal
@@ -172,7 +155,7 @@ class Asker:
     def fleet(self) -> tuple[Row, str]:
         """Return how all connectors are, and the link to it."""
         permit(self.principal, FLEET.policy, "read")
-        return self._read(fleet.told, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
+        return self._read(answers.fleet, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""

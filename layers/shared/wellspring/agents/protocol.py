@@ -28,7 +28,7 @@ HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 # What a client calls a request stands in its answer again.
 LONGEST_ID = 200
 _META = "io.modelcontextprotocol/"
-_CAPABILITIES = {"tools": {"listChanged": False}}
+CAPABILITIES = {"tools": {"listChanged": False}}
 _ENCODED, _ENCODED_END = "=?base64?", "?="
 
 type Object = dict[str, Any]
@@ -38,15 +38,7 @@ type Header = Callable[[str], str | None]
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """A message that is answered with an error of JSON-RPC.
-
-    Attributes:
-        code: JSON-RPC's or the protocol's.
-        message: what is wrong.
-        status: of the HTTP response.
-        id: the request's; None where it could not be read.
-        data: what a program may want to know of it.
-    """
+    """A message that is answered with an error of JSON-RPC; `id` is the request's, None where it cannot be read."""
 
     code: int
     message: str
@@ -62,14 +54,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that is answered.
-
-    Attributes:
-        id: by which its answer is known.
-        method: what is to be done.
-        params: what with.
-        revision: of the protocol.
-    """
+    """A request that is answered."""
 
     id: Id
     method: str
@@ -87,15 +72,8 @@ class Call:
             result = {"resultType": "complete", **result, **cached, "_meta": {f"{_META}serverInfo": SERVER}}
         return {"jsonrpc": "2.0", "id": self.id, "result": result}
 
-    def unknown_method(self) -> Refused:
-        """Return the refusal of a method that is not there: 404 in the revision that says so."""
-        return self._refused(METHOD_NOT_FOUND, "There is no such method.", HTTPStatus.NOT_FOUND)
-
-    def invalid(self, message: str) -> Refused:
-        """Return the refusal of parameters."""
-        return self._refused(INVALID_PARAMS, message, HTTPStatus.BAD_REQUEST)
-
-    def _refused(self, code: int, message: str, status: HTTPStatus) -> Refused:
+    def refused(self, code: int, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Refused:
+        """Return the refusal of a request that was read: 200 in the revision that has no other status."""
         return Refused(code, message, status if self.is_stateless else HTTPStatus.OK, self.id)
 
 
@@ -108,12 +86,7 @@ def error_document(id_: Id | None, code: int, message: str, data: Object | None 
 def parse(body: bytes, header: Header) -> Call | None:
     """Return what a message asks; None for one that is not answered: a notification, or a response.
 
-    Args:
-        body: of the request.
-        header: finds a header by its name in lower case.
-
-    Raises:
-        Refused: it is no message, or not one that this server understands.
+    `header` finds a header by its name in lower case. Raises `Refused` for what this server does not understand.
     """
     message = _message(body)
     method, id_, params = message.get("method"), message.get("id"), message.get("params", {})
@@ -191,15 +164,3 @@ def _decoded(value: str | None) -> str | None:
         return base64.b64decode(value[len(_ENCODED) : -len(_ENCODED_END)], validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-
-
-def initialized(call: Call, instructions: str) -> Object:
-    """Return the answer to `initialize`: of the revision that has it."""
-    said = {"protocolVersion": WITH_HANDSHAKE, "capabilities": _CAPABILITIES, "serverInfo": SERVER}
-    return call.result({**said, "instructions": instructions})
-
-
-def discovered(call: Call, instructions: str, kept: Mapping[str, object]) -> Object:
-    """Return the answer to `server/discover`; `kept` says for how long it may be kept, and by whom."""
-    said = {"supportedVersions": list(REVISIONS), "capabilities": _CAPABILITIES, "instructions": instructions}
-    return call.result(said, **kept)

@@ -36,15 +36,7 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """What a tool takes.
-
-    Attributes:
-        name: as in `arguments`.
-        description: what it is.
-        required: whether it must be said.
-        kind: `text`, a `day` of UTC, or a `size`.
-        choices: the only values of a text; empty for any.
-    """
+    """What a tool takes: a `text`, one of its `choices` where it has any, a `day` of UTC, or a `size`."""
 
     name: str
     description: str
@@ -88,14 +80,9 @@ PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found, of which as much is told as an answer holds.
+    """What was found, in `count` parts, of which as much is told as an answer holds.
 
-    Attributes:
-        count: how many parts it can be cut into.
-        tell: returns the items of the first so many parts, and where to go on.
-        say: returns the sentence about items.
-        links: the same over HTTP.
-        more: what is told beside.
+    `tell` returns the items of the first so many parts, and where to go on; `say` the sentence about items.
     """
 
     count: int
@@ -123,16 +110,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A question.
+    """A question: its title is for people, its description for agents.
 
-    Attributes:
-        name: of the tool.
-        title: the question, for people.
-        description: what it answers, for agents.
-        takes: its arguments.
-        items: what each item of the answer has, by name.
-        ask: answers it.
-        more: what the answer has beside items, by name.
+    `items` says what each item of the answer has, and `more` what the answer has beside them, by name.
     """
 
     name: str
@@ -183,12 +163,7 @@ class Tool:
 
 
 def fitted(answer: Answer, size_of: Callable[[Object], int]) -> Object:
-    """Return as much of an answer as may be sent; what is left out is found with its cursor.
-
-    Args:
-        answer: what was found.
-        size_of: how many bytes of a response a content makes.
-    """
+    """Return as much of an answer as may be sent, in bytes of a response; its cursor finds what is left out."""
     count = answer.count
     content = answer.content(count)
     while size_of(content) > LARGEST_ANSWER_BYTES:

@@ -170,11 +170,8 @@ class PipelinedConnection(legacy.Connection):  # type: ignore[misc]  # pg8000 sh
     def exchange(self, parts: Sequence[Part], sync: bytes = _SYNC) -> None:
         """Send statements before one Sync, and take in the answers up to ReadyForQuery.
 
-        Where one fails, the error is raised and is in its context, and no other context is whole.
-
-        Raises:
-            pg8000.DatabaseError: the server refused one; its fields are in `args[0]`.
-            pg8000.InterfaceError: the connection is lost, or was closed before.
+        Where one fails, the error is raised and is in its context, and no other context is whole: pg8000's
+        `DatabaseError`, with the server's fields in `args[0]`, or `InterfaceError` of a lost or closed connection.
         """
         contexts, wire = [part.context for part in parts], self._wire
         if wire is None:

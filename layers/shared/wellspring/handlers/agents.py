@@ -11,7 +11,7 @@ from wellspring.agents import protocol
 from wellspring.agents.asking import Asker, Object, Unclear, quoted
 from wellspring.agents.protocol import Call, Refused
 from wellspring.agents.questions import BY_NAME, TOOLS
-from wellspring.agents.tools import INSTRUCTIONS, Answer, Tool, fitted, unclear
+from wellspring.agents.tools import INSTRUCTIONS, Answer, fitted, unclear
 from wellspring.database import Transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
@@ -58,37 +58,36 @@ METHODS = frozenset({"initialize", "ping", "server/discover", "tools/list", "too
 
 
 def _answer(request: Request, call: Call, tools: list[Object]) -> Object:
+    said = {"capabilities": protocol.CAPABILITIES, "instructions": INSTRUCTIONS}
     match call.method:
         case "initialize" if not call.is_stateless:
-            return protocol.initialized(call, INSTRUCTIONS)
+            return call.result({"protocolVersion": protocol.WITH_HANDSHAKE, **said, "serverInfo": protocol.SERVER})
         case "ping" if not call.is_stateless:
             return call.result({})
         case "server/discover" if call.is_stateless:
-            return protocol.discovered(call, INSTRUCTIONS, KEPT)
+            return call.result({"supportedVersions": list(protocol.REVISIONS), **said}, **KEPT)
         case "tools/list":
             if "cursor" in call.params:
-                raise call.invalid("There is no such cursor: all tools are on one page.")
+                raise call.refused(protocol.INVALID_PARAMS, "There is no such cursor: all tools are on one page.")
             return call.result({"tools": tools}, **KEPT)
         case "tools/call":
             return _called(request, call)
-    raise call.unknown_method()
+    raise call.refused(protocol.METHOD_NOT_FOUND, "There is no such method.", HTTPStatus.NOT_FOUND)
 
 
 def _called(request: Request, call: Call) -> Object:
     name, arguments = call.params.get("name"), call.params.get("arguments", {})
     tool = BY_NAME.get(name) if isinstance(name, str) else None
     if tool is None:
-        raise call.invalid(f"Unknown tool: {quoted(name)}. There are {', '.join(BY_NAME)}.")
+        detail = f"Unknown tool: {quoted(name)}. There are {', '.join(BY_NAME)}."
+        raise call.refused(protocol.INVALID_PARAMS, detail)
     if not isinstance(arguments, dict):
-        raise call.invalid("The arguments must be an object.")
+        raise call.refused(protocol.INVALID_PARAMS, "The arguments must be an object.")
     request.also_logged["tool"] = tool.name
     problems = tool.problems(arguments)
     if problems:
         return _failed(request, call, "INVALID_ARGUMENTS", " ".join(problems))
-    return _asked(request, call, tool, arguments)
 
-
-def _asked(request: Request, call: Call, tool: Tool, arguments: Object) -> Object:
     def run[Result](work: Callable[[Transaction], Result], reading: Reading) -> Result:
         circuit_breaker.raise_if_open()
         return read(work, request, reading)
@@ -105,7 +104,8 @@ def _asked(request: Request, call: Call, tool: Tool, arguments: Object) -> Objec
     except WellspringError as error:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        return _failed(request, call, error.code, _detail(error))
+        problems = [each.detail for each in (error.problems if isinstance(error, Problems) else (error,))]
+        return _failed(request, call, error.code, " ".join(problems))
     return _told(call, fitted(answer, partial(_size_of, call)))
 
 
@@ -122,11 +122,6 @@ def _size_of(call: Call, content: Object) -> int:
 def _failed(request: Request, call: Call, code: str, detail: str) -> Object:
     request.also_logged["code"] = code
     return call.result({"content": [{"type": "text", "text": f"{code}: {detail}"}], "isError": True})
-
-
-def _detail(error: WellspringError) -> str:
-    problems = error.problems if isinstance(error, Problems) else (error,)
-    return " ".join(problem.detail for problem in problems)
 
 
 def _error_body(request: Request, error: WellspringError) -> tuple[str, str]:

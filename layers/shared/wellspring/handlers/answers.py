@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+from wellspring.access.principal import Principal
 from wellspring.access.rules import permit
 from wellspring.database import Transaction
 from wellspring.errors import raise_all
@@ -24,33 +25,31 @@ from wellspring.resources import (
     Resource,
 )
 from wellspring.services import answers
-from wellspring.services import fleet as fleet_service
 from wellspring.services.ledger.reading import Page, RowWithIncludes
 from wellspring.services.operators import Reading
 
 
 def activity() -> LambdaHandler:
     """Return the handler of `GET /v1/connector-activity`."""
-
-    def read(transaction: Transaction, request: Request, query: ActivityQuery) -> Page:
-        return answers.connector_activity(transaction, request.principal, query)
-
-    def read_of(_: Request, query: ActivityQuery) -> Reading:
-        return Reading("list", CONNECTOR_ACTIVITY, workspaces=(query.workspace,) if query.workspace else ())
-
-    return _pages_of(CONNECTOR_ACTIVITY, parse_activity, read, read_of)
+    return _list_of(CONNECTOR_ACTIVITY, parse_activity, answers.connector_activity)
 
 
 def audit_entries() -> LambdaHandler:
     """Return the handler of `GET /v1/audit-entries`."""
+    return _list_of(AUDIT_ENTRY, parse_audit, answers.audit_entries)
 
-    def read(transaction: Transaction, request: Request, query: AuditQuery) -> Page:
-        return answers.audit_entries(transaction, request.principal, query)
 
-    def read_of(_: Request, query: AuditQuery) -> Reading:
-        return Reading("list", AUDIT_ENTRY, workspaces=(query.workspace,) if query.workspace else ())
-
-    return _pages_of(AUDIT_ENTRY, parse_audit, read, read_of)
+def _list_of[Query: ActivityQuery | AuditQuery](
+    resource: Resource,
+    parse: Callable[[str], Query],
+    read: Callable[[Transaction, Principal, Query], Page],
+) -> LambdaHandler:
+    return _pages_of(
+        resource,
+        parse,
+        lambda transaction, request, query: read(transaction, request.principal, query),
+        lambda _, query: Reading("list", resource, workspaces=(query.workspace,) if query.workspace else ()),
+    )
 
 
 def sources_of(record: Resource) -> LambdaHandler:
@@ -89,7 +88,7 @@ def impact() -> LambdaHandler:
 
 def fleet() -> LambdaHandler:
     """Return the handler of `GET /v1/fleet`."""
-    return status_of(FLEET, fleet_service.told)
+    return status_of(FLEET, answers.fleet)
 
 
 def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:
@@ -107,22 +106,22 @@ def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any
     return jsonapi_handler(operation)
 
 
-def _pages_of[Asked: AnswerQuery](
+def _pages_of[Query: AnswerQuery](
     resource: Resource,
-    parse: Callable[[str], Asked],
-    read: Callable[[Transaction, Request, Asked], Page],
-    read_of: Callable[[Request, Asked], Reading],
+    parse: Callable[[str], Query],
+    read: Callable[[Transaction, Request, Query], Page],
+    read_of: Callable[[Request, Query], Reading],
 ) -> LambdaHandler:
     """Return the handler of a `GET` that answers with the pages that `read` returns, of what `read_of` says."""
 
     def operation(request: Request) -> Plan[Page]:
         permit(request.principal, resource.policy, "read")
-        asked = parse(request.raw_query)
+        query = parse(request.raw_query)
         return Plan(
-            lambda transaction: read(transaction, request, asked),
-            lambda page: page_response(request, resource, page, asked.view),
+            lambda transaction: read(transaction, request, query),
+            lambda page: page_response(request, resource, page, query.view),
             narrowing=NARROWING,
-            reading=read_of(request, asked),
+            reading=read_of(request, query),
         )
 
     return jsonapi_handler(operation)

@@ -10,11 +10,6 @@ USUAL_SECONDS = 30.0
 
 
 def deadline_of(context: object, reserved: float = RESERVED_SECONDS) -> Deadline:
-    """Return the moment by which an invocation must have done its work.
-
-    Args:
-        context: Lambda's.
-        reserved: seconds of its time that are kept for what comes after.
-    """
+    """Return when an invocation must have done its work: so many seconds of Lambda's time are kept for the rest."""
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     return Deadline((USUAL_SECONDS if remaining is None else remaining() / 1000) - reserved)

@@ -33,8 +33,7 @@ def schema_migration() -> LambdaHandler:
     returned instead, with the same `Status` and `Data` or `Reason`. So is that of a chore of the owner's, which an
     event of `{"Chore": NAME}` asks for, with its arguments beside it (migrations/chores.py).
 
-    Raises:
-        OSError: when the answer cannot be delivered; CloudFormation then gives up by itself.
+    Raises `OSError` when the answer cannot be delivered; CloudFormation then gives up by itself.
     """
 
     def handler(event: Event, context: object) -> Outcome | None:

@@ -33,10 +33,8 @@ def exporter() -> LambdaHandler:
     The event is `{"workspace": ID, "run": NAME}`. The answer also says how many `lines` there are, and the `parts`:
     keys of the bucket `bucket`, which put together in their order are one gzip file of JSON Lines.
 
-    Raises:
-        BadRequest: the event names no workspace or no run.
-        NotFound: there never was such a workspace.
-        Replaced: another call goes on with the same run.
+    Raises `BadRequest` where the event names no workspace or no run, `NotFound` where there never was such a workspace,
+    and `Replaced` where another call goes on with the same run.
     """
 
     def handler(event: Mapping[str, Any], context: object) -> dict[str, object]:

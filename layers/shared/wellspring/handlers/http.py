@@ -57,12 +57,7 @@ _RENDERED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 class Request:
     """An HTTP request, as far as it was understood before anything was decided.
 
-    Attributes:
-        event: as API Gateway sent it.
-        id: the request's id, in every log line and error object.
-        deadline: when it must have been answered.
-        only_reads: whether its route changes nothing, whatever the method.
-        also_logged: what the line of its answer says beside the usual.
+    Its `id` is in every log line and error object. What `also_logged` has is in the line of its answer.
     """
 
     event: Event
@@ -153,15 +148,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What an operation answers.
-
-    Attributes:
-        body: the rendered document; empty where there is none.
-        status: the HTTP status.
-        media_type: the body's.
-        headers: beside those that every answer has.
-        is_base64: whether the body is bytes in base64.
-    """
+    """What an operation answers; its headers stand beside those that every answer has."""
 
     body: str = ""
     status: HTTPStatus = HTTPStatus.OK
@@ -194,6 +181,7 @@ def render(document: Mapping[str, Any]) -> str:
     return _RENDERED.encode(document)
 
 
+# The body of a failure, and its media type.
 type ErrorBody = Callable[[Request, WellspringError], tuple[str, str]]
 
 
@@ -216,11 +204,8 @@ def http_handler[Result](
     The database is waited for until the function's time is nearly over, and then it is 503: Lambda would end the
     function, and the caller would get an answer that is none of this API's.
 
-    Args:
-        operation: turns the request into a plan, or into a response where there is nothing to ask the database;
-            raises a `WellspringError` when it cannot.
-        failed: makes the body of a failure, and its media type, where it is no JSON:API document.
-        only_reads: whether the route changes nothing, whatever the method.
+    `operation` turns the request into a plan, or into a response where there is nothing to ask the database, or raises
+    a `WellspringError`. `only_reads` is of a route that changes nothing, whatever the method.
     """
     keep_imports()
 

@@ -14,5 +14,5 @@ def pruner() -> LambdaHandler:
 
 
 def _prune(deadline: Deadline) -> dict[str, object]:
-    forgotten = pruning.prune(deadline, timedelta(days=history_days()), timedelta(days=audit_days()))
-    return {"deleted": dict(forgotten.rows), "is_all": forgotten.is_all}
+    deleted, is_all = pruning.prune(deadline, timedelta(days=history_days()), timedelta(days=audit_days()))
+    return {"deleted": dict(deleted), "is_all": is_all}

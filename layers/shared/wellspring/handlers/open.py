@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from wellspring import apidocs
-from wellspring.database import Deadline, in_transaction
+from wellspring.database import in_transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
@@ -22,8 +22,6 @@ from wellspring.services import health
 OPENAPI = Path(apidocs.__file__).with_name("openapi.json")
 START_PAGE = "/console"
 DOCS_PAGE = "/docs"
-
-
 # For so long one reading of the database answers whoever asks this environment: the route needs no token.
 READING_SECONDS = 1.0
 # How long caches may keep what changes with a release only.
@@ -39,38 +37,24 @@ _CODING = re.compile(
 def health_check() -> LambdaHandler:
     """Return the handler of `GET /health`: 200 when the database answers, 503 when it does not."""
     ok = Response(render({"status": "ok"}), media_type="application/json")
-    reading = _Reading()
+    until = 0.0
+    problem: WellspringError | None = None
 
     def operation(request: Request) -> Response:
-        reading.take(request.deadline)
+        nonlocal until, problem
+        if time.monotonic() >= until:
+            problem = None
+            try:
+                circuit_breaker.raise_if_open()
+                in_transaction(health.check, deadline=request.deadline, is_read=True)
+            except WellspringError as error:
+                problem = error
+            until = time.monotonic() + READING_SECONDS
+        if problem:
+            raise problem
         return ok
 
     return http_handler(operation)
-
-
-class _Reading:
-    """Whether the database answered, a second ago at most."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-        self._problem: WellspringError | None = None
-
-    def take(self, deadline: Deadline) -> None:
-        """Return when the database answers until `deadline`.
-
-        Raises `ServiceUnavailable` when it does not, or did not just now.
-        """
-        if time.monotonic() >= self._until:
-            try:
-                circuit_breaker.raise_if_open()
-                in_transaction(health.check, deadline=deadline, is_read=True)
-            except WellspringError as error:
-                self._problem = error
-            else:
-                self._problem = None
-            self._until = time.monotonic() + READING_SECONDS
-        if self._problem:
-            raise self._problem
 
 
 def openapi_document() -> LambdaHandler:
@@ -127,14 +111,8 @@ def _kept(
 ) -> Callable[[Request], Response]:
     """Return the operation that answers with what changes with a release only, packed once for everybody.
 
-    It answers in the coding that the client takes, or 304. Raises `NotAcceptable`.
-
-    Args:
-        content: packed with gzip.
-        headers: beside those of caching.
-        media_type: of what is packed.
-        plain: the same for who does not ask for gzip.
-        kept: how long caches may keep it.
+    It answers in the coding that the client takes, or 304. Raises `NotAcceptable`. `content` is packed with gzip,
+    `plain` the same for who does not ask for that; `kept` says how long caches may keep it.
     """
     tag = hashlib.sha256(content).hexdigest()[:32]
     shared = {**headers, "vary": "accept-encoding", "cache-control": kept}

@@ -25,13 +25,7 @@ def state_of(resource: Resource, if_match: str | None) -> Callable[[Row], None]:
     """Return the check that a row is in a state that the client knows.
 
     The tags of all views of a row begin with its version, and a change is safe from whichever of them it was seen.
-
-    Args:
-        resource: the row's type.
-        if_match: the header; None where there is none, and any state will do.
-
-    Raises:
-        BadRequest: the header is not of its form.
+    Without the header any state will do. Raises `BadRequest` where it is not of its form.
     """
     if if_match is None or if_match.strip() == "*":
         return lambda _row: None
@@ -46,11 +40,7 @@ def state_of(resource: Resource, if_match: str | None) -> Callable[[Row], None]:
 
 
 def none_match(if_none_match: str | None, tag: str) -> bool:
-    """Say whether the client lacks the answer with this tag.
-
-    Raises:
-        BadRequest: the header is not of its form.
-    """
+    """Say whether the client lacks the answer with this tag. Raises `BadRequest`."""
     if if_none_match is None:
         return True
     if if_none_match.strip() == "*":

@@ -22,10 +22,7 @@ NARROWING = "Ask for less: a filter that narrows it, a smaller page[size], fewer
 def list_of(resource: Resource, *, workspace_in: str | None = None, include: tuple[str, ...] = ()) -> LambdaHandler:
     """Return the handler of `GET <route>`.
 
-    Args:
-        resource: what is listed.
-        workspace_in: the path's name for the workspace that the list is of; None for a list of all.
-        include: what is included when the request does not say.
+    `workspace_in` is the path's name for the workspace that the list is of; `include` holds where a request says none.
     """
 
     def operation(request: Request) -> Plan[reading.Page]:

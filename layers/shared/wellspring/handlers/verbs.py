@@ -12,7 +12,7 @@ from wellspring.handlers.sync_messages import read_kept
 from wellspring.ids import parse_id
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services import mending, recounting
+from wellspring.services import recounting
 from wellspring.services.recounting import Difference
 from wellspring.services.sync import releasing
 
@@ -22,9 +22,7 @@ type Event = Mapping[str, Any]
 def run_command(event: Event, deadline: Deadline) -> dict[str, object]:
     """Do what the event asks for by its `Verb`; return what it came to.
 
-    Raises:
-        ValueError: there is no such verb, or it does not take what the event has.
-        WellspringError: what the verb's service raises.
+    Raises `ValueError` where there is no such verb, or it does not take what the event has, and what its service does.
     """
     name = event["Verb"]
     if name not in VERBS:
@@ -69,7 +67,7 @@ def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
 
 
 def _mend_times(event: Event, deadline: Deadline) -> dict[str, object]:
-    done = mending.mend_times(deadline, _connector(event, "After"))
+    done = recounting.mend_times(deadline, _connector(event, "After"))
     said: dict[str, object] = {"messages": done.messages, "connectors": done.connectors, "is_all": done.is_all}
     return said if done.is_all else said | {"after": str(done.last) if done.last else None}
 

@@ -42,17 +42,13 @@ def _day(operator: str, value: str) -> date | None:
         return None
 
 
-def _by_connector(value: str) -> bool | None:
-    return value == BY_CONNECTOR or None
-
-
 _CONNECTORS, _WORKSPACE = "filter[workspace_connector]", "filter[workspace]"
 _A_DAY = "a day of UTC, such as 2026-05-10"
 _ACTIVITY: Mapping[str, Parameter] = dict(
     (
         of_form("workspace_connector", ids_of, f"one to {MAX_ACTIVE_CONNECTORS} uuids, comma-separated", is_list=True),
         of_form("workspace", one_id_of, "one uuid", is_list=True),
-        ("sum[by]", Parameter(_by_connector, f"The value must be {BY_CONNECTOR}.")),
+        ("sum[by]", Parameter(lambda value: value == BY_CONNECTOR or None, f"The value must be {BY_CONNECTOR}.")),
         *(ranged("date", operator, partial(_day, operator), _A_DAY) for operator in RANGE_OPERATORS),
         *with_view(CONNECTOR_ACTIVITY, PAGES).items(),
     )
@@ -71,8 +67,7 @@ _AUDIT: Mapping[str, Parameter] = dict(
 def parse_page(resource: Resource, raw_query: str) -> AnswerQuery:
     """Return what a request for a page of what is neither sorted nor filtered asks for.
 
-    Raises:
-        InvalidQueryParameter: or `Problems` of several, one for each parameter at fault; so do the others.
+    Raises `InvalidQueryParameter`, or `Problems` of several, one for each parameter at fault; so do the others.
     """
     said = read(with_view(resource, PAGES), raw_query)
     raise_all(said.problems)

@@ -50,11 +50,7 @@ def parse_create(
     """Return what a document wants to be created in the collection of a type.
 
     `problems` are those of the rest of the request; `within` relationships that the path has settled, with the ids as
-    they stand there.
-
-    Raises:
-        BadRequest: there is no resource object in it to look at any further.
-        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
+    they stand there. Raises `BadRequest` without a resource object to look at any further, and `PayloadTooLarge`.
     """
     reader = _Reader(resource, "create", problems)
     data = reader.resource_object(body)
@@ -103,12 +99,8 @@ def parse_meta(
 ) -> Mapping[str, str | bool]:
     """Return what a document without primary data says in its `meta`; other members are ignored.
 
-    The body may be empty where no member is required. `problems` are those of the rest of the request.
-
-    Raises:
-        BadRequest: it is no document with a `meta` object.
-        PayloadTooLarge: it is longer than `MAX_BODY_BYTES`.
-        SchemaValidationError: a value is not of its form, or missing; or `Problems` of several.
+    The body may be empty where no member is required. `problems` are those of the rest of the request. Raises
+    `BadRequest`, `PayloadTooLarge`, `SchemaValidationError` of a value, or `Problems` of several.
     """
     found = list(problems)
     said: dict[str, str | bool] = {}

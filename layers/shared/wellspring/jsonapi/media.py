@@ -91,9 +91,7 @@ def wants_cursor_profile(accept: str | None) -> bool:
 def check_content_type(content_type: str | None, *, required: bool) -> None:
     """Check what the client says its body is; it is `required` to be JSON:API where it will be read.
 
-    Raises:
-        UnsupportedMediaType: it is JSON:API with an extension or a foreign parameter, or is required to be JSON:API
-            and is not.
+    Raises `UnsupportedMediaType`, also for JSON:API with an extension or a foreign parameter.
     """
     media, detail = _media_range(content_type or ""), ""
     if media is None or media.name != MEDIA_TYPE:

@@ -83,10 +83,8 @@ def parse_list(
 ) -> ListQuery:
     """Return what a list request asks for, `within` relationships that the path has settled.
 
-    `include` is what is included when the request does not say.
-
-    Raises:
-        InvalidQueryParameter: or `Problems` of several, one for each parameter at fault.
+    `include` is what is included when the request does not say. Raises `InvalidQueryParameter`, or `Problems` of
+    several, one for each parameter at fault.
     """
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in (within or {}).items())
     parameters = list_parameters(resource, frozenset(within or ()))

@@ -2,10 +2,10 @@
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false, text
 
-from wellspring.models import walks
+from wellspring.models import list_indexes
 from wellspring.models.base import SCHEMA, direction_enum, index
+from wellspring.models.list_indexes import DIRECTIONS, ListIndex
 from wellspring.models.parents import one_live, reference, table
-from wellspring.models.walks import DIRECTIONS, ListIndex
 from wellspring.resources import Resource, ledgers, resource_of
 
 
@@ -40,8 +40,8 @@ def provenance_table(ledger: Resource) -> Table:
         ),
         # The live half of the seed's index; the dead one is among the others (docs/adr/0029).
         ListIndex(connector.column, "created_at", live=True).index(f"idx_{name}_wc_created_at"),
-        *walks.indexes(name, connector.column, "wc", directed=True),
-        *walks.indexes(name, None, ""),
+        *list_indexes.indexes(name, connector.column, "wc", directed=True),
+        *list_indexes.indexes(name, None, ""),
     )
 
 
@@ -60,12 +60,12 @@ workspace_group_workspaces = table(
     _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
     one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
     index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
-    *walks.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
+    *list_indexes.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
-    *walks.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
-    *walks.indexes("workspace_group_workspaces", "workspace_pk", "both", within="workspace_group_pk"),
-    *walks.indexes("workspace_group_workspaces", None, ""),
-    *walks.of_one("workspace_group_workspaces", "created_by_pk", "created_by"),
+    *list_indexes.indexes("workspace_group_workspaces", "workspace_pk", "workspace"),
+    *list_indexes.indexes("workspace_group_workspaces", "workspace_pk", "both", within="workspace_group_pk"),
+    *list_indexes.indexes("workspace_group_workspaces", None, ""),
+    *list_indexes.of_one("workspace_group_workspaces", "created_by_pk", "created_by"),
     Index(None, "created_by_pk"),
 )
 
@@ -78,9 +78,9 @@ workspace_providers = table(
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
     one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
     index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
-    *walks.indexes("workspace_providers", "workspace_pk", "workspace"),
-    *walks.indexes("workspace_providers", "provider_pk", "provider"),
-    *walks.indexes("workspace_providers", "workspace_pk", "both", within="provider_pk"),
-    *walks.indexes("workspace_providers", None, ""),
+    *list_indexes.indexes("workspace_providers", "workspace_pk", "workspace"),
+    *list_indexes.indexes("workspace_providers", "provider_pk", "provider"),
+    *list_indexes.indexes("workspace_providers", "workspace_pk", "both", within="provider_pk"),
+    *list_indexes.indexes("workspace_providers", None, ""),
     index("idx_workspace_providers_provider_created", "provider_pk", "created_at", "pk"),
 )

@@ -37,7 +37,7 @@ from wellspring.models.base import (
     pk,
     public_id,
 )
-from wellspring.models.walks import ListIndex
+from wellspring.models.list_indexes import ListIndex
 
 # What a list of messages is of, and how the indexes' names call it.
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}

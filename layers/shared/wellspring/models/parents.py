@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
 
 from wellspring.models.base import LIVE, SCHEMA, direction_enum, index, instant, metadata, standard_columns
-from wellspring.models.walks import ListIndex, indexes, of_one
+from wellspring.models.list_indexes import ListIndex, indexes, of_one
 from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
 
 

@@ -21,11 +21,8 @@ _DIALECT: Dialect = PGDialect_pg8000()  # type: ignore[no-untyped-call]  # SQLAl
 class Compiled:
     """A single statement, to be executed any number of times.
 
-    Its rows are as the driver gives them: nothing that is read here is of a type that SQLAlchemy would convert.
-
-    Attributes:
-        text: with `%s` for each of its values.
-        columns: the names of what it returns, of one that was put together as text.
+    Its rows are as the driver gives them: nothing that is read here is of a type that SQLAlchemy would convert. One
+    that was put together as text has the names of its columns.
     """
 
     def __init__(

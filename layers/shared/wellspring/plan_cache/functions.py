@@ -27,12 +27,7 @@ _SINCE = re.compile(r"unused since (.*+)")
 def make(owner: Connection, statements: Statements) -> list[str]:
     """Make the functions that are missing, and drop those that nobody knows any more.
 
-    Args:
-        owner: a transaction of the schema's owner, past the proxy.
-        statements: what is to be a function.
-
-    Returns:
-        The names of those that are there for the statements of today.
+    `owner` is a transaction of the schema's owner, past the proxy. Return the names of those of today's statements.
     """
     owner.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     there = {row.proname: row.said for row in owner.execute(text(_THERE), {"schema": SCHEMA})}

@@ -4,16 +4,19 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Text, TextClause, bindparam, text
 from sqlalchemy.types import TypeEngine
 
+from wellspring.access.principal import Principal, name_of
 from wellspring.database import Transaction, WireStatement
 from wellspring.models import table_of
 from wellspring.models.base import public_id
 from wellspring.resources import resource_of
+
+type Operation = Literal["create", "update", "delete", "release", "dismiss"]
 
 ADD = """
 INSERT INTO wellspring.audit (caller, operation, resource_type, resource_id, workspace_pk, note)
@@ -32,18 +35,18 @@ TYPES: Mapping[str, TypeEngine[Any]] = {"resource_id": public_id, "note": Text()
 NOTE_READING = "SELECT wellspring.note_reading($1, $2, $3::text::uuid, $4::text::uuid[])"
 
 
-def add(
+def note(
     transaction: Transaction,
-    caller: str,
-    operation: str,
-    resource_type: str,
+    principal: Principal,
+    operation: Operation,
+    type_: str,
     id_: UUID,
     *,
-    note: str | None = None,
+    why: str | None = None,
 ) -> None:
-    """Add one row: who wrote, as `access.principal.name_of` says it; what they did, and why, to which resource."""
-    values = {"caller": caller, "operation": operation, "resource_type": resource_type, "resource_id": id_}
-    transaction.execute(_statement(resource_type), {**values, "note": note})
+    """Add that a caller wrote a resource: no names, and nothing that the request said but `why` it was dismissed."""
+    values = {"caller": name_of(principal), "operation": operation, "resource_type": type_, "resource_id": id_}
+    transaction.execute(_statement(type_), {**values, "note": why})
 
 
 def of_reading(operation: str, resource_type: str, id_: UUID | None, workspaces: Sequence[UUID]) -> WireStatement:

@@ -12,17 +12,9 @@ from wellspring.models.infrastructure import idempotency_keys
 
 
 def claim(transaction: Transaction, caller: str, key: str, fingerprint: bytes, kept: timedelta) -> bool:
-    """Take the key for this request, unless it is taken. Waits for another transaction that is taking it.
+    """Take the key for `kept`, and say whether it was free. Waits for another transaction that is taking it.
 
-    Args:
-        transaction: the scope to write in.
-        caller: who asks.
-        key: what they call the request.
-        fingerprint: the request, in short.
-        kept: how long a key stays taken.
-
-    Returns:
-        Whether it was free.
+    `fingerprint` is the request, in short.
     """
     table = idempotency_keys
     statement = insert(table).values(caller=caller, key=key, fingerprint=fingerprint, answer="")

@@ -1,6 +1,8 @@
 """Answers beside the ledger's rows (contract, section 7): each a page, for what the caller sees."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
+from typing import Any
 from uuid import UUID
 
 from wellspring.access.principal import Principal
@@ -8,6 +10,7 @@ from wellspring.access.rules import require_workspace_keeper
 from wellspring.database import Transaction
 from wellspring.errors import Forbidden
 from wellspring.queries import BY_SOURCE, ActivityQuery, AnswerQuery, AuditQuery, Day, Position, Sort, Source
+from wellspring.repositories import fleet as fleet_of
 from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import activity, sole, sources
 from wellspring.repositories.answers import audit_entries as audit_entries_of
@@ -20,16 +23,8 @@ from wellspring.resources import (
     Resource,
     records,
 )
-from wellspring.services.ledger.reading import (
-    Page,
-    Row,
-    RowWithIncludes,
-    absent,
-    include,
-    require_claimed,
-    signed,
-    verified,
-)
+from wellspring.services.ledger.cursors import signed, verified
+from wellspring.services.ledger.reading import Page, Row, RowWithIncludes, absent, include, require_claimed
 
 SOURCES = Sort(BY_SOURCE)
 BY_TIME = Sort("at")
@@ -47,7 +42,7 @@ def connector_activity(transaction: Transaction, principal: Principal, query: Ac
     if query.workspace is not None:
         require_claimed(transaction, principal, [query.workspace])
     order = IN_ALL if query.is_summed else BY_DAY
-    at = _place(transaction, CONNECTOR_ACTIVITY, order, query)
+    at = verified(transaction, CONNECTOR_ACTIVITY, order, query)
     place = at and Day(at.id, at.at.date() if isinstance(at.at, datetime) else None)
     found = activity.activity(transaction, principal, query, place)
     cursors = signed(transaction, CONNECTOR_ACTIVITY, order, map(_position_of, found.rows))
@@ -69,7 +64,7 @@ def record_sources(
     if id_ is None or ledger.one(principal, record, {"id": id_}).run(transaction) is None:
         raise absent(record.type, id_)
     place = None
-    if at := _place(transaction, RECORD_SOURCE, SOURCES, query):
+    if at := verified(transaction, RECORD_SOURCE, SOURCES, query):
         time_, _, direction = str(at.at).partition(" ")
         place = Source(datetime.fromisoformat(time_), at.id, direction)
     found = sources.sources(transaction, principal, record, id_, query, place)
@@ -99,7 +94,7 @@ def audit_entries(transaction: Transaction, principal: Principal, query: AuditQu
         workspace = found.pk
     else:
         require_workspace_keeper(principal, frozenset())
-    place = _place(transaction, AUDIT_ENTRY, BY_TIME, query)
+    place = verified(transaction, AUDIT_ENTRY, BY_TIME, query)
     page = audit_entries_of.entries(transaction, principal, query, workspace, place)
     places = (Position(row["at"], row["id"], row["pk"]) for row in page.rows)
     cursors = signed(transaction, AUDIT_ENTRY, BY_TIME, places)
@@ -137,11 +132,9 @@ def connector_impact(transaction: Transaction, principal: Principal, id_: UUID |
     )
 
 
-def _place(transaction: Transaction, resource: Resource, order: Sort, query: AnswerQuery) -> Position | None:
-    """Return the place beside which a page lies; None for an end of the list. Raises `InvalidCursor`."""
-    if query.cursor is None:
-        return None
-    return verified(transaction, resource, order, query.cursor, backward=query.backward)
+def fleet(transaction: Transaction) -> Mapping[str, Any]:
+    """Return the attributes of `fleet`, as they were counted last."""
+    return fleet_of.counted(transaction)
 
 
 def _id_of(row: Row) -> str:

@@ -21,15 +21,7 @@ def once(
 ) -> str:
     """Return what `perform` returns, or what it returned the first time this caller used this key.
 
-    Args:
-        transaction: the scope of the write.
-        principal: the caller.
-        key: what they call the request.
-        fingerprint: the request, in short.
-        perform: does the work and returns the answer as text.
-
-    Raises:
-        SchemaValidationError: the key stands for another request.
+    Raises `SchemaValidationError` where the key stands for another request, by its `fingerprint`.
     """
     caller = name_of(principal)
     if not idempotency.claim(transaction, caller, key, fingerprint, KEPT):

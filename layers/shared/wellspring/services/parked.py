@@ -13,10 +13,9 @@ from wellspring.access.principal import Principal, scope_of
 from wellspring.access.rules import may_read
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.errors import Conflict, InternalError, Overtaken, SchemaValidationError
-from wellspring.repositories import ledger
+from wellspring.repositories import audit, ledger
 from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
-from wellspring.services import audit
 from wellspring.services.ledger.reading import absent
 
 # What is left of the request's time when no more are begun: a transaction of a large message takes seconds.

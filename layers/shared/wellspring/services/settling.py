@@ -5,14 +5,20 @@ A new step is one function and one line of `STEPS`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from wellspring.database.retry import Deadline
+from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.services import connector_health, fleet
+from wellspring.repositories import connector_health, fleet
 from wellspring.services.feed import endings
+from wellspring.services.rounds import in_rounds
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
+
+# Connectors that one transaction judges: a tenth of a second of work, under their locks.
+JUDGED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +64,8 @@ def _resume(deadline: Deadline, read: Read) -> Done:
     return Done({"applied": outcomes["applied"]}, is_all)
 
 
-def _expire(deadline: Deadline, _read: Read) -> Done:
-    expired = releasing.expire(deadline)
-    return Done({"expired": expired}, expired < releasing.PAGE)
-
-
-def _expire_runs(deadline: Deadline, _read: Read) -> Done:
-    expired = releasing.expire_runs(deadline)
-    return Done({"expired": expired}, expired < releasing.PAGE)
+def _expired(number: int) -> Done:
+    return Done({"expired": number}, number < releasing.PAGE)
 
 
 def _sweep(deadline: Deadline, _read: Read) -> Done:
@@ -73,9 +73,12 @@ def _sweep(deadline: Deadline, _read: Read) -> Done:
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
 
 
-def _judge(deadline: Deadline, _read: Read) -> Done:
-    judged = connector_health.judge(deadline)
-    return Done({"connectors": judged.connectors, "is_silent": int(judged.is_silent)}, judged.is_all)
+def judge(deadline: Deadline) -> Done:
+    """Judge the connectors whose health changes by now, unless most of all that were due have not come."""
+    if with_retries(connector_health.note_silence, PIPELINE_SCOPE, deadline):
+        return Done({"connectors": 0, "is_silent": 1}, is_all=True)
+    judged, is_all = in_rounds(partial(connector_health.judge_due, most=JUDGED), JUDGED, PIPELINE_SCOPE, deadline)
+    return Done({"connectors": judged, "is_silent": 0}, is_all)
 
 
 def _count(deadline: Deadline, _read: Read) -> Done:
@@ -84,7 +87,7 @@ def _count(deadline: Deadline, _read: Read) -> Done:
 
 
 def _tally(deadline: Deadline, _read: Read) -> Done:
-    return Done({"connectors": fleet.count(deadline)}, is_all=True)
+    return Done({"connectors": with_retries(fleet.count, PIPELINE_SCOPE, deadline)}, is_all=True)
 
 
 # By the name that the log calls each by, in their order.
@@ -92,10 +95,10 @@ STEPS: Mapping[str, Step] = {
     "release": _release,
     "resume": _resume,
     "sweep": _sweep,
-    "expire": _expire,
-    "expire_runs": _expire_runs,
+    "expire": lambda deadline, _: _expired(releasing.expire(deadline)),
+    "expire_runs": lambda deadline, _: _expired(releasing.expire_runs(deadline)),
     # Behind what releases and sweeps, which may be what a connector lacked.
-    "judge": _judge,
+    "judge": lambda deadline, _: judge(deadline),
     # Behind what releases, so that nobody is told of what was released a moment later.
     "count": _count,
     # What all the others did is part of it.

@@ -1,4 +1,6 @@
-"""Erasing a workspace: at once nobody sees it any more, and chunk by chunk all that is in it loses its texts.
+"""Erasing a person or a workspace: what names them goes from wherever it is kept, and the id never stands for anybody.
+
+A person is one transaction. Of a workspace nobody sees anything at once, and all in it loses its texts chunk by chunk.
 
 A row of `erasures` is its tombstone, which is kept for ever, and the report of what went. Rounds go through all that
 may hold a text. The first begins at once; whoever was writing then may leave something behind it, so the last begins
@@ -52,13 +54,8 @@ _AGAIN = text(f"""
 UPDATE {feed.erasures} SET erased_at = now(), place = '{{}}', boundary = NULL, done_at = NULL WHERE pk = :pk""")
 
 
-def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
-    """Erase the workspace that `event` names, whatever its version; what is in it follows by `go_on`.
-
-    Told again, all is looked through again: in a database that was restored, or was older.
-
-    Returns what became of the event, and how many more resources of a source and type are live now.
-    """
+def _erase_workspace(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
+    """Do as `erase` does; what is in the workspace follows by `go_on`, and told again, all is looked through again."""
     lock_types(transaction, (), exclusive=(event.type,))
     known = transaction.execute(_LOOK, {"id": event.subject}).one()
     if known.erasure is not None:
@@ -179,7 +176,7 @@ type Step = tuple[str, Callable[[Connection, Erasure, Any], Done], object]
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
-END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
+_END_LEDGERS = text(f"INSERT INTO {feed.endings} (type, of_pk) SELECT :type, unnest(CAST(:pks AS bigint[]))")
 
 
 def _blank(type_: str) -> dict[str, str]:
@@ -235,11 +232,11 @@ def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: s
     rows = transaction.execute(_empty(type_), {"pks": array(found)}).all() if found else []
     ended = [row for row in rows if row.was_live]
     if FED[type_].ledgers and ended:
-        transaction.execute(END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
-    return Done(len(rows), "" if len(found) == CHUNK else None, fewer(type_, ended))
+        transaction.execute(_END_LEDGERS, {"type": type_, "pks": array(row.pk for row in ended)})
+    return Done(len(rows), "" if len(found) == CHUNK else None, _fewer(type_, ended))
 
 
-def fewer(type_: str, ended: Iterable[Any]) -> Counter[tuple[str, str]]:
+def _fewer(type_: str, ended: Iterable[Any]) -> Counter[tuple[str, str]]:
     """Return how many fewer resources of a source and type are live, of rows that have ended."""
     live: Counter[tuple[str, str]] = Counter()
     live.subtract((row.source, type_) for row in ended if row.source is not None)
@@ -261,11 +258,11 @@ RETURNING pk, {source} AS source""")
 )
 
 
-def end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Counter[tuple[str, str]]]:
+def _end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Counter[tuple[str, str]]]:
     """End the memberships of people, of workspaces and of groups; return how many, and how many fewer are live."""
     pks = array(people)
     ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": pks})]
-    return len(ended), fewer(WORKSPACE_MEMBERSHIP.type, ended)
+    return len(ended), _fewer(WORKSPACE_MEMBERSHIP.type, ended)
 
 
 def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
@@ -275,7 +272,7 @@ def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
     if not people:
         return Done(0)
     lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
-    changed, live = end_memberships(transaction, people)
+    changed, live = _end_memberships(transaction, people)
     return Done(changed, people[-1], live)
 
 
@@ -341,6 +338,83 @@ def _steps() -> tuple[Step, ...]:
         ("membership_elsewhere", _elsewhere, 0),
         *((name, partial(_sent, statement=statement), begins) for name, statement, begins in sent),
     )
+
+
+# ---- a person ----------------------------------------------------------------------------------------------
+# Whoever tells of a person, or makes one, waits for the lock of their type: neither changes any more.
+_LOOK_FOR_PERSON = text(f"""
+SELECT source, erased_at IS NOT NULL AS is_erased
+  FROM (SELECT 1 AS place, source, erased_at FROM {parents.peoples} WHERE id = :id
+         UNION ALL
+        SELECT 2, source, erased_at FROM {feed.tombstones} WHERE type = 'people' AND id = :id) AS found
+ ORDER BY place
+ LIMIT 1""")
+
+# Waits for whoever makes a membership of this person, and keeps others from it until all that there are have ended.
+_TAKE_PERSON = text(f"""
+SELECT pk, source, deleted_at IS NULL AS is_live FROM {parents.peoples} WHERE id = :id FOR UPDATE""")
+
+_BURY_PERSON = text(f"""
+INSERT INTO {feed.tombstones} AS old (type, id, source, source_version, erased_at)
+VALUES ('people', :id, :source, :version, now())
+    ON CONFLICT (type, id) DO UPDATE
+   SET erased_at = now(), source_version = greatest(old.source_version, excluded.source_version)""")
+
+_ERASE_PERSON = text(f"""
+UPDATE {parents.peoples}
+   SET full_name = '{ERASED}', erased_at = now(), deleted_at = coalesce(deleted_at, now()), updated_at = now(),
+       source = :source, source_version = greatest(source_version, :version)
+ WHERE pk = :pk""")
+
+_FORGET_PERSON = (
+    # Before the person, as a sync locks them: the message first, and then what it names.
+    text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))"),
+    text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))"),
+    text(f"DELETE FROM {feed.pending_events} WHERE outcome = 'waiting' AND type = 'people' AND subject = :id"),
+    text(f"""
+UPDATE {feed.pending_events}
+   SET event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now(),
+       outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
+ WHERE subject = :id"""),
+    # What is no event may hold the id all the same: in whatever member, in a subject without hyphens, or in one of
+    # several events of a body that is no JSON. Only those that were parked for it are looked through.
+    text(f"""
+UPDATE {feed.pending_events}
+   SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
+ WHERE reason = 'malformed' AND event IS NOT NULL
+   AND strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0"""),
+)
+
+
+def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
+    """Erase the person or workspace that `event` names, whatever its version; nobody can be erased twice.
+
+    Told again, an erasure takes away what names them by then: in a database that was restored, or was older.
+
+    Returns what became of the event, and how many more resources of a source and type are live now.
+    """
+    if event.type != "people":
+        return _erase_workspace(transaction, event)
+    lock_types(transaction, (), exclusive=("people",))
+    nobody: Counter[tuple[str, str]] = Counter()
+    before = transaction.execute(_LOOK_FOR_PERSON, {"id": event.subject}).one_or_none()
+    is_erased = before is not None and before.is_erased
+    if before is not None and not is_erased and before.source not in {None, event.source}:
+        return of_another(event), nobody
+    for forget in _FORGET_PERSON:
+        transaction.execute(forget, {"id": event.subject})
+    if is_erased:
+        return STALE, nobody
+    person = transaction.execute(_TAKE_PERSON, {"id": event.subject}).one_or_none()
+    if person is None:
+        transaction.execute(_BURY_PERSON, {"id": event.subject, "source": event.source, "version": event.version})
+        return APPLIED, nobody
+    transaction.execute(_ERASE_PERSON, {"pk": person.pk, "source": event.source, "version": event.version})
+    _, live = _end_memberships(transaction, [person.pk])
+    if person.is_live:
+        transaction.execute(_END_LEDGERS, {"type": "people", "pks": array([person.pk])})
+        live.update(_fewer("people", [person]))
+    return APPLIED, live
 
 
 # ---- the report --------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from wellspring.access.predicates import Visibility, workspace_of
 from wellspring.database import Compiled
 from wellspring.models import listed_from, table_of
-from wellspring.models.walks import ListIndex, covering_indexes, declared
+from wellspring.models.list_indexes import ListIndex, covering_indexes, declared
 from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.ledger.columns import (
     as_text,

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.types import TypeEngine
 
 from wellspring.models import table_of
-from wellspring.models.walks import ListIndex
+from wellspring.models.list_indexes import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
 from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import FOLDED, Relationship, Resource, resource_of
@@ -20,7 +20,7 @@ from wellspring.resources import FOLDED, Relationship, Resource, resource_of
 # Of a row's columns, by their names.
 type Types = Mapping[str, TypeEngine[Any]]
 LAST_CHARACTER = f"chr({0x10FFFF})"
-# A row that was never updated was last updated when it was made. As the indexes have it (`models.walks`).
+# A row that was never updated was last updated when it was made. As the indexes have it (`models.list_indexes`).
 UPDATED = "CASE WHEN {row}updated_at IS NULL THEN {row}created_at ELSE {row}updated_at END"
 IS_LIVE = "{parent}.deleted_at IS NULL"
 OUTLIVED = "({parent}.deleted_at IS NULL OR row.deleted_at IS NOT NULL)"

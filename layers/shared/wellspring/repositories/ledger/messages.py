@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from wellspring.models.walks import ListIndex
+from wellspring.models.list_indexes import ListIndex
 from wellspring.repositories.ledger.building import PageBuilder
 from wellspring.repositories.ledger.columns import row_filters, target_table
 from wellspring.repositories.ledger.composing import all_of

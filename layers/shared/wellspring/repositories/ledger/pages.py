@@ -1,22 +1,37 @@
-"""One page of a list, and how many rows the list has."""
+"""One page of a list, and how many rows the list has: by parents, along an index, or of all visible rows, sorted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
 
 from sqlalchemy import CursorResult
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from wellspring.access.principal import Principal
-from wellspring.database import Compiled
-from wellspring.database.flush import Query, Statement, text_rows
+from wellspring.access.principal import Person, Principal
+from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Query, Result, Statement, text_rows
+from wellspring.models import listed_from, table_of
+from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
-from wellspring.queries import AnswerQuery, ListQuery, Position
+from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
-from wellspring.repositories.ledger.building import PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder
+from wellspring.repositories.ledger.columns import is_shown, row_filters
+from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.per_parent import PerParentMerge
+from wellspring.repositories.ledger.rows import visible_rows
 from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
-from wellspring.repositories.ledger.whole import SortedByState, WholeSorted
+from wellspring.resources import Attribute, Resource
+
+# Before every time that a message may tell: what never happened is older than all.
+NEVER = "'0001-01-02 00:00:00+00'::timestamptz"
+# Connectors beside what is computed about them, by which they are sorted.
+WITH_STATE = f"""
+(SELECT listed.*, CASE WHEN state.{{name}} IS NULL THEN {NEVER} ELSE state.{{name}} END AS {{name}}
+   FROM {{rows}} AS listed
+   LEFT JOIN {connector_state} AS state ON state.workspace_connector_pk = listed.pk)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,48 @@ def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
     return builder_of(shape_of(principal, query, cursor=False, backward=False)).is_sorted
 
 
+class WholeSorted(PageBuilder):
+    """Reads all visible rows, from the type's rows or what `source` says, and sorts them."""
+
+    is_sorted = True
+    source = ""
+
+    def _page(self) -> str:
+        return f"{self._rows(*self._beside_cursor())} ORDER BY {self._order(self.at, 'row.pk')} LIMIT :rows"
+
+    def _row_behind(self) -> str:
+        return self._rows(*self._beside_cursor(behind=True))
+
+    def _any_rows(self) -> str:
+        return f"{self._rows()} LIMIT {COUNTED}"
+
+    def _rows(self, *beside: str) -> str:
+        filters = row_filters(self.resource, self.columns, self.shape.conditions)
+        return visible_rows(
+            self.resource,
+            self.visible,
+            {"pk": "pk", **self.shown},
+            source=self.source or str(self.rows),
+            where=(*is_shown(self.columns, self.shape.deleted), *filters, *beside),
+            parents=self.shape.conditions,
+            outlived=self.shape.deleted != "exclude",
+            leads=True,
+        )
+
+
+class SortedByState(WholeSorted):
+    """Reads all visible connectors of the workspaces that a query names, and sorts them by what is computed about them.
+
+    No index has that order; the service asks first how many connectors the workspaces have (docs/adr/0025).
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        name = shape.sort.name
+        self.columns[name], self.shown[name] = connector_state.c[name].type, name
+        self.source = WITH_STATE.format(name=name, rows=self.rows)
+
+
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
@@ -99,3 +156,62 @@ def page_statement(shape: Shape) -> Compiled:
 @lru_cache(maxsize=STATEMENTS_KEPT)
 def _count_statement(shape: Shape) -> Compiled:
     return builder_of(shape).count()
+
+
+# ---- counts beside the rows: how many names a search would look at, and values to filter by ----------------------
+SEARCHED = """
+SELECT count(*)
+  FROM (SELECT row.pk FROM {rows} AS row WHERE row.deleted_at IS NULL{within} LIMIT {most}) AS searched
+"""
+WITHIN = " AND row.workspace_pk = (SELECT pk FROM core_api.workspaces WHERE id = ANY (:workspaces::UUID[]))"
+SEEN = "SELECT {columns} FROM {rows} AS row WHERE row.deleted_at IS NULL LIMIT {most}"
+VALUES = """
+(SELECT array_agg(value)
+   FROM (SELECT DISTINCT {value} AS value FROM seen ORDER BY value LIMIT {most}) AS known
+  WHERE value IS NOT NULL) AS {name}
+"""
+
+
+# Asks for no caller: parents.visible_workspaces has found the workspaces for them, or for a service.
+def searched(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
+    """Count the live rows that a query names the workspace of, or all there are of what belongs to none.
+
+    Where there are more than `MAX_SEARCHED`, it is any number above it.
+    """
+    resource = query.resource
+    # A person's workspaces are as few as their memberships.
+    if resource.tenancy == "itself" and isinstance(principal, Person):
+        return 0
+    within = "" if resource.relationship("workspace") is None else WITHIN
+    counting = SEARCHED.format(rows=listed_from(resource), within=within, most=MAX_SEARCHED + 1)
+    found = statement({}, counting, ["count"]).execute(transaction, {"workspaces": list(query.workspaces)})
+    return int(found.scalar_one())
+
+
+# Asks for no caller: a catalogue is everybody's.
+def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
+    """Ask which values a catalogue's live rows have, by the filter that finds them, each list in its order.
+
+    A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
+    """
+
+    def read(result: Result) -> Mapping[str, list[str]]:
+        (row,) = result.mappings()
+        return {name: list(values or ()) for name, values in row.items()}
+
+    return Query(Statement(_choices_statement(resource)), read)
+
+
+@lru_cache(maxsize=16)
+def _choices_statement(resource: Resource) -> Compiled:
+    table = table_of(resource.table)
+    told = {attribute.filter or attribute.name: attribute for attribute in resource.attributes if attribute.is_told}
+
+    def values(name: str, attribute: Attribute) -> str:
+        is_array = isinstance(table.c[attribute.name].type, ARRAY)
+        value = f"unnest({attribute.name})" if is_array else attribute.name
+        return VALUES.format(value=value, name=name, most=MAX_CHOICES)
+
+    columns = ", ".join(attribute.name for attribute in told.values())
+    query = f"SELECT {', '.join(values(name, attribute) for name, attribute in told.items())}"
+    return statement({"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, told)

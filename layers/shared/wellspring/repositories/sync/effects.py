@@ -9,7 +9,7 @@ from sqlalchemy import TextClause, text
 from wellspring.database.flush import Statement
 from wellspring.models.base import direction_enum
 from wellspring.models.junctions import workspace_providers
-from wellspring.models.walks import DIRECTIONS
+from wellspring.models.list_indexes import DIRECTIONS
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.making import Named
 from wellspring.repositories.sync.messages import counted

@@ -20,8 +20,8 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import parents
+from wellspring.models.list_indexes import DIRECTIONS
 from wellspring.models.messages import connector_state, sync_messages, sync_runs
-from wellspring.models.walks import DIRECTIONS
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.chunks import take_up

@@ -11,7 +11,7 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable, WellspringError
 from wellspring.observability import describe
-from wellspring.repositories.feed import applying, erasing, pending, sources
+from wellspring.repositories.feed import applying, erasures, pending, sources
 from wellspring.repositories.feed.applying import NeedsExclusive
 from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, FeedEvent, Malformed, Told, Verdict, parked
 
@@ -83,7 +83,7 @@ def with_locks[Result](work: Callable[[frozenset[str], Transaction], Result], de
 
 def _alone(event: FeedEvent, deadline: Deadline) -> Verdict:
     def work(transaction: Transaction) -> Verdict:
-        verdict, live = erasing.erase(transaction, event)
+        verdict, live = erasures.erase(transaction, event)
         if verdict.status == "parked":
             pending.keep(transaction, [(event, verdict)])
         sources.count(transaction, [(event, verdict)], live, is_new=True)

@@ -9,10 +9,11 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.observability import describe, logger
-from wellspring.repositories.feed import applying, erasing, pending, sources
+from wellspring.repositories.feed import applying, erasures, pending, sources
 from wellspring.repositories.feed.pending import Pending
 from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, Verdict, parked
 from wellspring.services.feed.applying import CHUNK, with_locks
+from wellspring.services.rounds import in_rounds
 
 # How long an event may wait for what it names (contract, section 6).
 WAITS = timedelta(hours=24)
@@ -56,13 +57,8 @@ def settle(deadline: Deadline) -> Settled:
                 after, moved = ("", ""), False
     if not deadline.has_passed:
         with_retries(lambda transaction: pending.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
-    expired = 0
-    while not deadline.has_passed:
-        late = with_retries(lambda transaction: pending.expire(transaction, WAITS, CHUNK), None, deadline)
-        expired += late
-        if late < CHUNK:
-            return Settled(applied, expired, is_all=True)
-    return Settled(applied, expired, is_all=False)
+    expired, is_all = in_rounds(partial(pending.expire, waited=WAITS, most=CHUNK), CHUNK, None, deadline)
+    return Settled(applied, expired, is_all)
 
 
 def _look(
@@ -105,7 +101,7 @@ def apply_taken(
     change = applying.apply_events(transaction, changes, exclusive)
     verdicts = [change.verdicts.get(number, _UNREADABLE) for number in range(len(taken))]
     for number in sorted(events.keys() - changes):
-        verdicts[number], gone = erasing.erase(transaction, events[number])
+        verdicts[number], gone = erasures.erase(transaction, events[number])
         change.live.update(gone)
     pending.settle(transaction, zip(taken, verdicts, strict=True))
     counted = [(event, verdicts[number]) for number, event in events.items()]

@@ -15,7 +15,7 @@ from uuid import UUID
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Query, Result
 from wellspring.errors import InvalidCursor
-from wellspring.queries import Position, Sort
+from wellspring.queries import AnswerQuery, ListQuery, Position, Sort
 from wellspring.repositories import cursor_keys
 from wellspring.resources import Resource
 
@@ -122,11 +122,18 @@ def signed(
     return [sign(key, resource, sort, position) for position in positions]
 
 
-def verified(transaction: Transaction, resource: Resource, sort: Sort, cursor: str, *, backward: bool) -> Position:
-    """Return the position that a cursor stands for. Raises `InvalidCursor` where it is not one of this list."""
-    parameter = "page[before]" if backward else "page[after]"
+def verified(
+    transaction: Transaction, resource: Resource, sort: Sort, query: ListQuery | AnswerQuery
+) -> Position | None:
+    """Return the position beside which a page lies; None for an end of the list.
+
+    Raises `InvalidCursor` where the query's cursor is not one of this list.
+    """
+    if query.cursor is None:
+        return None
+    parameter = "page[before]" if query.backward else "page[after]"
     try:
-        return verify(_keys.all(transaction), resource, sort, cursor, parameter)
+        return verify(_keys.all(transaction), resource, sort, query.cursor, parameter)
     except InvalidCursor:
         # Its key may be newer than this process.
-        return verify(_keys.all(transaction, again=True), resource, sort, cursor, parameter)
+        return verify(_keys.all(transaction, again=True), resource, sort, query.cursor, parameter)

@@ -38,8 +38,6 @@ __all__ = [
     "require_claimed",
     "require_workspace",
     "retrieve",
-    "signed",
-    "verified",
 ]
 
 # Parents whose rows are read whole for one page, because no index has them in its order.
@@ -101,7 +99,7 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     if query.sort.name == query.resource.sorted_by:
         _require_few(transaction, query)
     _require_searchable(transaction, principal, query)
-    position = _position(transaction, query)
+    position = verified(transaction, query.resource, query.sort, query)
     plan = IncludePlan.of(query.resource, query.view)
     flush = Flush(transaction)
     page = flush.ask(ledger.page(principal, query, position))
@@ -132,7 +130,7 @@ def _place(sort: Sort, row: Row) -> Position[str]:
 
 def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return records that nobody but one connector brings in; a page may be short where many others do as well."""
-    position = _position(transaction, query)
+    position = verified(transaction, query.resource, query.sort, query)
     looked = sole.sole_page(transaction, principal, query, position)
     is_full = len(looked.rows) > query.size
     rows = looked.rows[: query.size]
@@ -158,7 +156,9 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
-    slice_ = groups.workspaces_page(transaction, principal, query, _position(transaction, query))
+    slice_ = groups.workspaces_page(
+        transaction, principal, query, verified(transaction, query.resource, query.sort, query)
+    )
     places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
     counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
     return Page(
@@ -330,12 +330,6 @@ def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFoun
     """
     named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
     return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)
-
-
-def _position(transaction: Transaction, query: ListQuery) -> Position | None:
-    if query.cursor is None:
-        return None
-    return verified(transaction, query.resource, query.sort, query.cursor, backward=query.backward)
 
 
 def include(

@@ -10,10 +10,9 @@ from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
 from wellspring.queries import Draft
-from wellspring.repositories import connector_state, groups, ledger, parents, writing
+from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
-from wellspring.services import audit
 from wellspring.services.ledger.policies import RULES
 from wellspring.services.ledger.reading import absent
 

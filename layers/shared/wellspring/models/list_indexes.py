@@ -17,7 +17,7 @@ DIRECTIONS = ("input", "output")
 # the models with the catalogue finds no difference.
 UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated_at\nEND"
 _COLUMNS = {"updated_at": f"({UPDATED})"}
-_KEY = "walk"
+_KEY = "list_index"
 # Each order with the half that it is of.
 _TIMES = (*product(("created_at", "updated_at"), (True, False)), ("deleted_at", False))
 
