@@ -6,12 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import update
 
 from tests.support import tenants
 from tests.support.api import Reply, one_of_each_kind
 from tests.support.world import RECORDS, Row, World
-from wellspring.models import table_of
 from wellspring.resources import Resource, on_path, resource_of, resources
 
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
@@ -61,7 +59,7 @@ def tenant(world: World) -> Tenant:
     }
     for type_ in RECORDS:
         message = parents["sync_message"].pk
-        set_columns(world, rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
+        world.change(rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
     return Tenant(**vars(made), group=group, rows=rows, parents=parents)
 
 
@@ -97,13 +95,6 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
             }
             keys = {f"{name}_pk": row.pk for name, row in rows.items()}
             return world.make(type_, **{"direction": "input", **keys, **values})
-
-
-def set_columns(world: World, row: Row, **values: Any) -> None:
-    """Change columns of a row, as nobody but a test may."""
-    table = table_of(resource_of(row.type).table)
-    world.database.owner.execute(update(table).where(table.c.pk == row.pk).values(**values))
-    world.database.commit()
 
 
 # ---- lists ---------------------------------------------------------------------------------------------

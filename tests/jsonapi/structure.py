@@ -148,3 +148,16 @@ def check_names(value: Any) -> None:
     elif isinstance(value, list):
         for child in value:
             check_names(child)
+
+
+def links_of(document: Any) -> Iterator[str]:
+    """Yield each link of a document and of all resources in it: to themselves, and to what is related to them."""
+    data = document["data"]
+    items = [*(data if isinstance(data, list) else [data]), *document.get("included", [])]
+    for holder in (document, *items):
+        link = holder.get("links", {}).get("self")
+        if link:
+            yield link
+    for item in items:
+        for related in item.get("relationships", {}).values():
+            yield from related.get("links", {}).values()

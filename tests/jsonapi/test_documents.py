@@ -1,6 +1,6 @@
 """JSON:API 1.1, "Document Structure": what every document of this API looks like."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
@@ -16,9 +16,8 @@ from tests.jsonapi.conftest import (
     names_of,
     of_every_list,
     of_every_type,
-    set_columns,
 )
-from tests.jsonapi.structure import check
+from tests.jsonapi.structure import check, links_of
 from tests.support.api import PIPELINE, READER, Reply, draft, get, patch, person, post, walk
 from tests.support.world import World
 from tests.writing.conftest import group_of
@@ -250,19 +249,6 @@ def test_links_to_the_pages_beside_carry_the_query_and_no_old_cursor(world: Worl
 
 
 # ---- a link is never 404: what a GET would not show has no `links.self` and no `related` (contract, section 4)
-def links_of(document: Any) -> Iterator[str]:
-    """Yield each link of a document and of all resources in it: to themselves, and to what is related to them."""
-    data = document["data"]
-    items = [*(data if isinstance(data, list) else [data]), *document.get("included", [])]
-    for holder in (document, *items):
-        link = holder.get("links", {}).get("self")
-        if link:
-            yield link
-    for item in items:
-        for related in item.get("relationships", {}).values():
-            yield from related.get("links", {}).values()
-
-
 @pytest.mark.parametrize("resource", LISTED, ids=lambda resource: resource.type)
 def test_no_link_of_a_list_with_its_tombstones_is_404(world: World, ours: Tenant, resource: Any) -> None:
     row = ours.rows[resource.type]
@@ -300,14 +286,14 @@ def test_a_time_is_in_utc_with_milliseconds(world: World, ours: Tenant, type_: s
         (NOON + timedelta(milliseconds=5), "2026-05-10T12:00:00.005Z"),
         (datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-5))), "2027-01-01T04:30:00.000Z"),
     ):
-        set_columns(world, ours.rows[type_], created_at=at, updated_at=at)
+        world.change(ours.rows[type_], created_at=at, updated_at=at)
         attributes = get(ours.url(type_), ours.caller).data["attributes"]
         assert (attributes["created_at"], attributes["updated_at"], attributes["deleted_at"]) == (shown, shown, None)
 
 
 @of_every_type
 def test_what_was_never_updated_was_updated_when_it_was_made(world: World, ours: Tenant, type_: str) -> None:
-    set_columns(world, ours.rows[type_], created_at=NOON, updated_at=None)
+    world.change(ours.rows[type_], created_at=NOON, updated_at=None)
     for attributes in (
         get(ours.url(type_), ours.caller).data["attributes"],
         get(resource_of(type_).route, ours.caller).data[0]["attributes"],
@@ -316,7 +302,7 @@ def test_what_was_never_updated_was_updated_when_it_was_made(world: World, ours:
 
 
 def test_a_provider_shows_its_countries_as_an_array(world: World, ours: Tenant) -> None:
-    set_columns(world, ours.parents["provider"], countries=["FR", "DE"], category=None)
+    world.change(ours.parents["provider"], countries=["FR", "DE"], category=None)
     (provider,) = get(f"{ours.url('workspace_provider')}?include=provider", ours.caller).document["included"]
     shown: dict[str, Any] = provider["attributes"]
     assert (shown["countries"], shown["category"]) == (["FR", "DE"], None)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, Tenant, list_url, of_every_type, set_columns
+from tests.jsonapi.conftest import LISTED, LISTS, Tenant, list_url, of_every_type
 from tests.support.api import PIPELINE, READER, Reply, delete, draft, get, patch, post
 from tests.support.world import World
 from wellspring.resources import resource_of
@@ -54,7 +54,7 @@ def test_different_views_of_a_row_have_different_tags(ours: Tenant, type_: str) 
 @of_every_type
 def test_a_tag_changes_with_the_row(world: World, ours: Tenant, type_: str) -> None:
     before = [tag_of(get(f"{ours.url(type_)}{query}", ours.caller)) for query in ("", "?include=")]
-    set_columns(world, ours.rows[type_], updated_at="2030-01-01T00:00:00Z")
+    world.change(ours.rows[type_], updated_at="2030-01-01T00:00:00Z")
     after = [tag_of(get(f"{ours.url(type_)}{query}", ours.caller)) for query in ("", "?include=")]
     assert not set(before) & set(after)
 
@@ -62,7 +62,7 @@ def test_a_tag_changes_with_the_row(world: World, ours: Tenant, type_: str) -> N
 def test_a_tag_of_an_include_changes_with_what_is_included(world: World, ours: Tenant) -> None:
     url = ours.url(CONNECTOR)
     plain, whole = tag_of(get(url, ours.caller)), tag_of(get(f"{url}?include=company", ours.caller))
-    set_columns(world, ours.parents["company"], name="Renamed")
+    world.change(ours.parents["company"], name="Renamed")
     assert tag_of(get(url, ours.caller)) == plain
     assert tag_of(get(f"{url}?include=company", ours.caller)) != whole
     assert get(f"{url}?include=company", ours.caller, if_none_match=whole).status == 200
@@ -144,7 +144,7 @@ def test_a_write_that_knows_the_state_is_done_from_whichever_view_it_was_seen(ou
 def test_a_write_that_knows_another_state_is_412_and_changes_nothing(world: World, ours: Tenant) -> None:
     url = ours.url(CONNECTOR)
     stale = [tag_of(get(f"{url}{query}", READER)) for query in ("", "?include=company")]
-    set_columns(world, ours.rows[CONNECTOR], updated_at="2030-01-01T00:00:00Z")
+    world.change(ours.rows[CONNECTOR], updated_at="2030-01-01T00:00:00Z")
     now = get(url, READER)
     for condition in (*stale, '"other"', f'"other", {stale[0]}', '""', f'{tag_of(now)[:-1]}x"'):
         for reply in (

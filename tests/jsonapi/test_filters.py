@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, PROVIDERS, ROUTES, Tenant, add, list_url, of_every_type, set_columns
+from tests.jsonapi.conftest import LISTED, LISTS, PROVIDERS, ROUTES, Tenant, add, list_url, of_every_type
 from tests.support.api import READER, get
 from tests.support.world import Row, World
 from wellspring.resources import Relationship, Resource, resource_of
@@ -114,7 +114,7 @@ def instants(world: World, ours: Tenant, type_: str) -> dict[str, dict[UUID, dat
             found["deleted_at"][row.id] = deleted
         if number == -2:
             times["updated_at"], updated = None, created
-        set_columns(world, row, **times)
+        world.change(row, **times)
         found["created_at"][row.id], found["updated_at"][row.id] = created, updated
     return found
 

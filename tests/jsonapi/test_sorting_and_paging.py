@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, add, list_url, of_every_list, set_columns
+from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, add, list_url, of_every_list
 from tests.jsonapi.structure import check
 from tests.support.api import READER, get, walk, walked
 from tests.support.databases import Database
@@ -58,7 +58,7 @@ def ledger(world: World, ours: Tenant, name: str) -> Ledger:
         times = {"created_at": created, "updated_at": None if number % 3 == 0 else updated}
         row = ours.rows[type_] if number == 0 else add(world, ours, type_, **times)
         made.append(Made(row, created, updated))
-    set_columns(world, made[0].row, created_at=NOON, updated_at=None)
+    world.change(made[0].row, created_at=NOON, updated_at=None)
     return Ledger(ours, list_url(name, ours), made)
 
 
@@ -257,9 +257,9 @@ def test_a_row_that_is_updated_during_a_walk_by_updated_at_moves_and_the_others_
     rows = [ours.rows["company_workspace_connector"]]
     rows += [add(world, ours, "company_workspace_connector") for _ in range(5)]
     for number, row in enumerate(rows):
-        set_columns(world, row, created_at=NOON, updated_at=NOON + timedelta(seconds=number))
+        world.change(row, created_at=NOON, updated_at=NOON + timedelta(seconds=number))
     first = get(f"{COMPANIES}?sort=updated_at&page[size]=2", ours.caller)
-    set_columns(world, rows[0], updated_at=NOON + timedelta(hours=1))
-    set_columns(world, rows[1], updated_at=NOON + timedelta(hours=2))
+    world.change(rows[0], updated_at=NOON + timedelta(hours=1))
+    world.change(rows[1], updated_at=NOON + timedelta(hours=2))
     rest = walked(first.document["links"]["next"], ours.caller)
     assert rest == [row.id for row in (*rows[2:], rows[0], rows[1])]

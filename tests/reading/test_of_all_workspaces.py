@@ -204,13 +204,6 @@ def test_a_name_is_found_in_all_that_one_sees(world: World, ours: Tenant, theirs
         assert get(f"{resource.route}?{query}", ours.caller).ids == own, query
 
 
-def test_a_workspace_is_found_by_its_name(world: World, ours: Tenant) -> None:
-    rows = [world.workspace(name) for name in ("Zephyr B", "zephyr a")]
-    assert get("/v1/workspaces?filter[name][starts]=zephyr", READER).ids == [rows[1].id, rows[0].id]
-    assert get("/v1/workspaces?filter[name]=zephyr a", READER).ids == [rows[1].id]
-    assert get("/v1/workspaces?filter[name][starts]=zephyr", ours.caller).ids == []
-
-
 # ---- who is so well, what is parked, which runs are so -----------------------------------------------------------
 def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
     tool, other = world.connector("Mail"), world.connector("Bank")
