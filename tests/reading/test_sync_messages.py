@@ -36,6 +36,13 @@ def listed(query: str, caller: Caller) -> list[UUID]:
     return walked(f"{MESSAGES}?page[size]=3&{query}", caller)
 
 
+def test_a_message_of_nobody_is_for_services_alone(ours: Tenant, world: World) -> None:
+    own, nobodys = world.message(ours.connector, ours.workspace), world.message(outcome="parked")
+    for caller, found, status in ((ours.caller, {own.id}, 404), (READER, {own.id, nobodys.id}, 200)):
+        assert {*get(MESSAGES, caller).ids} == found
+        assert get(f"{MESSAGES}/{nobodys.id}", caller).status == status
+
+
 def test_a_connector_s_end_leaves_its_messages_and_a_workspace_s_hides_them(ours: Tenant, world: World) -> None:
     message = world.message(ours.connector, ours.workspace)
     world.tombstone(ours.connector)

@@ -235,9 +235,6 @@ class TestATime:
         ]
         assert change(row, deleted_at=now.isoformat()).status == 200
 
-    def test_comes_after_the_tag_that_is_asked_for(self, row: Row) -> None:
-        assert change(row, if_match='"stale"', deleted_at="9999-12-31T23:59:59Z").status == 412
-
 
 class TestTheTimeOfTheUpdate:
     """In a database with real commits: in the other, time stands still."""
@@ -340,6 +337,11 @@ class TestAChoice:
             attributes = reply.data["attributes"]
             assert (reply.status, attributes["is_selected"], attributes["is_matched"]) == (200, *becomes)
             assert after == reply.document
+
+
+def test_the_tag_that_is_asked_for_comes_before_what_the_change_would_be(world: World, ours: Tenant) -> None:
+    choice = world.choose(ours.workspace, world.provider("stripe"), is_selected=True, is_matched=True)
+    assert change(choice, ours.caller, if_match='"stale"', is_matched=False).status == 412
 
 
 class TestTwoAtOnce:
