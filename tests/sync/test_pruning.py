@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain, cycle
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
 ) -> None:
     memory.remember(5 * CHUNK, "95 days")
     commits: list[int] = []
-    looks: Iterator[bool] = iter([False, False, True])
+    looks = chain([False, False], cycle([True]))
     monkeypatch.setattr(Deadline, "has_passed", property(lambda _: next(looks)))
 
     @event.listens_for(fresh_database.engine(CONSUMER), "commit")
@@ -198,7 +199,7 @@ class TestAFailure:
         memory.remember(1, "95 days")
         failures: Iterator[bool] = iter([True, True, False, False, False, False])
 
-        def refuse(*_: object) -> int:
+        def refuse(*_: object, **__: object) -> int:
             if next(failures):
                 raise ServiceUnavailable("not now")
             return 0
