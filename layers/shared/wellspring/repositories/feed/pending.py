@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed
-from wellspring.queries import MAX_TOTAL
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.feed.work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
+from wellspring.repositories.parked import EVENTS, expire
 
 # One that is there already stays as it is: dismissed, it is done; parked, it has been told. What may name somebody who
 # was erased is kept without its text; of another type's event that is known, the text has ids and no name of a person.
@@ -81,16 +81,6 @@ SELECT pending.pk, pending.outcome, pending.event
 _TAKE_ONE = text(f"""
 SELECT pk, outcome, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
 
-_OLDEST = text(f"""
-SELECT id
-  FROM {feed.pending_events}
- WHERE source = :source AND reason = :reason AND outcome = 'parked'
- ORDER BY received_at, pk LIMIT :most""")
-
-_COUNT_PARKED = text(f"""
-SELECT count(*) FROM (SELECT FROM {feed.pending_events}
-                       WHERE source = :source AND reason = :reason AND outcome = 'parked' LIMIT :most) AS counted""")
-
 _DELETE = text(f"DELETE FROM {feed.pending_events} WHERE pk = ANY (CAST(:pks AS bigint[]))")
 
 # What was parked stays with its outcome, and without the event, which is of no more use.
@@ -104,7 +94,7 @@ UPDATE {feed.pending_events} AS old
  WHERE old.pk = new.pk""")
 
 # It stays with what it misses: when that has come after all, the event is applied.
-_EXPIRE = text(f"""
+_PARK_LATE = text(f"""
 UPDATE {feed.pending_events} AS old
    SET outcome = 'parked', reason = '{UNKNOWN_REFERENCE}', updated_at = now(),
        problems = jsonb_build_array(jsonb_build_object(
@@ -114,12 +104,6 @@ UPDATE {feed.pending_events} AS old
           WHERE late.outcome = 'waiting' AND late.received_at < now() - make_interval(secs => :seconds)
           ORDER BY late.received_at, late.pk LIMIT :most
             FOR UPDATE SKIP LOCKED))""")
-
-_DISMISS = text(f"""
-UPDATE {feed.pending_events}
-   SET outcome = 'dismissed', note = :note, event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now()
- WHERE id = :id AND outcome = 'parked'
-RETURNING pk""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +181,6 @@ def take_one(transaction: Connection, id_: UUID) -> Pending | None:
     return Pending(row.pk, was_parked=True, event=event)
 
 
-def parked_for(transaction: Connection, source: str, reason: str, most: int) -> tuple[int, list[UUID]]:
-    """Return how many events of a source are parked for a reason, up to `MAX_TOTAL`, and the ids of the oldest."""
-    values = {"source": source, "reason": reason}
-    matching = int(transaction.execute(_COUNT_PARKED, {**values, "most": MAX_TOTAL}).scalar_one())
-    return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
-
-
 def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) -> None:
     """Write down what became of events that were taken."""
     done: list[int] = []
@@ -225,26 +202,13 @@ def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) ->
         transaction.execute(_SETTLE, {"events": json.dumps(rows)})
 
 
-def expire(transaction: Connection, waited: timedelta, most: int) -> int:
+def park_late(transaction: Connection, waited: timedelta, most: int) -> int:
     """Park events that have waited for so long, the oldest first; return how many."""
-    return transaction.execute(_EXPIRE, {"seconds": waited.total_seconds(), "most": most}).rowcount
-
-
-def dismiss(transaction: Connection, id_: UUID, note: str) -> bool:
-    """Close a parked event for good; return whether there was one."""
-    return transaction.execute(_DISMISS, {"id": id_, "note": note}).one_or_none() is not None
+    return transaction.execute(_PARK_LATE, {"seconds": waited.total_seconds(), "most": most}).rowcount
 
 
 # A file's rejects go with it.
 _HISTORY = (
-    # What was sent is of no use any more, and may hold a name; that something is parked stays to be seen.
-    f"""
-UPDATE {feed.pending_events}
-   SET event = NULL, reason = 'expired', missing_type = NULL, missing_key = NULL, updated_at = now()
- WHERE pk = ANY (ARRAY(
-         SELECT old.pk FROM {feed.pending_events} AS old
-          WHERE old.outcome = 'parked' AND old.received_at < now() - interval '45 days' AND old.event IS NOT NULL
-          ORDER BY old.received_at, old.pk LIMIT :most FOR UPDATE SKIP LOCKED))""",
     f"""
 DELETE FROM {feed.pending_events}
  WHERE pk = ANY (ARRAY(
@@ -264,10 +228,11 @@ DELETE FROM {feed.loads}
 )
 
 
-def forget(transaction: Connection, days: int, most: int) -> int:
-    """Delete what is too old, the oldest first, `most` rows of each kind; return how many were deleted or emptied.
+def forget(transaction: Connection, days: int, most: int) -> None:
+    """Delete what became of events and files so many days ago, the oldest first, `most` rows of each kind.
 
-    What became of events and files is remembered for so many days; what they carried goes after 45.
+    What parked events carried goes before that; that something is parked stays to be seen.
     """
-    values = {"days": days, "most": most}
-    return sum(transaction.execute(text(statement), values).rowcount for statement in _HISTORY)
+    expire(transaction, EVENTS, most)
+    for statement in _HISTORY:
+        transaction.execute(text(statement), {"days": days, "most": most})

@@ -12,6 +12,7 @@ from wellspring.repositories import ledger
 from wellspring.repositories.feed import pending
 from wellspring.repositories.feed.applying import NeedsExclusive
 from wellspring.repositories.feed.work import UNEXPECTED, parked
+from wellspring.repositories.parked import EVENTS, dismiss, oldest
 from wellspring.resources import FEED_EVENT
 from wellspring.services.feed.settling import apply_taken
 from wellspring.services.parked import Oldest, Parked
@@ -54,7 +55,7 @@ class ParkedEvents(Parked[HeldEvent]):
 
     def close(self, transaction: Transaction, held: HeldEvent, note: str) -> bool:
         """Dismiss it; one like it that is sent anew is done."""
-        return pending.dismiss(transaction, held.id, note)
+        return dismiss(transaction, EVENTS, held.id, note) is not None
 
     def run[Result](self, work: Callable[[Transaction], Result], principal: Principal, deadline: Deadline) -> Result:
         """Run `work` once, and again only where it must lock types exclusively: HTTP's callers retry by themselves."""
@@ -67,4 +68,4 @@ class ParkedEvents(Parked[HeldEvent]):
 
 def oldest_of(source: str, reason: str) -> Oldest:
     """Return what finds the oldest events that a source sent and that are parked for a reason."""
-    return partial(pending.parked_for, source=source, reason=reason, most=MOST_RELEASED)
+    return partial(oldest, kind=EVENTS, named={"source": source, "reason": reason}, most=MOST_RELEASED)

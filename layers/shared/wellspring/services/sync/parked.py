@@ -11,7 +11,7 @@ from wellspring.access.principal import PIPELINE_SCOPE, Principal
 from wellspring.database import Transaction
 from wellspring.errors import Conflict
 from wellspring.queries import MOST_RELEASED
-from wellspring.repositories import connector_state, ledger
+from wellspring.repositories import connector_state, ledger, parked
 from wellspring.repositories.sync import applying, releasing
 from wellspring.resources import SYNC_MESSAGE
 from wellspring.services.ledger.reading import absent
@@ -72,7 +72,8 @@ def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
         connector_pk = releasing.connector(transaction, connector_id) if connector_id else None
         if connector_pk is None:
             raise absent("workspace_connector", connector_id, pointer="/meta/workspace_connector")
-        return releasing.parked_for(transaction, connector_pk, reason, MOST_RELEASED)
+        named = {"workspace_connector_pk": connector_pk, "reason": reason}
+        return parked.oldest(transaction, parked.MESSAGES, named, MOST_RELEASED)
 
     return oldest
 
