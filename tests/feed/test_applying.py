@@ -20,31 +20,35 @@ OTHER = "/well/other"
 
 
 class TestVersions:
-    def test_an_upsert_makes_a_resource(self, tables: Tables) -> None:
-        id_ = uuid4()
-        assert statuses(upserted("workspace", id_, 7, name="Verdier")) == ["applied"]
-        row = tables.resource("workspaces", id_)
-        assert (row.name, row.source, row.source_version, row.deleted_at) == ("Verdier", "/well/test", 7, None)
-
-    def test_the_higher_version_wins_and_another_has_no_effect(self, tables: Tables) -> None:
-        id_ = uuid4()
-        apply(upserted("workspace", id_, 5, name="Five"))
-        assert statuses(upserted("workspace", id_, 4, name="Four")) == ["stale"]
-        assert statuses(upserted("workspace", id_, 5, name="Also five")) == ["stale"]
-        assert tables.resource("workspaces", id_).name == "Five"
-        assert statuses(upserted("workspace", id_, 10, name="Ten")) == ["applied"]
-        assert tables.resource("workspaces", id_).name == "Ten"
-
     @pytest.mark.parametrize(
-        ("versions", "effects"),
-        [((2, 9, 4), ["stale", "applied", "stale"]), ((9, 10, 9223372036854775807), ["stale", "stale", "applied"])],
+        ("batches", "effects", "left"),
+        [
+            # The higher version wins, as a number, and another has no effect.
+            (["5", "4", "5", "10"], "applied stale stale applied", (10, True)),
+            (["2 9 4"], "stale applied stale", (9, True)),
+            (["9 10 9223372036854775807"], "stale stale applied", (9223372036854775807, True)),
+            # A deletion ends, and a higher upsert revives.
+            (["1", "-5", "4"], "applied applied stale", (5, False)),
+            (["1", "-5", "6"], "applied applied applied", (6, True)),
+            (["3 -2"], "applied stale", (3, True)),
+            # One of the unseen is kept.
+            (["-5", "5", "-7", "6 -6"], "applied stale applied stale stale", None),
+            (["-2 1"], "applied stale", None),
+            (["-7", "8"], "applied applied", (8, True)),
+        ],
     )
-    def test_of_one_batch_the_highest_has_the_effect_as_a_number(
-        self, tables: Tables, versions: tuple[int, ...], effects: list[str]
+    def test_the_highest_has_the_effect(
+        self, tables: Tables, batches: list[str], effects: str, left: tuple[int, bool] | None
     ) -> None:
         id_ = uuid4()
-        assert statuses(*(upserted("workspace", id_, each, name=f"Version {each}") for each in versions)) == effects
-        assert tables.resource("workspaces", id_).name == f"Version {max(versions)}"
+        found: list[str] = []
+        for batch in batches:
+            told = (
+                (deleted if each < 0 else upserted)("workspace", id_, abs(each)) for each in map(int, batch.split())
+            )
+            found += statuses(*told)
+        row = tables.resource("workspaces", id_)
+        assert (found, row and (row.source_version, row.deleted_at is None)) == (effects.split(), left)
 
     def test_an_upsert_is_the_whole_state(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
@@ -107,36 +111,6 @@ class TestSources:
         assert statuses(upserted("workspace", id_, 9, source=OTHER)) == ["other_source"]
 
 
-class TestTombstones:
-    def test_a_deletion_ends_and_a_higher_upsert_revives(self, tables: Tables) -> None:
-        id_ = uuid4()
-        apply(upserted("workspace", id_, 1, name="First"))
-        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
-        assert tables.resource("workspaces", id_).deleted_at is not None
-        assert statuses(upserted("workspace", id_, 4)) == ["stale"]
-        assert tables.resource("workspaces", id_).deleted_at is not None
-        assert statuses(upserted("workspace", id_, 6, name="Second")) == ["applied"]
-        row = tables.resource("workspaces", id_)
-        assert (row.name, row.deleted_at) == ("Second", None)
-
-    def test_a_deletion_of_the_unseen_is_kept(self, tables: Tables) -> None:
-        id_ = uuid4()
-        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
-        assert statuses(upserted("workspace", id_, 5)) == ["stale"]
-        assert tables.resource("workspaces", id_) is None
-        assert statuses(deleted("workspace", id_, 7)) == ["applied"]
-        assert statuses(upserted("workspace", id_, 6), deleted("workspace", id_, 6)) == ["stale", "stale"]
-        assert statuses(upserted("workspace", id_, 8)) == ["applied"]
-        assert tables.resource("workspaces", id_).deleted_at is None
-
-    def test_in_one_batch_the_higher_of_upsert_and_deletion_wins(self, tables: Tables) -> None:
-        one, other = uuid4(), uuid4()
-        apply(deleted("workspace", one, 2), upserted("workspace", one, 1))
-        apply(upserted("workspace", other, 3), deleted("workspace", other, 2))
-        assert tables.resource("workspaces", one) is None
-        assert tables.resource("workspaces", other).deleted_at is None
-
-
 class TestTenants:
     def test_an_upsert_with_another_workspace_is_parked(self, world: World, tables: Tables) -> None:
         ours, theirs, id_ = world.workspace("Ours"), world.workspace("Theirs"), uuid4()
@@ -168,14 +142,16 @@ class TestWaiting:
         assert tables.pending() == []
         assert tables.resource("companies", id_).deleted_at is None
 
-    def test_chains_are_settled_in_one_go(self, tables: Tables) -> None:
-        workspace, person, membership = uuid4(), uuid4(), uuid4()
-        apply(upserted("workspace_membership", membership, workspace_id=workspace, people_id=person))
-        apply(upserted("people", person, workspace_id=workspace))
+    def test_chains_are_settled_in_one_go_and_in_bounded_steps(
+        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
+        workspace, person = uuid4(), uuid4()
+        apply(upserted("workspace_membership", uuid4(), workspace_id=workspace, people_id=person))
+        apply(*(upserted("people", id_, workspace_id=workspace) for id_ in (person, *(uuid4() for _ in range(20)))))
         apply(upserted("workspace", workspace))
-        assert settle() == 2
+        assert settle() == 22
         assert tables.pending() == []
-        assert tables.resource("workspace_memberships", membership).deleted_at is None
 
     def test_an_event_that_is_sent_twice_waits_once(self, tables: Tables) -> None:
         waits = upserted("company", uuid4(), workspace_id=uuid4())
@@ -203,16 +179,6 @@ class TestWaiting:
         settle()
         assert tables.pending() == [("applied", None, None, None)]
         assert tables.resource("companies", id_) is not None
-
-    def test_a_hundred_that_wait_for_one_are_settled_in_bounded_steps(
-        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
-        workspace = uuid4()
-        apply(*(upserted("company", uuid4(), workspace_id=workspace) for _ in range(100)))
-        apply(upserted("workspace", workspace))
-        assert settle() == 100
-        assert tables.count("core_api.companies") == 100
 
     def test_a_slug_that_another_provider_has_is_waited_for(self, tables: Tables) -> None:
         one, other = uuid4(), uuid4()
@@ -265,15 +231,8 @@ class TestSums:
         first = upserted("workspace", one, 3)
         apply(first, upserted("workspace", two, 9))
         apply(first, deleted("workspace", two, 10), deleted("workspace", uuid4(), 1))
-        row = tables.one("SELECT * FROM wellspring.feed_sources")
-        assert (row.source, row.type, row.events, row.applied, row.live, row.last_version) == (
-            "/well/test",
-            "workspace",
-            5,
-            4,
-            1,
-            10,
-        )
+        kept = "SELECT source, type, events, applied, live, last_version FROM wellspring.feed_sources"
+        assert tuple(tables.one(kept)) == ("/well/test", "workspace", 5, 4, 1, 10)
 
 
 def test_a_thousand_mixed_events_are_a_handful_of_statements(world: World, statements: Statements) -> None:
