@@ -1,20 +1,13 @@
 """Endings by the feed: rows of records and connectors, choices of providers; and the races about them."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from tests.feed.conftest import Tables
 from tests.support import events
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
 from tests.support.feed import apply, deleted, statuses, upserted
-from tests.support.queue import consume, synced
-from tests.support.world import Row, World
-from tests.sync.test_redelivery import deadlocks
+from tests.support.world import World
 from wellspring.database.retry import Deadline
 from wellspring.services.feed import endings
 from wellspring.services.feed.endings import Swept
@@ -115,22 +108,6 @@ def test_a_deleted_workspace_ends_nothing_and_hides_all(
     assert live(tables) == 14
 
 
-def test_an_ending_is_done_when_whoever_saw_the_thing_live_is_gone(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage
-) -> None:
-    apply(deleted("company", stage.one))
-    with fresh_database.session() as old:
-        # A transaction that has begun to write before the ending is looked at.
-        old.exec_driver_sql("UPDATE core_api.company_workspace_connectors SET updated_at = now() WHERE false")
-        old.exec_driver_sql("SELECT pg_current_xact_id()")
-        for _ in range(4):
-            sweep(fresh_database)
-        assert open_endings(tables) == 1
-        old.rollback()
-    assert sweep(fresh_database).done == 1
-    assert open_endings(tables) == 0
-
-
 def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
     fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
 ) -> None:
@@ -195,50 +172,3 @@ def test_the_first_row_ever_of_a_revived_record_lives(
     world.provenances([company], link)
     sweep(fresh_database)
     assert live(tables) == 1
-
-
-def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
-    fresh_database: FreshDatabase, tables: Tables, world: World
-) -> None:
-    workspace = world.workspace()
-    link = world.workspace_connector(workspace)
-    companies = world.companies(workspace, 40)
-    stop = threading.Event()
-    fresh_database.role = CONSUMER
-    with ThreadPoolExecutor(3) as pool:
-        beside = [pool.submit(_repeat, stop, _sync, link, companies) for _ in range(2)]
-        beside.append(pool.submit(_repeat, stop, endings.sweep, Deadline(60)))
-        for company in companies[:20]:
-            _delete_as_feeder(fresh_database, company)
-        stop.set()
-        for future in beside:
-            future.result()
-    for _ in range(4):
-        endings.sweep(Deadline(30))
-    assert open_endings(tables) == 0
-    dead = {company.pk for company in companies[:20]}
-    found = tables.rows(
-        "SELECT DISTINCT company_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
-    )
-    assert {row.company_pk for row in found} & dead == set()
-    assert len(found) == 20
-    # Contract, section 5: whoever writes rows of a connector locks it first.
-    assert deadlocks(fresh_database) == 0
-
-
-def _repeat(stop: threading.Event, work: Callable[..., object], *values: object) -> None:
-    while not stop.is_set():
-        work(*values)
-
-
-def _sync(link: Row, companies: list[Row]) -> None:
-    # Of which the first may be dead by now: each in its own message.
-    consume(*(synced(link, [company], id_=uuid4()) for company in companies[::7]))
-    consume(synced(link, companies[20:]))
-
-
-def _delete_as_feeder(database: FreshDatabase, company: Row) -> None:
-    """Do what the feed does; product code of another role runs in other threads meanwhile."""
-    with database.engine(FEEDER).begin() as feeder:
-        feeder.execute(text("UPDATE core_api.companies SET deleted_at = now() WHERE pk = :pk"), {"pk": company.pk})
-        feeder.execute(text("INSERT INTO wellspring.endings (type, of_pk) VALUES ('company', :pk)"), {"pk": company.pk})

@@ -268,23 +268,6 @@ def test_a_file_of_many_lines_takes_the_memory_of_one_of_few(monkeypatch: pytest
     assert large < 1.5 * small
 
 
-def test_many_lines_take_the_memory_of_few() -> None:
-    line = json.dumps(upserted("workspace", UUID(int=1))).encode() + b"\n"
-
-    def peak(lines: int) -> int:
-        per_block = BLOCK // len(line)
-        blocks = (line * per_block for _ in range(lines // per_block))
-        tracemalloc.start()
-        for _ in loading._chunks(split(blocks, 0, 0), lambda _: feed_events.parse_event(None)):
-            pass
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
-
-    small, large = peak(5_000), peak(60_000)
-    assert large < 1.2 * small
-
-
 def test_lines_keep_their_places_however_they_are_cut() -> None:
     content = b"one\n\ntwo two\n" + b"x" * 300_000 + b"\nlast"
     for size in (1, 2, 3, 5, 1000, BLOCK):

@@ -352,14 +352,6 @@ def test_what_sqs_refused_is_not_completed_even_where_it_is_caught(pauses: list[
     assert pauses
 
 
-def test_what_sqs_refuses_at_the_end_is_told_and_not_completed(pauses: list[float]) -> None:
-    sqs = FakeSqs(then=failing(0))
-    with pytest.raises(NotSent):
-        sent(unnamed(1), sqs=sqs)
-    assert sqs.taken == []
-    assert pauses
-
-
 @pytest.mark.parametrize(
     ("type_", "id_", "attributes", "problem"),
     [
@@ -481,13 +473,6 @@ def test_progress_is_told_with_each_call_and_at_the_end() -> None:
     assert all(later.records >= earlier.records for earlier, later in pairwise(told))
     assert {one.state for one in told[:-1]} == {"open"}
     assert len(told) > 3
-
-
-def test_progress_of_a_run_that_fails_says_so() -> None:
-    told: list[Progress] = []
-    with pytest.raises(RuntimeError), connector(FakeSqs(), told.append).run(NAME):
-        raise RuntimeError
-    assert told == [Progress(NAME, 0, 0, "failed")]
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

@@ -24,12 +24,6 @@ def test_a_record_named_twice_gets_one_row(ours: Tenant, ledger: Ledger) -> None
     assert ledger.live() == ids(ours.companies[:1])
 
 
-def test_two_messages_may_say_the_same_and_both_are_kept(ours: Tenant, ledger: Ledger) -> None:
-    assert consume(synced(ours.connector, ours.companies)) == []
-    assert consume(synced(ours.connector, ours.companies), synced(ours.connector, ours.companies)) == []
-    assert ledger.live() == {row.id: 3 for row in ours.companies}
-
-
 def test_a_new_row_is_made_now_and_updated_when_made(ours: Tenant, ledger: Ledger, world: World) -> None:
     consume(synced(ours.connector, ours.companies[:1]))
     ((created, updated, deleted),) = ledger.times("company")

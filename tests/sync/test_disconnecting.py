@@ -78,23 +78,6 @@ def test_a_chunk_is_one_transaction_and_the_last_one_records_the_message(
     assert len(ledger.inbox()) == 1
 
 
-def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
-    ours: Tenant, ledger: Ledger, world: World
-) -> None:
-    company = ours.companies[0]
-    for days in (3, 1, 2, 1, 3, 2, 2, 1):
-        row = world.provenance(company, ours.connector)
-        ledger.sql(
-            "UPDATE core_api.company_workspace_connectors"
-            f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
-            f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
-        )
-    assert consume(disconnected(ours.connector)) == []
-    times = ledger.times("company")
-    assert all(time.deleted_at is not None for time in times)
-    assert [time.updated_at is None for time in times] == [False, False, True, False, False, True, True, False]
-
-
 def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger, log: Log) -> None:
     after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
     assert consume(disconnected(uuid4()), after, other) == []
@@ -136,13 +119,6 @@ class TestItsPlaceInTheOrder:
 
 
 class TestAMessageThatComesAgain:
-    def test_in_one_batch_has_one_effect(self, ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
-        world.provenances(ours.companies, ours.connector)
-        message = disconnected(ours.connector)
-        assert consume(message, message, message) == []
-        assert not ledger.live()
-        assert sorted(outcomes(log)) == ["applied", "duplicate", "duplicate"]
-
     def test_in_one_batch_with_another_of_its_connector_counts_each_row_once(
         self, ours: Tenant, world: World, log: Log
     ) -> None:
@@ -174,16 +150,6 @@ class TestATimeThatIsOver:
         assert consume(*batch[:2]) == []
         assert ledger.live(ours.connector) == ids(ours.mixed)
         assert log[0]["tombstoned"] == len(many) - done
-
-    def test_before_anything_was_done_sends_everything_back(
-        self, ours: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], statements: Statements, log: Log
-    ) -> None:
-        rounds.append(0)
-        before = ledger.rows()
-        assert consume(synced(ours.connector, ours.mixed), disconnected(ours.connector)) == [0, 1]
-        assert ledger.rows() == before
-        assert len(statements) == 0
-        assert outcomes(log) == ["returned", "held"]
 
 
 type BeforeChunk = Callable[[int, Callable[[int], object]], None]

@@ -60,7 +60,7 @@ def test_it_leaves_other_records_connectors_and_directions_alone(
     assert ledger.rows() == before + made(way, [company])
 
 
-@WAYS
+@pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
 def test_it_stamps_what_it_ends_and_nothing_that_had_ended_before(
     ours: Tenant, ledger: Ledger, world: World, way: str
 ) -> None:

@@ -63,14 +63,6 @@ def test_it_makes_a_new_row_where_the_old_one_was_removed(
     }
 
 
-def test_a_redelivery_changes_nothing(ours: Tenant, providers: list[Row], ledger: Ledger) -> None:
-    message = matched(ours.workspace, providers[:1])
-    consume(message)
-    ledger.sql("UPDATE core_api.workspace_providers SET is_matched = false")
-    assert consume(message) == []
-    assert ledger.choices(ours.workspace) == {(providers[0].id, False, False, True): 1}
-
-
 def test_messages_of_one_batch_may_match_the_same(
     ours: Tenant, theirs: Tenant, providers: list[Row], ledger: Ledger, log: Log, statements: Statements
 ) -> None:

@@ -22,7 +22,7 @@ from wellspring.messages import (
     parse,
 )
 from wellspring.metrics import UNITS
-from wellspring.work import Claim, Direction, Disconnected, Invalidated, Matched, ReceivedMessage, Synced
+from wellspring.work import Claim, ReceivedMessage, Synced
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text()
 
@@ -89,49 +89,6 @@ def refused(text: str) -> MalformedMessage:
     with pytest.raises(MalformedMessage) as caught:
         parse(text)
     return caught.value
-
-
-def test_a_whole_message_is_understood() -> None:
-    work = parsed(body())
-    assert (work.id, work.group) == (WHOLE["id"], "group")
-    assert (work.workspace_connector_id, work.direction, work.relink) == (CONNECTOR, "input", True)
-    assert work.records == {"company": (RECORD["id"],)}
-
-
-def test_a_message_appends_unless_it_says_otherwise() -> None:
-    assert not parsed(body(mode=GONE)).relink
-    assert not parsed(body(mode="append")).relink
-
-
-def test_a_record_named_twice_counts_once_also_in_capitals() -> None:
-    records = [RECORD, RECORD | {"id": RECORD["id"].upper()}, RECORD | {"type": "people"}]
-    work = parsed(body(records=records))
-    assert work.records == {"company": (RECORD["id"],), "people": (RECORD["id"],)}
-    assert work.record_count == 2
-
-
-@pytest.mark.parametrize("direction", [None, "output"])
-def test_an_invalidation_is_understood(direction: Direction | None) -> None:
-    repeated = [RECORD, RECORD | {"id": RECORD["id"].upper()}]
-    assert parse(body(INVALIDATED, direction=direction, records=repeated)).work("group") == Invalidated(
-        id=WHOLE["id"],
-        group="group",
-        workspace_connector_id=CONNECTOR,
-        direction=direction,
-        records={"company": (RECORD["id"],)},
-    )
-
-
-def test_a_disconnect_is_understood() -> None:
-    over = Disconnected(id=WHOLE["id"], group="group", workspace_connector_id=CONNECTOR)
-    assert parse(body(DISCONNECTED)).work("group") == over
-
-
-def test_a_match_is_understood() -> None:
-    (provider,) = MATCHED["provider_ids"]
-    assert parse(body(MATCHED, provider_ids=[provider, provider.upper()])).work("group") == Matched(
-        id=WHOLE["id"], group="group", workspace_id=WORKSPACE, provider_ids=(provider,)
-    )
 
 
 def test_members_that_are_not_known_are_ignored() -> None:

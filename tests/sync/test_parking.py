@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
+from tests.support.queue import Body, consume, delivery, disconnected, matched, replay, synced
 from tests.support.wire import Flushes
-from tests.support.world import Row, World
+from tests.support.world import Row
 from tests.sync.conftest import Ledger, Tenant, absent, fail, ids
 
 
@@ -27,25 +27,6 @@ class TestWhatMissesARecord:
             assert ledger.reasons() == {"unknown_record": 1, None: 1}
             assert ledger.waits_for() == {("company", str(missing.id))}
             assert ledger.parked_of(ours.connector) == 1
-
-    def test_is_overtaken_when_it_misses_nothing_any_more(self, ours: Tenant, ledger: Ledger, missing: Row) -> None:
-        message = synced(ours.connector, [missing], mode="relink")
-        assert consume(message, synced(ours.connector, ours.companies)) == []
-        ours.come(missing)
-        assert consume(message) == []
-        assert ledger.reasons() == {"overtaken": 1, None: 1}
-        assert not ledger.waits_for()
-        assert ledger.live() == ids(ours.companies)
-
-    def test_is_applied_when_it_misses_nothing_any_more_and_nothing_came_behind_it(
-        self, ours: Tenant, ledger: Ledger, world: World, missing: Row
-    ) -> None:
-        message = invalidated(ours.connector, [missing])
-        assert consume(message) == []
-        world.provenance(ours.come(missing), ours.connector)
-        assert consume(message) == []
-        assert not ledger.live()
-        assert (ledger.reasons(), ledger.waits_for(), ledger.parked_of(ours.connector)) == ({None: 1}, set(), 0)
 
 
 def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger) -> None:
@@ -82,31 +63,6 @@ class TestWhatIsMalformed:
             assert (row.outcome, row.reason, row.run) == ("parked", "malformed", "nightly")
             assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
             assert ledger.parked_of(ours.connector) == 1
-
-    def test_is_of_the_group_that_it_came_in_where_nothing_else_can_be_read(self, ours: Tenant, ledger: Ledger) -> None:
-        assert consume("no json", groups=[str(ours.connector.id)]) == []
-        (row,) = ledger.messages().values()
-        assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-        assert ledger.parked_of(ours.connector) == 1
-
-    def test_is_its_workspaces_where_it_would_match_providers(self, ours: Tenant, ledger: Ledger) -> None:
-        assert consume(matched(ours.workspace, [uuid4()]) | {"provider_ids": []}) == []
-        (row,) = ledger.messages().values()
-        assert (row.workspace_connector_pk, row.workspace_pk) == (None, ours.workspace.pk)
-
-    def test_is_nobodys_where_it_names_a_connector_that_is_not_its_group(
-        self, ours: Tenant, theirs: Tenant, ledger: Ledger
-    ) -> None:
-        spoilt = [synced(theirs.connector, theirs.companies) | {"direction": None} for _ in range(3)]
-        groups = [str(ours.connector.id), str(theirs.connector.id).upper(), "one-group"]
-        assert consume(*spoilt, groups=groups) == []
-        owners = {(row.workspace_connector_pk, row.workspace_pk) for row in ledger.messages().values()}
-        assert owners == {(None, None)}
-
-    def test_of_a_connector_that_is_not_there_is_nobodys(self, ledger: Ledger) -> None:
-        assert consume(disconnected(uuid4()) | {"id": "none"}) == []
-        (row,) = ledger.messages().values()
-        assert (row.workspace_connector_pk, row.workspace_pk, row.reason) == (None, None, "malformed")
 
     def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger) -> None:
         missing = absent()

@@ -9,11 +9,11 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection, event
 
-from tests.support.databases import CONSUMER, FreshDatabase, Statements, engine_for
+from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from tests.support.queue import Body, consume, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, outcomes, tenant, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, outcomes, tenant
 from wellspring.database.retry import TRIES
 
 PATIENCE_SECONDS = 20
@@ -193,15 +193,6 @@ def kill(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Kill
 
 
 class TestADatabaseThatGoesAway:
-    def test_before_the_statement_is_tried_once_more_with_one_effect(
-        self, kill: Kill, ours: Tenant, ledger: Ledger, statements: Statements
-    ) -> None:
-        killed = kill(1)
-        assert consume(synced(ours.connector, ours.mixed)) == []
-        assert len(killed) == 1
-        assert ledger.live() == ids(ours.mixed)
-        assert units(statements) == 1
-
     def test_several_times_is_tried_again_with_one_effect(
         self, kill: Kill, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
     ) -> None:
@@ -225,17 +216,6 @@ class TestADatabaseThatGoesAway:
         assert not ledger.rows()
         assert consume(*batch) == []
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
-
-    def test_again_and_again_sends_the_whole_batch_back(
-        self, kill: Kill, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
-    ) -> None:
-        killed = kill(2 * TRIES)
-        message, follower = synced(ours.connector, ours.mixed), synced(ours.connector, ours.mixed)
-        assert consume("not json", message, follower, groups=["a", *[str(ours.connector.id)] * 2]) == [0, 1, 2]
-        assert len(killed) == 2 * TRIES
-        assert outcomes(log) == ["returned", "returned", "held"]
-        assert consume(message) == []
-        assert ledger.live() == ids(ours.mixed)
 
     def test_altogether_sends_the_whole_batch_back(
         self, ours: Tenant, log: Log, no_pauses: list[float], monkeypatch: pytest.MonkeyPatch
@@ -265,11 +245,3 @@ def test_an_unexpected_exception_sends_the_whole_batch_back_and_tells_where_not_
     assert any(frame.endswith("fail") for frame in line["raised_at"])
     assert "swordfish" not in str(log)
     assert not ledger.inbox()
-
-
-def test_a_statement_that_is_refused_for_good_is_logged_without_its_text(ours: Tenant, log: Log, world: World) -> None:
-    world.database.role = "wellspring_reader"
-    assert consume(synced(ours.connector, ours.mixed)) == [0]
-    (line,) = [line for line in log if line["level"] == "ERROR"]
-    assert line["sqlstate"] == "42501"
-    assert not any(word in str(log) for word in ("SELECT", "core_api", "permission", str(ours.companies[0].id)))

@@ -48,21 +48,6 @@ def waiting(ours: Tenant, company: Row) -> Body:
     return body
 
 
-def test_a_message_is_applied_when_what_it_missed_has_come(ours: Tenant, ledger: Ledger, company: Row) -> None:
-    body = synced(ours.connector, [company, ours.accounts[0]])
-    assert consume(body) == []
-    assert ledger.fate(body) == UNKNOWN
-    ours.come(company)
-    assert release() == ONE
-    assert ledger.fate(body) == APPLIED
-    assert ledger.live() == ids([company, ours.accounts[0]])
-    row = ledger.messages()[body["id"]]
-    assert (row.body, row.problems, row.problem_count) == (None, [], 0)
-    assert row.counts["company"] == {"named": 1, "made": 0, "linked": 1, "ended": 0}
-    assert not ledger.waits_for()
-    assert release() == NOTHING
-
-
 @pytest.mark.parametrize(
     ("missing", "make"),
     [
@@ -86,6 +71,8 @@ def test_a_message_waits_for_all_that_it_misses(
         made.append(ours.come(row))
     assert release() == ONE
     assert ledger.fate(body) == APPLIED
+    row = ledger.messages()[body["id"]]
+    assert (row.body, row.problems, row.problem_count, ledger.waits_for()) == (None, [], 0, set())
     assert ledger.live() == ids([row for row in rows if row.type in RECORDS])
     if "provider" in missing:
         assert ledger.choices(made[0]) == {(rows[1].id, False, True, True): 1}
@@ -189,25 +176,6 @@ def test_appends_are_released_in_the_order_in_which_they_came(
         "  JOIN wellspring.sync_messages AS message ON message.pk = link.sync_message_pk ORDER BY link.pk"
     )
     assert [row[0] for row in rows] == told
-
-
-def test_what_turns_out_another_tenants_is_parked_for_that(
-    theirs: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
-    theirs.come(company)
-    assert release() == NOTHING | {"parked": 1}
-    assert ledger.fate(waiting) == ("parked", "tenant_mismatch")
-    assert release() == NOTHING
-
-
-def test_the_connectors_count_of_parked_messages_goes_down(
-    ours: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
-    state = "SELECT parked_messages, last_synced_at IS NOT NULL FROM wellspring.connector_state"
-    assert ledger.sql(state) == [(1, False)]
-    ours.come(company)
-    release()
-    assert ledger.sql(state) == [(0, True)]
 
 
 def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_applied(

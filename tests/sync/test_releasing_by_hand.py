@@ -6,11 +6,10 @@ import pytest
 
 from tests.support.api import PIPELINE, Caller, Reply, get, post, service
 from tests.support.databases import FreshDatabase
-from tests.support.queue import Body, consume, disconnected, invalidated, synced
+from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
 from wellspring.resources import MESSAGE_REASONS
-from wellspring.services.sync import applying, releasing
 
 MESSAGES = "/v1/sync-messages"
 
@@ -98,13 +97,6 @@ def test_a_dismissed_message_is_done_for_good(
     assert world.database.owner.exec_driver_sql(kept).one() == (ours.workspace.pk, "Told the producer.")
 
 
-@pytest.mark.parametrize("document", [None, {}, {"meta": {}}, {"meta": {"note": ""}}, {"meta": {"note": "x" * 2001}}])
-def test_a_dismissal_says_why(parked: tuple[Body, Row], document: Any) -> None:
-    reply = post(f"{MESSAGES}/{message_of(parked[0])['id']}/dismiss", PIPELINE, document)
-    assert reply.status in {400, 422}
-    assert message_of(parked[0])["attributes"]["outcome"] == "parked"
-
-
 def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger: Ledger) -> None:
     missing = [absent() for _ in range(4)]
     for record in missing:
@@ -120,17 +112,6 @@ def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger:
     assert ledger.live() == ids(missing[:3])
     assert release_many(ours.connector, "overtaken").document["meta"]["matching"] == 0
     assert len(audited(ledger)) == 4
-
-
-def test_a_hundred_at_a_time_are_released(ours: Tenant, ledger: Ledger) -> None:
-    record = absent()
-    for _ in range(11):
-        assert consume(*(synced(ours.connector, [record]) for _ in range(10))) == []
-    ours.come(record)
-    for released, remaining in ((100, 10), (10, 0)):
-        meta = release_many(ours.connector, "unknown_record").document["meta"]
-        assert (meta["released"], meta["still_parked"], meta["remaining"]) == (released, 0, remaining)
-    assert ledger.live() == {record.id: 110}
 
 
 @pytest.mark.parametrize("reason", ["unknown_records", "UNKNOWN_RECORD", "other_source", "", 5, ["malformed"]])
@@ -167,23 +148,6 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     assert meta == {"matching": 3, "released": 2, "still_parked": 1, "remaining": 0}
     assert ledger.live() == ids([missing[0], missing[2]])
     assert message_of(bodies[1])["attributes"]["reason"] == "unexpected"
-
-
-def test_a_disconnect_of_many_rows_that_waited_is_gone_on_with(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(applying, "CHUNK", 3)
-    monkeypatch.setattr(releasing, "STALLED_SECONDS", 0.0)
-    gone = absent("workspace_connector")
-    body = disconnected(gone)
-    assert consume(body) == []
-    connector = world.workspace_connector(ours.workspace, id=gone.id)
-    world.provenances(world.companies(ours.workspace, 10), connector)
-    assert release(body).data["attributes"]["outcome"] == "in_progress"
-    assert len(ledger.live()) == 7
-    settle()
-    assert message_of(body)["attributes"]["outcome"] == "applied"
-    assert not ledger.live()
 
 
 def test_the_body_of_a_message_that_is_parked_for_too_long_expires(

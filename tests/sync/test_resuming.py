@@ -84,17 +84,6 @@ class TestADisconnect:
         settle()
         assert ledger.live(ours.connector) == ids(ours.peoples[:1])
 
-    def test_leaves_what_was_brought_back_since(
-        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
-        rows = world.provenances(companies, ours.connector)
-        world.tombstone(rows[-1])
-        begin(disconnected(ours.connector))
-        restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now()"
-        ledger.sql(f"{restore} WHERE pk = {rows[-1].pk}")
-        settle()
-        assert ledger.live(ours.connector) == ids(companies[-1:])
-
     def test_leaves_what_a_request_brought_back_that_had_waited_for_its_first_chunk(
         self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
     ) -> None:
@@ -114,16 +103,6 @@ class TestADisconnect:
         found = get(url_of(rows[-1]), READER).data["attributes"]
         assert found == restored.data["attributes"]
         assert found["updated_at"] > found["created_at"]
-
-    def test_that_nobody_interrupts_leaves_what_is_written_between_two_chunks(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
-        consume(synced(ours.connector, companies))
-        over = disconnected(ours.connector)
-        begin(over)
-        consume(synced(ours.connector, ours.mixed))
-        assert consume(over) == []
-        assert ledger.live(ours.connector) == ids(ours.mixed)
 
 
 def restored_rows(ledger: Ledger) -> Sequence[Any]:

@@ -49,6 +49,9 @@ def test_there_is_a_line_for_each_message(mixed: list[Any], log: Log) -> None:
         (0, 0, 0, 0),
     ]
     assert {line["request_id"] for line in log} == {Context().aws_request_id}
+    (batch,) = [line for line in log if line["message"] == "batch done"]
+    summed = ("messages", "applied", "duplicate", "parked", "records", "inserted", "tombstoned")
+    assert tuple(batch[name] for name in summed) == (7, 5, 1, 1, 10, 3, 2)
 
 
 def test_the_metrics_say_what_became_of_them(mixed: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
