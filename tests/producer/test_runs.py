@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.producer.queues import URL, Entry, FakeSqs, failing
+from tests.producer.conftest import URL, Entry, FakeSqs, failing
 from wellspring_producer import (
     Connector,
     InvalidRecord,

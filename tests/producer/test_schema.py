@@ -13,7 +13,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from local.settings import ROOT
 from local.template import Template
-from tests.producer.queues import URL, FakeSqs, client_error, raising
+from tests.producer.conftest import URL, FakeSqs, client_error, raising
 from wellspring.messages import MOST_RECORDS, MOST_REVERTED, MalformedMessage, parse
 from wellspring.resources import records
 from wellspring_producer import Connector, InvalidRecord, NotCompleted, NotSent, Workspace

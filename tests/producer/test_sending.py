@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tests.producer.queues import URL, FakeSqs, Refusal, client_error, failing, raising
+from tests.producer.conftest import URL, FakeSqs, Refusal, client_error, failing, raising
 from wellspring_producer.errors import NotSent
 from wellspring_producer.messages import Entry
 from wellspring_producer.sending import ATTEMPTS, MOST_BYTES_OF_A_CALL, Sender

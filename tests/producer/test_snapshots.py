@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.producer.queues import URL, FakeSqs
+from tests.producer.conftest import URL, FakeSqs
 from tests.support.databases import CONSUMER
 from tests.support.queue import delivery, replay
 from tests.support.world import Row, World

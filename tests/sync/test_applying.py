@@ -1,10 +1,17 @@
-"""Effects of one message on the ledger, and what it must not do."""
+"""Effects of messages on the ledger and on choices, what they end and must not do, and which are applied together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from tests.support.queue import consume, synced
-from tests.support.world import Direction, World
-from tests.sync.conftest import Ledger, Log, Tenant, ids
+from tests.support import databases
+from tests.support.databases import FreshDatabase, Statements
+from tests.support.queue import Body, consume, invalidated, matched, synced
+from tests.support.wire import Flushes
+from tests.support.world import Direction, Row, World
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, units
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -45,3 +52,242 @@ def test_no_line_of_the_log_holds_a_pk(ours: Tenant, theirs: Tenant, log: Log, w
     far = world.company(ours.workspace)
     consume(synced(ours.connector, [far]), synced(theirs.connector, [far]))
     assert "7700770" not in str(log)
+
+
+WAYS = pytest.mark.parametrize("way", ["relink", "invalidation"])
+
+
+def made(way: str, records: Sequence[Row]) -> Counter[object]:
+    """Return the rows that a message makes which ends those of these records."""
+    return Counter((row.type, row.id, "input", True) for row in records if way == "relink")
+
+
+@WAYS
+def test_it_ends_all_live_rows_of_its_records_on_its_connector(
+    ours: Tenant, ledger: Ledger, world: World, way: str
+) -> None:
+    for record in (*ours.mixed, ours.mixed[0]):
+        world.provenance(record, ours.connector)
+    message = ending(way, ours.connector, ours.mixed)
+    applied(message)
+    first, *others = ours.mixed
+    ended = {(row.type, row.id, "input", False): 1 for row in others} | {(first.type, first.id, "input", False): 2}
+    assert ledger.rows() == ended | made(way, ours.mixed)
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+
+
+@pytest.mark.parametrize(
+    ("direction", "left"),
+    [("input", {"output"}), ("output", {"input"}), (None, set())],
+    ids=["input", "output", "both"],
+)
+def test_an_invalidation_ends_rows_of_the_direction_that_it_says(
+    ours: Tenant, ledger: Ledger, world: World, direction: Direction | None, left: set[str]
+) -> None:
+    for each in ("input", "output"):
+        world.provenance(ours.companies[0], ours.connector, each)
+    applied(invalidated(ours.connector, ours.companies[:1], direction))
+    assert {of for _, _, of, live in ledger.rows() if live} == left
+
+
+@WAYS
+def test_it_leaves_other_records_connectors_and_directions_alone(
+    ours: Tenant, ledger: Ledger, world: World, way: str
+) -> None:
+    company, other = ours.companies[:2]
+    world.provenance(other, ours.connector)
+    world.provenance(company, ours.other_connector)
+    if way == "relink":
+        world.provenance(company, ours.connector, "output")
+    before = ledger.rows()
+    applied(ending(way, ours.connector, [company]))
+    assert ledger.rows() == before + made(way, [company])
+
+
+@pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
+def test_it_stamps_what_it_ends_and_nothing_that_had_ended_before(
+    ours: Tenant, ledger: Ledger, world: World, way: str
+) -> None:
+    world.tombstone(world.provenance(ours.companies[0], ours.connector))
+    ledger.sql(
+        "UPDATE core_api.company_workspace_connectors SET updated_at = now() - interval '1 day',"
+        " deleted_at = now() - interval '1 day'"
+    )
+    (long_ago,) = ledger.times("company")
+    world.provenance(ours.companies[0], ours.connector)
+    applied(ending(way, ours.connector, ours.companies[:1]))
+    ended_before, ended_now, *live = ledger.times("company")
+    assert ended_before == long_ago
+    assert ended_now.deleted_at == ended_now.updated_at is not None
+    assert [row.deleted_at for row in live] == ([None] if way == "relink" else [])
+
+
+@WAYS
+def test_records_that_have_no_live_row_are_no_failure(ours: Tenant, ledger: Ledger, log: Log, way: str) -> None:
+    applied(ending(way, ours.connector, [*ours.companies, ours.companies[0]]))
+    linked = made(way, ours.companies)
+    assert ledger.rows() == linked
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert (line["records"], line["inserted"], line["tombstoned"]) == (len(ours.companies), linked.total(), 0)
+
+
+@pytest.mark.parametrize("way", ["invalidation", "disconnect"])
+def test_rows_of_what_is_gone_end_too(ours: Tenant, ledger: Ledger, orphan: Row, way: str) -> None:
+    """To end a row nobody asks whether its parents are live: they may have been removed for the same reason."""
+    applied(ending(way, ours.connector, [orphan]))
+    assert ledger.rows() == {("company", orphan.id, "input", False): 1}
+
+
+@pytest.mark.long
+@WAYS
+def test_ten_messages_of_three_thousand_records_are_one_unit(
+    ours: Tenant, ledger: Ledger, world: World, statements: Statements, way: str
+) -> None:
+    companies = world.companies(ours.workspace, 30_000)
+    batches = [companies[start::10] for start in range(10)]
+    assert consume(*(synced(ours.connector, records) for records in batches)) == []
+    statements.clear()
+    assert consume(*(ending(way, ours.connector, records) for records in batches)) == []
+    assert units(statements) == 1
+    assert ledger.live() == (ids(companies) if way == "relink" else {})
+
+
+class TestStatements:
+    """A batch is a handful of statements, whatever its size (contract, section 5)."""
+
+    def test_a_message_that_ends_rows_of_an_earlier_one_begins_another_unit(
+        self, ours: Tenant, theirs: Tenant, statements: Statements
+    ) -> None:
+        relinks = (synced(ours.connector, ours.mixed, mode="relink") for _ in range(3))
+        others = (synced(theirs.connector, theirs.mixed) for _ in range(3))
+        assert consume(*relinks, *others) == []
+        assert units(statements) == 3
+
+    def test_a_message_that_ends_other_rows_does_not(self, ours: Tenant, statements: Statements) -> None:
+        relinks = [synced(ours.connector, [record], mode="relink") for record in ours.mixed]
+        assert consume(*relinks, synced(ours.other_connector, ours.mixed, mode="relink")) == []
+        assert units(statements) == 1
+
+
+@pytest.mark.parametrize("mode", ["append", "relink"])
+def test_a_message_sent_again_behind_what_ends_its_rows_is_overtaken_in_their_batch(
+    ours: Tenant, ledger: Ledger, mode: str
+) -> None:
+    late = absent()
+    old = synced(ours.connector, [ours.companies[0], late], mode=mode)
+    assert consume(old) == []
+    ours.come(late)
+    newer = invalidated(ours.connector, [ours.companies[0], late])
+    assert consume(newer, old) == []
+    assert (ledger.messages()[old["id"]].outcome, ledger.messages()[old["id"]].reason) == ("parked", "overtaken")
+    assert not ledger.live(ours.connector)
+
+
+def test_a_row_that_is_made_and_ended_in_one_batch_is_kept_as_history(ours: Tenant, ledger: Ledger) -> None:
+    company = ours.companies[0]
+    assert consume(synced(ours.connector, [company]), invalidated(ours.connector, [company])) == []
+    ((created, updated, deleted),) = ledger.times("company")
+    assert created == updated == deleted
+
+
+@pytest.fixture
+def providers(world: World) -> list[Row]:
+    return [world.provider(f"provider-{number}") for number in range(4)]
+
+
+def test_it_matches_and_selects_nothing(ours: Tenant, providers: list[Row], ledger: Ledger, log: Log) -> None:
+    message = matched(ours.workspace, [*providers, providers[0]])
+    assert consume(message) == []
+    assert ledger.choices(ours.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert (line["records"], line["matched"]) == (4, 4)
+    assert line["message_group"] == str(ours.workspace.id)
+
+
+def test_it_keeps_what_is_selected_and_matches_what_was_not(
+    ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log
+) -> None:
+    selected, plain, known, new = providers
+    world.choose(ours.workspace, selected, is_selected=True, is_matched=True)
+    world.choose(ours.workspace, plain)
+    world.choose(ours.workspace, known, is_matched=True)
+    assert consume(matched(ours.workspace, providers)) == []
+    assert ledger.choices(ours.workspace) == {
+        (selected.id, True, True, True): 1,
+        (plain.id, False, True, True): 1,
+        (known.id, False, True, True): 1,
+        (new.id, False, True, True): 1,
+    }
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert line["matched"] == 2
+
+
+def test_it_updates_no_row_that_it_does_not_change(
+    ours: Tenant, providers: list[Row], world: World, ledger: Ledger
+) -> None:
+    for provider, is_matched in ((providers[0], True), (providers[1], False)):
+        world.choose(ours.workspace, provider, is_matched=is_matched)
+    ledger.sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
+    consume(matched(ours.workspace, providers[:2]))
+    changed = "SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk"
+    assert ledger.sql(changed) == [(False,), (True,)]
+
+
+def test_it_makes_a_new_row_where_the_old_one_was_removed(
+    ours: Tenant, providers: list[Row], ledger: Ledger, world: World
+) -> None:
+    world.tombstone(world.choose(ours.workspace, providers[0], is_matched=True))
+    assert consume(matched(ours.workspace, providers[:1])) == []
+    assert ledger.choices(ours.workspace) == {
+        (providers[0].id, False, True, False): 1,
+        (providers[0].id, False, True, True): 1,
+    }
+
+
+def test_messages_of_one_batch_may_match_the_same(
+    ours: Tenant, theirs: Tenant, providers: list[Row], ledger: Ledger, log: Log, statements: Statements
+) -> None:
+    batch = [matched(of.workspace, providers[number:]) for of in (ours, theirs) for number in range(3)]
+    assert consume(*batch) == []
+    assert units(statements) == 1
+    for of in (ours, theirs):
+        assert ledger.choices(of.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
+    assert [line["matched"] for line in log if line["message"] == "message applied"] == [4, 0, 0, 4, 0, 0]
+
+
+# What begins the transaction leaves with the first look at the batch; then what it writes, then COMMIT.
+MOST = 3
+
+
+def test_a_batch_takes_as_many_as_one_message_of_one_record(
+    fresh_database: FreshDatabase,
+    ours: Tenant,
+    theirs: Tenant,
+    ledger: Ledger,
+    world: World,
+    flushes: Flushes,
+) -> None:
+    def trips(*batch: Body) -> int:
+        flushes.clear()
+        assert consume(*batch) == []
+        # One by one, a batch has a statement more for each thing to do.
+        assert flushes.are(len(flushes))
+        return len(flushes) if databases.pipelining == "true" else MOST
+
+    providers = [world.provider(f"provider-{number}") for number in range(3)]
+    companies = world.companies(ours.workspace, 1000)
+    hundreds = [companies[start::10] for start in range(10)]
+    trips(synced(ours.connector, companies[:1]))
+    one = trips(synced(ours.connector, companies[:1]))
+    many = trips(*(synced(ours.connector, records) for records in hundreds))
+    relinked = trips(*(synced(ours.connector, records, mode="relink") for records in hundreds))
+    mixed: list[Any] = [
+        invalidated(ours.connector, companies),
+        synced(ours.other_connector, companies),
+        matched(theirs.workspace, providers),
+        synced(theirs.connector, theirs.mixed),
+    ]
+    assert {one, many, relinked, trips(*mixed)} == {one}
+    assert one <= MOST
+    assert ledger.live() == ids(theirs.mixed) + ids(companies)

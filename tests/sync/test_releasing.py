@@ -1,24 +1,29 @@
-"""Settling: what was parked for something that has come is released, in its order, once, and nothing else is."""
+"""Settling: what was parked for something that has come is released, in its order, once; and an operator's verbs."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from maintenance.settle import handler
 from tests.support import events
+from tests.support.api import READER, Context, get
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import RECORDS, Row, World
 from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, bringing, emitted, fail, ids, settle
 from wellspring.database.retry import Deadline
-from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
+from wellspring.errors import DatabaseBusy, InternalError, NotFound, ServiceUnavailable
 from wellspring.repositories.sync.releasing import WAITING
-from wellspring.services import settling
+from wellspring.services import recounting, settling
 from wellspring.services.settling import Done
 from wellspring.services.sync import releasing
+from wellspring.times import EARLIEST
 
 # Events of this folder that are not the queue's.
 REPLAYED = ["maintenance_settle"]
@@ -345,3 +350,149 @@ def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
         assert expired.result(20) == 1
         fresh_database.commit()
     assert list(map(ledger.fate, bodies)) == [APPLIED, ("parked", "expired")]
+
+
+def ask(verb: str, **members: Any) -> dict[str, Any]:
+    return handler({"Verb": verb, **members}, Context())
+
+
+def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
+    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
+
+
+def reasons(ledger: Ledger) -> dict[str, int]:
+    return {reason: number for reason, number in ledger.reasons().items() if reason}
+
+
+class TestRelease:
+    def test_of_all_tries_each_connectors_messages_and_those_of_none(self, ours: Tenant, ledger: Ledger) -> None:
+        come, missing, nobody = absent(), absent(), absent("workspace_connector")
+        consume(synced(ours.connector, [come]), synced(ours.other_connector, [missing]), synced(nobody, [come]))
+        ours.come(come)
+        assert ask("Release", DryRun=True) == came_to(3, 0, remaining=3)
+        assert not ledger.live()
+        assert ask("Release") == came_to(3, 1, 2)
+        assert ledger.live() == ids([come])
+        assert reasons(ledger) == {"unknown_record": 1, "unknown_connector": 1}
+
+    def test_of_a_connector_and_a_reason_leaves_the_others(self, ours: Tenant, ledger: Ledger) -> None:
+        come = absent()
+        consume(synced(ours.connector, [come]), synced(ours.other_connector, [come]))
+        ours.come(come)
+        connector = str(ours.connector.id)
+        assert ask("Release", Connector=connector, Reason="tenant_mismatch") == came_to(0, 0)
+        assert ask("Release", Connector=connector, Reason="unknown_record") == came_to(1, 1)
+        assert ledger.live(ours.other_connector) == {}
+        assert ask("Release", Reason="unknown_record") == came_to(1, 1)
+
+    def test_leaves_what_is_too_much_for_it_and_says_how_many(
+        self, ours: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(releasing, "BY_HAND", 2)
+        monkeypatch.setattr(releasing, "TOGETHER", 1)
+        come = absent()
+        consume(*(synced(ours.connector, [come]) for _ in range(3)))
+        ours.come(come)
+        assert ask("Release") == came_to(3, 2, remaining=1)
+        assert ask("Release") == came_to(1, 1)
+
+    def test_of_a_connector_that_is_not_there_is_refused(self) -> None:
+        with pytest.raises(NotFound):
+            ask("Release", Connector=str(uuid4()))
+
+
+class TestRecount:
+    def test_finds_nothing_where_all_is_well_and_what_somebody_spoilt(self, ours: Tenant, ledger: Ledger) -> None:
+        consume(synced(ours.connector, ours.mixed), synced(ours.connector, [absent()]))
+        well = ask("Recount")
+        assert (well["different"], well["differences"], well["is_all"]) == (0, [], True)
+        assert well["connectors"] >= 2
+        mine = f"WHERE workspace_connector_pk = {ours.connector.pk}"
+        ledger.sql(f"UPDATE wellspring.connector_rows SET live = live + 2 {mine} AND type = 'company'")
+        ledger.sql(f"UPDATE wellspring.connector_state SET parked_messages = 0, live_rows = 0 {mine}")
+        found = ask("Recount")
+        told = {"date": None, "connector_id": str(ours.connector.id)}
+        assert found["different"] == 3
+        assert found["differences"] == [
+            {**told, "name": "live", "type": "company", "direction": "input", "counted": 1, "kept": 3},
+            {**told, "name": "live_rows", "type": None, "direction": None, "counted": 3, "kept": 0},
+            {**told, "name": "parked_messages", "type": None, "direction": None, "counted": 1, "kept": 0},
+        ]
+        # What is missing is added where the owner has it mended.
+        span = f"{ours.connector.pk}, {ours.connector.pk + 1}"
+        mended = ledger.sql(f"SELECT name FROM wellspring.recount({span}, true)")
+        assert sorted(row.name for row in mended) == ["live", "live_rows", "parked_messages"]
+        assert ask("Recount")["different"] == 0
+
+    def test_goes_on_behind_the_connector_that_it_came_to(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recounting, "TOGETHER", 1)
+        all_of_them = ask("Recount")["connectors"]
+        behind_ours = ask("Recount", After=str(ours.connector.id))["connectors"]
+        assert 1 <= behind_ours < all_of_them
+        none = handler({"Verb": "Recount"}, Context(milliseconds=0))
+        assert (none["connectors"], none["is_all"], none["after"]) == (0, False, None)
+
+
+class TestMendTimes:
+    def test_brings_stored_times_that_nobody_can_show_into_the_years_that_there_are(
+        self, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good, after, before, ahead, ended = (synced(ours.connector, ours.companies) for _ in range(5))
+        other = synced(ours.other_connector, ours.companies)
+        nobodys = synced(uuid4(), [absent()])
+        consume(good, after, before, ahead, ended, other, nobodys)
+        stored = {
+            after["id"]: "10000-01-01 13:59:59.999+00",
+            before["id"]: "0001-12-31 10:00:00+00 BC",
+            ahead["id"]: "2999-01-01 00:00:00+00",
+            nobodys["id"]: "infinity",
+        }
+        for id_, time in stored.items():
+            ledger.sql(f"UPDATE wellspring.sync_messages SET occurred_at = '{time}' WHERE message_id = '{id_}'")
+        ledger.sql(
+            "UPDATE wellspring.connector_state SET last_synced_at = '10000-01-01 13:59:59.999+00'"
+            f" WHERE workspace_connector_pk = {ours.connector.pk}"
+        )
+        for url in ("/v1/sync-messages", f"/v1/workspace-connectors/{ours.connector.id}"):
+            shown = get(url, READER)
+            assert shown.status == 200
+            assert "9999-12-31T23:59:59.999Z" in shown.body
+        monkeypatch.setattr(recounting, "MENDED_TOGETHER", 1)
+        assert ask("MendTimes") == {"messages": 4, "connectors": 1, "is_all": True}
+        rows = ledger.messages()
+        received = rows[good["id"]].received_at
+        assert {id_: rows[id_].occurred_at for id_ in stored} == {
+            after["id"]: received,
+            before["id"]: EARLIEST,
+            ahead["id"]: received,
+            nobodys["id"]: received,
+        }
+        assert rows[good["id"]].occurred_at == datetime(2026, 5, 10, 8, 14, 22, tzinfo=UTC)
+        state = ledger.value(
+            f"SELECT last_synced_at FROM wellspring.connector_state WHERE workspace_connector_pk = {ours.connector.pk}"
+        )
+        assert state == received
+        assert ask("MendTimes") == {"messages": 0, "connectors": 0, "is_all": True}
+
+    def test_goes_on_behind_the_connector_that_it_came_to(self, ours: Tenant) -> None:
+        assert ask("MendTimes", After=str(ours.other_connector.id))["is_all"]
+        none = handler({"Verb": "MendTimes"}, Context(milliseconds=0))
+        assert none == {"messages": 0, "connectors": 0, "is_all": False, "after": None}
+        with pytest.raises(NotFound):
+            ask("MendTimes", After=str(uuid4()))
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount, MendTimes."),
+        ({"Verb": "Recount", "Reason": "expired"}, "Recount does not take Reason; it takes After."),
+        ({"Verb": "Release", "Reason": "bored"}, "There is no reason 'bored'"),
+        ({"Verb": "Release", "DryRun": "yes"}, "DryRun is true or false."),
+        ({"Verb": "Release", "Connector": "no-uuid"}, "Connector is the uuid of a workspace connector."),
+        ({"Verb": "Recount", "After": 7}, "After is the uuid of a workspace connector."),
+    ],
+)
+def test_what_it_does_not_know_is_refused_in_words(event: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said.replace(".", r"\.")):
+        handler(event, Context())
