@@ -48,11 +48,11 @@ def missing() -> Row:
 
 
 def outcomes(tables: Tables) -> list[str]:
-    return [row.outcome for row in tables.rows("SELECT outcome FROM wellspring.sync_messages ORDER BY pk")]
+    return [row.outcome for row in tables.sql("SELECT outcome FROM wellspring.sync_messages ORDER BY pk")]
 
 
 def live(tables: Tables) -> int:
-    return int(tables.one("SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL")[0])
+    return int(tables.value("SELECT count(*) FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"))
 
 
 class TestTheFeed:
@@ -75,7 +75,7 @@ class TestTheFeed:
         sync(synced(stage.connector, [missing]))
         tell(upserted("workspace", workspace))
         # It has come, of another workspace.
-        reasons = tables.rows("SELECT reason FROM wellspring.sync_messages")
+        reasons = tables.sql("SELECT reason FROM wellspring.sync_messages")
         assert [row.reason for row in reasons] == ["tenant_mismatch"]
 
     def test_releases_what_waited_for_its_connector_and_makes_its_records(
@@ -105,15 +105,15 @@ class TestTheFeed:
         world.provenances([stage.company] * 5, stage.connector)
         tell(deleted(kind, {"company": stage.company, "workspace_connector": stage.connector}[kind]))
         assert live(tables) == 0
-        assert tables.one("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")[0]
+        assert tables.value("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")
         sums_are_right(fresh_database)
 
     def test_looks_at_no_ending_of_others(self, world: World, tables: Tables, stage: Stage) -> None:
         tell(deleted("company", stage.company))
         other = world.company(stage.workspace)
-        tables.rows("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
+        tables.sql("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
         tell(deleted("company", other))
-        kept = tables.rows("SELECT seen_at FROM wellspring.endings WHERE seen_at = '2026-01-01'")
+        kept = tables.sql("SELECT seen_at FROM wellspring.endings WHERE seen_at = '2026-01-01'")
         assert len(kept) == 1
 
     def test_asks_one_thing_more_where_nobody_waits(

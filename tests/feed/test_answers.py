@@ -39,7 +39,7 @@ def ids(reply: Reply) -> list[UUID]:
 
 
 def id_of(tables: Tables, subject: str) -> UUID:
-    found: UUID = tables.one("SELECT id FROM wellspring.pending_events WHERE subject = :id", id=subject)[0]
+    found: UUID = tables.value("SELECT id FROM wellspring.pending_events WHERE subject = :id", id=subject)
     return found
 
 
@@ -150,7 +150,7 @@ def test_a_page_is_read_along_an_index(tables: Tables, asked: str) -> None:
         " FROM generate_series(1, 5000) AS n"
     )
     tables.database.owner.exec_driver_sql("ANALYZE wellspring.pending_events")
-    plan = tables.rows(
+    plan = tables.sql(
         f"EXPLAIN SELECT * FROM wellspring.pending_events WHERE {asked} ORDER BY received_at DESC, pk DESC LIMIT 21"
     )
     text = "\n".join(row[0] for row in plan)
@@ -163,11 +163,11 @@ def test_a_released_event_is_shown_as_it_is_now(tables: Tables) -> None:
     id_ = id_of(tables, theirs["subject"])
     reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "parked")
-    tables.rows("UPDATE core_api.workspaces SET source = '/well/other'")
+    tables.sql("UPDATE core_api.workspaces SET source = '/well/other'")
     reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
     assert (reply.status, reply.data["id"], reply.data["attributes"]["outcome"]) == (200, str(id_), "applied")
     assert tables.resource("workspaces", theirs["subject"]).name == "Theirs"
-    assert tables.one("SELECT event FROM wellspring.pending_events")[0] is None
+    assert tables.value("SELECT event FROM wellspring.pending_events") is None
     assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
     assert call("POST", f"{EVENTS}/{uuid4()}/release", PIPELINE).codes == ["FEED_EVENT_NOT_FOUND"]
     assert call("POST", f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE).codes == ["INVALID_QUERY_PARAMETER"]
@@ -223,10 +223,10 @@ def test_all_problems_of_a_release_of_many_come_in_one_answer() -> None:
 def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, statements: Statements) -> None:
     parked()
     apply(upserted("company", uuid4(), 4, name="Later", workspace_id=str(uuid4())))
-    tables.rows(
+    tables.sql(
         "UPDATE wellspring.pending_events SET received_at = now() - interval '90 seconds' WHERE outcome = 'waiting'"
     )
-    tables.rows(
+    tables.sql(
         "INSERT INTO wellspring.loads (key, object_version, outcome, lines, started_at)"
         " SELECT 'load/' || n || '.jsonl', '1', 'done', n, now() + make_interval(secs => n)"
         f" FROM generate_series(1, {LOADS + 2}) AS n"
@@ -281,7 +281,7 @@ def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest_until_the_so
     tables: Tables, stored: str
 ) -> None:
     apply(upserted("workspace", uuid4()))
-    tables.rows(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
+    tables.sql(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
     nearest = "0001-01-01T00:00:00.000Z" if stored.endswith("BC") else "9999-12-31T23:59:59.999Z"
     assert last_event_at(tables) == nearest
     apply(upserted("workspace", uuid4()))
@@ -307,16 +307,14 @@ def came_to(matching: int, released: int = 0, still_parked: int = 0, remaining: 
 def test_anothers_erasure_can_be_released(world: World, tables: Tables) -> None:
     person = world.person(world.workspace(), "Claire", source="/well/test")
     apply(erased(person, source="/well/other"))
-    tables.rows("UPDATE core_api.peoples SET source = '/well/other'")
+    tables.sql("UPDATE core_api.peoples SET source = '/well/other'")
     assert release(id_of(tables, str(person.id)))[0] == "applied"
     assert tables.resource("peoples", person.id).full_name == "Erased"
 
 
 def test_what_is_old_is_forgotten_and_what_is_parked_loses_its_body_first(tables: Tables) -> None:
     def age(days: int) -> None:
-        tables.rows(
-            "UPDATE wellspring.pending_events SET received_at = now() - make_interval(days => :days)", days=days
-        )
+        tables.sql("UPDATE wellspring.pending_events SET received_at = now() - make_interval(days => :days)", days=days)
         settle()
 
     apply({"specversion": "1.0"})
@@ -324,7 +322,7 @@ def test_what_is_old_is_forgotten_and_what_is_parked_loses_its_body_first(tables
     assert tables.one("SELECT reason, event IS NULL FROM wellspring.pending_events") == ("malformed", False)
     age(46)
     assert tables.one("SELECT reason, event IS NULL FROM wellspring.pending_events") == ("expired", True)
-    assert release(tables.one("SELECT id FROM wellspring.pending_events")[0]) == ("parked", "expired")
+    assert release(tables.value("SELECT id FROM wellspring.pending_events")) == ("parked", "expired")
     age(89)
     assert tables.count("wellspring.pending_events") == 1
     age(91)
@@ -332,18 +330,18 @@ def test_what_is_old_is_forgotten_and_what_is_parked_loses_its_body_first(tables
 
 
 def test_endings_and_loads_that_are_over_are_forgotten(tables: Tables) -> None:
-    tables.rows(
+    tables.sql(
         "INSERT INTO wellspring.endings (type, of_pk, done_at) VALUES ('company', 1, now() - interval '8 days'),"
         " ('company', 2, now() - interval '6 days'), ('company', 3, NULL)"
     )
-    tables.rows(
+    tables.sql(
         "INSERT INTO wellspring.loads (key, object_version, started_at) VALUES ('a', '1', now() - interval '91 days'),"
         " ('b', '1', now())"
     )
-    tables.rows("INSERT INTO wellspring.load_rejects SELECT pk, 1, 'json_invalid', '' FROM wellspring.loads")
+    tables.sql("INSERT INTO wellspring.load_rejects SELECT pk, 1, 'json_invalid', '' FROM wellspring.loads")
     settle()
-    assert {row[0] for row in tables.rows("SELECT of_pk FROM wellspring.endings")} == {2, 3}
-    assert {row[0] for row in tables.rows("SELECT key FROM wellspring.loads")} == {"b"}
+    assert {row[0] for row in tables.sql("SELECT of_pk FROM wellspring.endings")} == {2, 3}
+    assert {row[0] for row in tables.sql("SELECT key FROM wellspring.loads")} == {"b"}
     assert tables.count("wellspring.load_rejects") == 1
 
 
@@ -354,15 +352,15 @@ def test_the_oldest_hundred_of_a_source_and_reason_are_released_together(tables:
     assert release_many("other_source", is_dry=True) == came_to(103, remaining=103)
     assert tables.count("wellspring.pending_events") == 103
     # Of one batch none is older: they are in the order of their events' ids.
-    oldest = tables.rows("SELECT subject FROM wellspring.pending_events ORDER BY received_at, pk LIMIT 1")[0].subject
-    tables.rows("UPDATE core_api.workspaces SET source = '/well/other' WHERE id <> :id", id=oldest)
+    oldest = tables.sql("SELECT subject FROM wellspring.pending_events ORDER BY received_at, pk LIMIT 1")[0].subject
+    tables.sql("UPDATE core_api.workspaces SET source = '/well/other' WHERE id <> :id", id=oldest)
     assert release_many("other_source") == came_to(103, released=99, still_parked=1, remaining=3)
-    assert tables.one("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'")[0] == 99
+    assert tables.value("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'") == 99
     assert release_many("other_source", "/well/nobody") == came_to(0)
 
 
 def test_what_is_no_event_stays_parked_by_itself_and_with_others(tables: Tables) -> None:
     apply(upserted("workspace", uuid4(), 1) | {"sequence": "none"}, upserted("workspace", uuid4(), 1))
     assert release_many("malformed", "/well/test") == came_to(1, still_parked=1)
-    assert release(tables.one("SELECT id FROM wellspring.pending_events")[0]) == ("parked", "malformed")
+    assert release(tables.value("SELECT id FROM wellspring.pending_events")) == ("parked", "malformed")
     assert tables.pending() == [("parked", "malformed", None, None)]

@@ -172,7 +172,7 @@ class TestWaiting:
     def test_after_a_day_it_is_parked_and_applied_even_then_when_what_it_names_comes(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
         apply(upserted("company", id_, workspace_id=workspace))
-        tables.rows("UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'")
+        tables.sql("UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'")
         settle()
         assert tables.pending() == [("parked", "unknown_reference", "workspace", str(workspace))]
         apply(upserted("workspace", workspace))
@@ -216,7 +216,7 @@ class TestBadNeighbours:
     def test_one_that_the_database_refuses_goes_back_and_is_parked_at_last(
         self, tables: Tables, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        tables.rows("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
+        tables.sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
         events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
         assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]
         assert tables.pending() == []

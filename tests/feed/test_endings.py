@@ -1,6 +1,5 @@
 """Endings by the feed: rows of records and connectors, choices of providers; and the races about them."""
 
-
 import pytest
 
 from tests.feed.conftest import Tables
@@ -32,7 +31,7 @@ def live(tables: Tables, ledger: str = "company_workspace_connectors") -> int:
 
 
 def open_endings(tables: Tables) -> int:
-    return int(tables.one("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL")[0])
+    return int(tables.value("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL"))
 
 
 class Stage:
@@ -76,7 +75,7 @@ def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tabl
         world.choose(workspace, other, is_selected=True, is_matched=True)
     apply(deleted("provider", provider))
     assert sweep(fresh_database).rows == 3
-    rows = tables.rows("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
+    rows = tables.sql("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
     assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
 
 
@@ -97,7 +96,7 @@ def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_
     for _ in range(3):
         events.replay("maintenance_settle")
     assert open_endings(tables) == 0
-    assert tables.rows("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
+    assert tables.sql("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
 
 
 def test_a_deleted_workspace_ends_nothing_and_hides_all(

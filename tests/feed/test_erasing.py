@@ -35,12 +35,12 @@ each_time = pytest.mark.parametrize("when", get_args(When.__value__))
 
 def everything(tables: Tables) -> str:
     """Return all that the database holds, as text."""
-    names = tables.rows(
+    names = tables.sql(
         "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind IN ('r', 'm')"
         " AND relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
     )
     # Text by text: what SQLAlchemy writes of a row is cut where it is long.
-    rows = (tables.rows(f"SELECT row_to_json(t)::text AS whole FROM {row.name} AS t") for row in names)
+    rows = (tables.sql(f"SELECT row_to_json(t)::text AS whole FROM {row.name} AS t") for row in names)
     return "\n".join(row.whole for found in rows for row in found)
 
 
@@ -54,7 +54,7 @@ def keep_answers(tables: Tables, **answers: str) -> None:
     """Keep answers under these keys."""
     keep = "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('a', :key, '', :answer)"
     for key, answer in answers.items():
-        tables.rows(keep, key=key, answer=answer)
+        tables.sql(keep, key=key, answer=answer)
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +139,7 @@ def test_anothers_erasure_is_parked_and_takes_nothing(tables: Tables) -> None:
     body = json.dumps({"records": [{"type": "people", "id": str(person), "attributes": {"full_name": "Kept"}}]})
     sync(body)
     assert statuses(erased(person, 9, source=OTHER)) == ["other_source"]
-    assert tables.one("SELECT body FROM wellspring.sync_messages")[0] == body
+    assert tables.value("SELECT body FROM wellspring.sync_messages") == body
     assert tables.resource("peoples", person).full_name == "Kept"
     assert tables.pending() == [("parked", "other_source", None, None)]
 
@@ -309,7 +309,7 @@ def test_a_message_that_is_parked_while_they_are_erased_waits_for_that(
         """Have the message come when the person is erased, and nobody can see it yet."""
         if not parking:
             parking.append(threads.submit(sync, body))
-            while not parking[0].done() and not tables.one(waiting)[0]:
+            while not parking[0].done() and not tables.value(waiting):
                 sleep(0.01)
         count(*counted, **options)
 
@@ -356,7 +356,7 @@ def test_an_event_that_is_none_and_names_them_is_kept_without_its_text(tables: T
     around(when, lambda: statuses(erased(person, 9)), lambda: tell(*bodies, others))
     # Sent again they are known, and another's stays.
     tell(*bodies, others)
-    *rows, kept = tables.rows("SELECT event, reason, outcome FROM wellspring.pending_events ORDER BY pk")
+    *rows, kept = tables.sql("SELECT event, reason, outcome FROM wellspring.pending_events ORDER BY pk")
     expected = "dismissed" if when == "before" else "parked"
     assert [tuple(row) for row in rows] == [(None, "malformed", expected)] * len(bodies)
     assert ("Kept" in kept.event, kept.outcome) == (True, "parked")
@@ -387,7 +387,7 @@ def test_a_kept_answer_that_names_them_is_dropped_whatever_they_were_called(tabl
     untouched = answer(other).replace("Forgotten", "attributes")
     keep_answers(tables, a=answer(called_attributes), b=answer(renamed, other), c=untouched)
     assert statuses(erased(called_attributes, 2), erased(renamed, 2)) == ["applied", "applied"]
-    rows = tables.rows("SELECT key, answer FROM wellspring.idempotency_keys")
+    rows = tables.sql("SELECT key, answer FROM wellspring.idempotency_keys")
     assert [tuple(row) for row in rows] == [("c", untouched)]
 
 
@@ -395,7 +395,7 @@ def test_erasing_again_takes_away_what_names_them_by_then(tables: Tables, person
     assert statuses(erased(person, 9)) == ["applied"]
     sync(synced(uuid4(), [person]))
     # As a database has it that is older than this, or was restored.
-    tables.rows("UPDATE wellspring.sync_messages SET body = :body", body=json.dumps(naming(synced(uuid4(), [person]))))
+    tables.sql("UPDATE wellspring.sync_messages SET body = :body", body=json.dumps(naming(synced(uuid4(), [person]))))
     assert statuses(erased(person, 9)) == ["stale"]
 
 

@@ -31,7 +31,7 @@ def test_the_feed_can_make_it_in_the_workspace_that_it_belongs_to(tables: Tables
     assert statuses(upserted(type_, old, 5, workspace_id=home)) == ["workspace_changed"]
     said = give_up(world, type_, old.id)
     assert (said["GivenUp"], said["Memberships"]) == (1, 0)
-    (event,) = tables.rows("SELECT id FROM wellspring.pending_events")
+    (event,) = tables.sql("SELECT id FROM wellspring.pending_events")
     assert parked.release(ParkedEvents(), PIPELINE, event.id, Deadline(30))["outcome"] == "applied"
     table = next(record.table for record in records() if record.type == type_)
     row = tables.resource(table, old.id)
@@ -67,7 +67,7 @@ def test_memberships_of_the_person_end_and_have_an_effect_when_they_are_sent_aga
     apply(theirs, others)
     assert give_up(world, "people", person.id)["Memberships"] == 1
     live = "SELECT live FROM wellspring.feed_sources WHERE type = 'workspace_membership'"
-    assert tables.one(live)[0] == 1
+    assert tables.value(live) == 1
     assert tables.resource("workspace_memberships", theirs["subject"]).deleted_at is not None
     assert tables.resource("workspace_memberships", others["subject"]).deleted_at is None
     assert tables.resource("workspace_group_memberships", in_group.id).deleted_at is not None
@@ -75,7 +75,7 @@ def test_memberships_of_the_person_end_and_have_an_effect_when_they_are_sent_aga
     assert statuses(theirs, others) == ["applied", "stale"]
     row = tables.resource("workspace_memberships", theirs["subject"])
     assert (row.deleted_at, row.people_pk) == (None, tables.resource("peoples", person.id).pk)
-    assert tables.one(live)[0] == 2
+    assert tables.value(live) == 2
 
 
 @pytest.mark.parametrize(("arguments", "error"), [({"Type": "workspace"}, KeyError), ({"Id": "no uuid"}, ValueError)])

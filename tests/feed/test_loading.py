@@ -64,7 +64,7 @@ def turn(shelf: Shelf, file: File, seconds: float = 60.0) -> Loaded:
 def state(tables: Tables) -> list[Any]:
     return [
         tuple(row)
-        for row in tables.rows(
+        for row in tables.sql(
             "SELECT c.id, c.name, c.source_version, w.id FROM core_api.companies c"
             " JOIN core_api.workspaces w ON w.pk = c.workspace_pk WHERE c.deleted_at IS NULL"
             " UNION ALL SELECT m.id, m.role, m.source_version, p.id FROM core_api.workspace_memberships m"
@@ -221,7 +221,7 @@ class TestTurns:
             assert [done.outcome for done in pool.map(lambda file: turn(shelf, file), files)] == ["done", "done"]
         gone = {one["subject"] for one in later}
         assert state(tables) == end_of([one for one in events if one["subject"] not in gone])
-        assert tables.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
+        assert tables.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
 
 
 class Endless(Shelf):
