@@ -364,3 +364,18 @@ def test_what_is_no_event_stays_parked_by_itself_and_with_others(tables: Tables)
     assert release_many("malformed", "/well/test") == came_to(1, still_parked=1)
     assert release(tables.value("SELECT id FROM wellspring.pending_events")) == ("parked", "malformed")
     assert tables.pending() == [("parked", "malformed", None, None)]
+
+
+def test_one_that_fails_for_a_reason_of_its_own_holds_up_no_other(tables: Tables) -> None:
+    ids = [uuid4() for _ in range(3)]
+    apply(*(upserted("workspace", id_, 1) for id_ in ids))
+    apply(*(upserted("workspace", id_, 2, source="/well/other", name="Theirs") for id_ in ids))
+    tables.sql("UPDATE core_api.workspaces SET source = '/well/other'")
+    # What nobody foresaw.
+    tables.sql(
+        "UPDATE wellspring.pending_events SET event = replace(event, 'Theirs', '\\u0000') WHERE subject = :id",
+        id=ids[1],
+    )
+    assert release_many("other_source") == came_to(3, released=2, still_parked=1)
+    assert [reason for _, reason, *_ in tables.pending() if reason] == ["unexpected"]
+    assert tables.value("SELECT count(*) FROM core_api.workspaces WHERE name = 'Theirs'") == 2

@@ -385,6 +385,15 @@ class TestRelease:
         assert ledger.live(ours.other_connector) == {}
         assert ask("Release", Reason="unknown_record") == came_to(1, 1)
 
+    def test_does_not_try_what_was_overtaken(self, ours: Tenant, ledger: Ledger) -> None:
+        come = absent()
+        consume(synced(ours.connector, [come]))
+        consume(invalidated(ours.connector, ours.companies[:1]))
+        ours.come(come)
+        assert ask("Release") == came_to(1, 0, 1)
+        assert reasons(ledger) == {"overtaken": 1}
+        assert ask("Release") == came_to(0, 0)
+
     def test_leaves_what_is_too_much_for_it_and_says_how_many(
         self, ours: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
