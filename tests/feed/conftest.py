@@ -13,7 +13,6 @@ from tests.sync.conftest import Ledger
 
 @pytest.fixture(autouse=True)
 def as_feeder(world: World) -> None:
-    """The feeder's role, in whichever database the test uses."""
     world.database.role = FEEDER
 
 
@@ -27,8 +26,6 @@ def sync(*bodies: Body | str) -> None:
 
 
 class Tables(Ledger):
-    """The ledger, and what the feed has written down."""
-
     def one(self, statement: str, **values: Any) -> Any:
         (row,) = self.sql(statement, **values)
         return row
@@ -37,7 +34,6 @@ class Tables(Ledger):
         return int(self.value(f"SELECT count(*) FROM {table}"))
 
     def resource(self, table: str, id_: UUID | str) -> Any:
-        """Return the row of that id, or None."""
         return next(iter(self.sql(f"SELECT * FROM core_api.{table} WHERE id = :id", id=id_)), None)
 
     def pending(self) -> list[tuple[str, str | None, str | None, str | None]]:

@@ -22,7 +22,6 @@ type Log = list[dict[str, Any]]
 
 
 def tell(*events: Event) -> None:
-    """Have the feed's consumer take events, each a body of its own."""
     records = [
         {"messageId": str(uuid4()), "body": json.dumps(event), "attributes": {"ApproximateReceiveCount": "1"}}
         for event in events

@@ -79,7 +79,6 @@ def test_the_filters_find_what_they_name(tables: Tables) -> None:
 
 
 def walk(sort: str) -> list[UUID]:
-    """Return all ids, two on a page."""
     found, query = [], f"page[size]=2&sort={sort}"
     while query:
         reply = get(EVENTS, query, READER)
@@ -290,7 +289,6 @@ def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest_until_the_so
 
 # ---- what becomes of parked events ------------------------------------------------------------------------
 def release(id_: UUID) -> tuple[str, str | None]:
-    """Release an event; return its outcome and reason."""
     attributes = call("POST", f"{EVENTS}/{id_}/release", PIPELINE).data["attributes"]
     return attributes["outcome"], attributes["reason"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.feed.conftest import Tables
 from tests.support import events
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.world import World
 from wellspring.database.retry import Deadline
@@ -52,7 +52,12 @@ def stage(fresh_database: FreshDatabase, world: World) -> Stage:
 
 
 def test_a_deleted_connector_ends_all_its_rows_in_chunks(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase,
+    tables: Tables,
+    world: World,
+    stage: Stage,
+    statements: Statements,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     people = world.peoples(stage.workspace, 9)
     world.provenances(people, stage.link)
@@ -62,7 +67,12 @@ def test_a_deleted_connector_ends_all_its_rows_in_chunks(
     connector = world.connector("Told")
     apply(upserted("workspace_connector", stage.link, 1, workspace_id=stage.workspace, connector_id=connector))
     apply(deleted("workspace_connector", stage.link))
+    statements.clear()
     assert sweep(fresh_database) == Swept(rows=23, done=0, is_all=True)
+    # Contract, section 5: whoever writes rows of a connector locks it first.
+    assert "lock_connectors" in next(
+        each for each in statements if "_connectors" in each and "SELECT ended" not in each
+    )
     assert live(tables) == 1
     assert live(tables, "people_workspace_connectors") == 0
 

@@ -34,7 +34,6 @@ each_time = pytest.mark.parametrize("when", get_args(When.__value__))
 
 
 def everything(tables: Tables) -> str:
-    """Return all that the database holds, as text."""
     names = tables.sql(
         "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind IN ('r', 'm')"
         " AND relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
@@ -51,7 +50,6 @@ def person_of(tables: Tables, workspace: UUID, name: str = NAME) -> UUID:
 
 
 def keep_answers(tables: Tables, **answers: str) -> None:
-    """Keep answers under these keys."""
     keep = "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('a', :key, '', :answer)"
     for key, answer in answers.items():
         tables.sql(keep, key=key, answer=answer)
@@ -59,7 +57,6 @@ def keep_answers(tables: Tables, **answers: str) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_has_the_name(tables: Tables, log: list[dict[str, object]]) -> Any:
-    """Look everywhere, in the end."""
     yield
     assert "Forgotten" not in everything(tables)
     assert "Forgotten" not in str(log)
@@ -77,7 +74,6 @@ def connector(world: World, workspace: Row) -> Row:
 
 @pytest.fixture
 def person(tables: Tables, workspace: Row) -> Row:
-    """Somebody of whom the feed has told."""
     return Row("people", 0, person_of(tables, workspace.id))
 
 
@@ -90,12 +86,10 @@ def naming(body: Body, **more: Any) -> Body:
 
 
 def kept(tables: Tables, body: Body) -> Any:
-    """Return the row of a message; there is one."""
     return tables.one("SELECT * FROM wellspring.sync_messages WHERE message_id = :id", id=body["id"])
 
 
 def around(when: When, erase: Callable[[], object], happens: Callable[[], object]) -> None:
-    """Have something happen before somebody is erased, or after it."""
     for step in (happens, erase) if when == "before" else (erase, happens):
         step()
 

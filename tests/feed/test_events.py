@@ -39,7 +39,6 @@ REPLAYED = (*(f"feed_{name}" for name in KEPT), "feed_settle", "feed_load", *ANS
 
 @pytest.fixture(autouse=True)
 def demo(world: World) -> None:
-    """What the events speak of."""
     load_demo(world.database)
 
 

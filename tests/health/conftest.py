@@ -43,8 +43,6 @@ UPDATE wellspring.connector_state
 
 @dataclass
 class Kept:
-    """What is kept about a connector, as the owner of the tables sees it."""
-
     database: AnyDatabase
     connector: Row
 
@@ -62,7 +60,6 @@ class Kept:
         return [reason["code"] for reason in self.row().reasons or ()]
 
     def passes(self, time: timedelta) -> None:
-        """Let all of it be so much older."""
         self.database.owner.execute(OLDER, {"time": time, "pk": self.connector.pk})
         self.database.commit()
 
@@ -85,8 +82,6 @@ def let_have_synced(database: AnyDatabase, connectors: Sequence[Row], ago: Seque
 
 @dataclass
 class Tenant:
-    """A workspace with a member, a connector and a company."""
-
     workspace: Row
     member: Row
     connector: Row
@@ -98,7 +93,6 @@ class Tenant:
         return person(self.member)
 
     def sync(self, at: datetime, **members: Any) -> Body:
-        """Have the connector sync its company at a time; return the message."""
         message = synced(self.connector, [self.company]) | {"occurred_at": at.isoformat()} | members
         assert consume(message) == []
         return message

@@ -63,7 +63,6 @@ class History:
 
 
 def histories(seed: int) -> list[History]:
-    """Draw the year of each connector."""
     drawn = random.Random(seed)
     return [_history(drawn, rhythm) for rhythm, number in NUMBERS.items() for _ in range(number)]
 

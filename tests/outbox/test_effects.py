@@ -236,7 +236,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(world: World) -> None:
-    """Sweep until nothing is open."""
     world.database.role = CONSUMER
     for _ in range(3):
         endings.sweep(Deadline(30))

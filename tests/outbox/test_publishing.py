@@ -64,7 +64,6 @@ def fill(database: FreshDatabase, number: int, *, age: str = "0", padding: int =
 
 
 def later(database: FreshDatabase, seconds: int = 3600) -> None:
-    """Let time pass for what waits."""
     database.owner.exec_driver_sql(
         "UPDATE wellspring.outbox SET next_attempt_at = next_attempt_at - make_interval(secs => %s)", (seconds,)
     )

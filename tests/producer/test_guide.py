@@ -35,7 +35,6 @@ COMPANIES = [Company(uuid4(), f"Company {number} \N{MONEY BAG}") for number in r
 
 
 def understood(sqs: Any, url: str) -> list[dict[str, Any]]:
-    """Take what the queue holds, as Lambda gets it."""
     found: list[dict[str, Any]] = []
     while received := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get("Messages"):
         for message in received:

@@ -43,7 +43,6 @@ def connector(sqs: FakeSqs, progress: Callable[[Progress], None] = lambda _: Non
 def sent(
     records: Iterable[tuple[int, str | None]], name: str = NAME, *, sqs: FakeSqs | None = None, **more: Any
 ) -> list[dict[str, Any]]:
-    """Send a run of companies; return the bodies."""
     sqs = sqs or FakeSqs()
     with connector(sqs).run(name, **more) as run:
         for number, text in records:
@@ -167,8 +166,6 @@ def test_whoever_starts_again_with_the_same_records_sends_the_same_messages(monk
 
 
 class Later(datetime):
-    """A clock an hour later."""
-
     @classmethod
     def now(cls, tz: Any = None) -> "Later":
         later = datetime.now(tz) + timedelta(hours=1)
@@ -417,8 +414,6 @@ def test_a_run_takes_records_in_its_block_and_at_no_other_time() -> None:
 
 # ---- memory, progress ------------------------------------------------------------------------------------
 class Counting(FakeSqs):
-    """Keeps nothing but how many records it was sent."""
-
     records = messages = completed = 0
 
     def take(self, entries: Sequence[Entry]) -> None:

@@ -26,7 +26,6 @@ class Scene:
         world.database.role = CONSUMER
 
     def sync(self, name: str, companies: Sequence[Row], snapshot: Snapshot = WHOLE) -> None:
-        """Have a run read these, and all that it sent consumed."""
         with self.producer.run(name, snapshot=snapshot) as run:
             for company in companies:
                 run.company(company.id)

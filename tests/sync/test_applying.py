@@ -58,7 +58,6 @@ WAYS = pytest.mark.parametrize("way", ["relink", "invalidation"])
 
 
 def made(way: str, records: Sequence[Row]) -> Counter[object]:
-    """Return the rows that a message makes which ends those of these records."""
     return Counter((row.type, row.id, "input", True) for row in records if way == "relink")
 
 

@@ -18,7 +18,6 @@ from wellspring.repositories.sync import making
 
 
 def told(event: Event) -> None:
-    """Have the platform's feed tell something."""
     role = role_of_call.set(FEEDER)
     try:
         assert statuses(event) == ["applied"]
@@ -27,7 +26,6 @@ def told(event: Event) -> None:
 
 
 def record(ledger: Ledger, row: Row) -> Any:
-    """Return the row of a record, and its workspace's id; None where there is none."""
     found = ledger.sql(
         f"SELECT record.*, workspace.id AS workspace_id FROM {RECORDS[row.type]} AS record"
         " JOIN core_api.workspaces AS workspace ON workspace.pk = record.workspace_pk WHERE record.id = :id",

@@ -75,7 +75,6 @@ def body(message: dict[str, Any] = WHOLE, /, **members: Any) -> str:
 
 
 def ahead(**distance: int) -> str:
-    """Return a time so far ahead of our clock."""
     return (datetime.now(UTC) + timedelta(**distance)).isoformat()
 
 
@@ -303,7 +302,6 @@ def came(text: str, group: str = "group") -> ReceivedMessage:
 
 
 def section(type_: str) -> str:
-    """Return what the guide says under a type's heading."""
     return GUIDE.partition(f"\n## `{type_}`\n")[2].partition("\n## ")[0]
 
 

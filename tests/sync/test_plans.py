@@ -1,4 +1,4 @@
-"""Plans and sizes of the write path's statements. Its tables have no statistics here: plans must be good without any."""
+"""Plans and sizes of the write path: its tables have no statistics here, and the plan must be good without any."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,6 @@ from wellspring.work import Change, Invalidated, Matched, Problem, Synced
 
 
 def explained(database: Database, asked: Statement) -> dict[str, Any]:
-    """Return the plan of a statement."""
     with database.connection() as writer:
         (found,) = writer.execute(text(f"EXPLAIN (FORMAT JSON) {asked.statement}"), asked.parameters).scalar_one()
     plan: dict[str, Any] = found["Plan"]
@@ -37,7 +36,6 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def part(plan: dict[str, Any], cte: str) -> list[dict[str, Any]]:
-    """Return the nodes of the CTE called `cte`."""
     (top,) = [node for node in nodes(plan) if node.get("Subplan Name") == f"CTE {cte}"]
     return list(nodes(top))
 

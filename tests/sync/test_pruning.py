@@ -34,8 +34,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Memory(Ledger):
-    """The three tables, as the owner sees them."""
-
     def remember(self, rows: int, age: str) -> None:
         """Put as many rows into each, so old."""
         id_ = "gen_random_uuid()"
@@ -54,7 +52,6 @@ class Memory(Ledger):
             self.sql(f"INSERT INTO wellspring.{columns} SELECT {values}, {many}")
 
     def left(self) -> tuple[int, int, int]:
-        """Return how many are left of each."""
         counts = (
             f"(SELECT count(*) FROM wellspring.{table})" for table in ("sync_messages", "idempotency_keys", "audit")
         )

@@ -35,13 +35,11 @@ ONE = NOTHING | {"applied": 1}
 
 
 def release() -> Any:
-    """Run the function as its schedule does; return what it says of the release."""
     return settle()["release"]
 
 
 @pytest.fixture
 def company() -> Row:
-    """What is not there yet."""
     return absent()
 
 

@@ -21,7 +21,6 @@ def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said:
 
 @pytest.fixture
 def parked(ours: Tenant) -> tuple[Body, Row]:
-    """A message whose record is not there, and the row that the record will have."""
     record = absent()
     body = synced(ours.connector, [record])
     assert consume(body) == []

@@ -53,7 +53,6 @@ def url_of(row: Row) -> str:
 
 
 def restore(row: Row) -> Reply:
-    """Bring a row back over HTTP."""
     token = role_of_call.set(WRITER)
     try:
         return patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": None}, row.id))
@@ -106,7 +105,6 @@ class TestADisconnect:
 
 
 def restored_rows(ledger: Ledger) -> Sequence[Any]:
-    """Return the live rows that have changed since they were made."""
     rows = "SELECT pk, updated_at FROM core_api.company_workspace_connectors"
     return ledger.sql(f"{rows} WHERE deleted_at IS NULL AND updated_at > created_at")
 

@@ -47,7 +47,6 @@ def fresh_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def asked_for(name: str, **headers: str) -> Any:
-    """Return the answer to a request for a file."""
     asked = event("console_asset")
     asked["pathParameters"] = {"file": name}
     asked["headers"] |= headers

@@ -16,8 +16,6 @@ ON_AWS = Settings(db_host="proxy.example.internal", db_user="wellspring_reader",
 
 
 class Opened:
-    """A connection that leads nowhere."""
-
     def register_in_adapter(self, *_: object) -> None:
         pass
 
@@ -102,8 +100,6 @@ def test_a_transaction_at_the_reader_is_the_readers(monkeypatch: pytest.MonkeyPa
 
 
 class Leading:
-    """An engine that says where it leads."""
-
     def __init__(self, where: str) -> None:
         self.connect = lambda: where
 

@@ -126,7 +126,6 @@ class Aws:
         return "Contents", [{"Key": key.removeprefix(f"{Bucket}/")} for key in found]
 
     def release(self, day: int, versions: Mapping[str, str], before: Mapping[str, str], stack: str = STACK) -> Release:
-        """Write down a release of a day in May."""
         return Releases(self, "artefacts", stack).add(versions, before, datetime(2026, 5, day, tzinfo=UTC))
 
 
