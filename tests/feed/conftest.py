@@ -8,7 +8,7 @@ import pytest
 from tests.support.databases import CONSUMER, FEEDER, role_of_call
 from tests.support.queue import Body, consume
 from tests.support.world import World
-from tests.sync.conftest import Ledger
+from tests.sync.conftest import Ledger, Tenant, tenant
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,8 @@ class Tables(Ledger):
 @pytest.fixture
 def tables(world: World) -> Tables:
     return Tables(world.database)
+
+
+@pytest.fixture
+def ours(world: World) -> Tenant:
+    return tenant(world, "Ours")

@@ -6,7 +6,8 @@ from tests.feed.conftest import Tables
 from tests.support import events
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
 from tests.support.feed import apply, deleted, statuses, upserted
-from tests.support.world import World
+from tests.support.world import Row, World
+from tests.sync.conftest import Tenant
 from wellspring.database.retry import Deadline
 from wellspring.services.feed import endings
 from wellspring.services.feed.endings import Swept
@@ -34,39 +35,32 @@ def open_endings(tables: Tables) -> int:
     return int(tables.value("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL"))
 
 
-class Stage:
-    """A workspace with a connector and two companies, each with rows."""
-
-    def __init__(self, world: World) -> None:
-        self.workspace = world.workspace()
-        self.link = world.workspace_connector(self.workspace)
-        self.one, self.other = world.companies(self.workspace, 2)
-        for company in (self.one, self.other):
-            world.provenances([company] * 5, self.link)
-            world.provenances([company] * 2, self.link, "output")
-
-
 @pytest.fixture
-def stage(fresh_database: FreshDatabase, world: World) -> Stage:
-    return Stage(world)
+def pair(fresh_database: FreshDatabase, world: World, ours: Tenant) -> list[Row]:
+    """Two companies with rows of both directions on our connector."""
+    for company in ours.companies[:2]:
+        world.provenances([company] * 5, ours.connector)
+        world.provenances([company] * 2, ours.connector, "output")
+    return ours.companies[:2]
 
 
 def test_a_deleted_connector_ends_all_its_rows_in_chunks(
     fresh_database: FreshDatabase,
     tables: Tables,
     world: World,
-    stage: Stage,
+    ours: Tenant,
+    pair: list[Row],
     statements: Statements,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    people = world.peoples(stage.workspace, 9)
-    world.provenances(people, stage.link)
-    other = world.workspace_connector(stage.workspace)
-    world.provenances([stage.one], other)
+    people = world.peoples(ours.workspace, 9)
+    world.provenances(people, ours.connector)
+    other = world.workspace_connector(ours.workspace)
+    world.provenances([pair[0]], other)
     monkeypatch.setattr(endings, "CHUNK", 4)
     connector = world.connector("Told")
-    apply(upserted("workspace_connector", stage.link, 1, workspace_id=stage.workspace, connector_id=connector))
-    apply(deleted("workspace_connector", stage.link))
+    apply(upserted("workspace_connector", ours.connector, 1, workspace_id=ours.workspace, connector_id=connector))
+    apply(deleted("workspace_connector", ours.connector))
     statements.clear()
     assert sweep(fresh_database) == Swept(rows=23, done=0, is_all=True)
     # Contract, section 5: whoever writes rows of a connector locks it first.
@@ -90,14 +84,14 @@ def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tabl
 
 
 def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_of_the_template(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
     provider = world.provider("qonto")
-    world.choose(stage.workspace, provider, is_selected=True, is_matched=True)
-    other = world.workspace_connector(stage.workspace)
-    world.provenances([stage.other], other)
+    world.choose(ours.workspace, provider, is_selected=True, is_matched=True)
+    other = world.workspace_connector(ours.workspace)
+    world.provenances([pair[1]], other)
     assert (
-        statuses(deleted("company", stage.one), deleted("provider", provider), deleted("workspace_connector", other))
+        statuses(deleted("company", pair[0]), deleted("provider", provider), deleted("workspace_connector", other))
         == ["applied"] * 3
     )
     assert events.replay("maintenance_settle")["sweep"] == {"rows": 9, "done": 0, "is_all": True}
@@ -110,25 +104,25 @@ def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_
 
 
 def test_a_deleted_workspace_ends_nothing_and_hides_all(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage
+    fresh_database: FreshDatabase, tables: Tables, ours: Tenant, pair: list[Row]
 ) -> None:
-    apply(deleted("workspace", stage.workspace))
+    apply(deleted("workspace", ours.workspace))
     assert sweep(fresh_database) == Swept(0, 0, is_all=True)
     assert live(tables) == 14
 
 
 def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
-    other = world.workspace_connector(stage.workspace)
+    other = world.workspace_connector(ours.workspace)
     with fresh_database.session() as sync:
         # As the consumer does: it has looked, and its row is not committed yet. It has its connector to itself.
         sync.exec_driver_sql(
             "INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
             " VALUES (%s, %s, 'input')",
-            (stage.one.pk, other.pk),
+            (pair[0].pk, other.pk),
         )
-        apply(deleted("company", stage.one))
+        apply(deleted("company", pair[0]))
         for _ in range(4):
             sweep(fresh_database)
         assert open_endings(tables) == 1
@@ -141,15 +135,15 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase, world: World, ours: Tenant, pair: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
-    free = world.company(stage.workspace)
-    world.provenances([free] * 3, world.workspace_connector(stage.workspace))
-    apply(deleted("company", stage.one))
+    free = world.company(ours.workspace)
+    world.provenances([free] * 3, world.workspace_connector(ours.workspace))
+    apply(deleted("company", pair[0]))
     apply(deleted("company", free))
     with fresh_database.session() as sync:
-        sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (stage.link.pk,))
+        sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (ours.connector.pk,))
         # It holds up nobody else's.
         swept = sweep(fresh_database)
         assert (swept.rows, swept.is_all) == (3, False)
@@ -158,11 +152,11 @@ def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
 
 
 def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
-    apply(deleted("company", stage.one, 2))
-    apply(upserted("company", stage.one, 3, workspace_id=stage.workspace))
-    world.provenances([stage.one], stage.link)
+    apply(deleted("company", pair[0], 2))
+    apply(upserted("company", pair[0], 3, workspace_id=ours.workspace))
+    world.provenances([pair[0]], ours.connector)
     assert sweep(fresh_database).rows == 7
     assert live(tables) == 8
     for _ in range(3):
