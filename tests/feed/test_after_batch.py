@@ -57,9 +57,7 @@ class TestTheFeed:
         assert live(tables) == 2
         sums_are_right(fresh_database)
 
-    def test_releases_what_waited_for_what_an_event_that_waited_brought(
-        self, tables: Tables, ours: Tenant, missing: Row
-    ) -> None:
+    def test_releases_what_waited_for_what_was_settled(self, tables: Tables, ours: Tenant, missing: Row) -> None:
         workspace, connector = uuid4(), uuid4()
         tell(upserted("company", missing, workspace_id=workspace))
         tell(upserted("workspace_connector", connector, workspace_id=workspace, connector_id=uuid4()))

@@ -207,9 +207,7 @@ def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) ->
         ("release", [], "BAD_REQUEST", ""),
     ],
 )
-def test_a_document_that_does_not_validate_says_where(
-    tables: Tables, path: str, document: object, code: str, pointer: str
-) -> None:
+def test_a_wrong_document_says_where(tables: Tables, path: str, document: object, code: str, pointer: str) -> None:
     reply = call("POST", f"{EVENTS}/{id_of(tables, parked()['subject'])}/{path}", PIPELINE, document)
     assert (reply.error["code"], reply.error["source"]) == (code, {"pointer": pointer})
 
@@ -276,9 +274,7 @@ def test_a_time_far_ahead_changes_nothing_but_is_not_taken_for_when_a_source_tol
 
 
 @pytest.mark.parametrize("stored", ["10000-01-01 13:59:59.999+00", "0001-12-31 10:00:00+00 BC", "infinity"])
-def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest_until_the_source_tells_more(
-    tables: Tables, stored: str
-) -> None:
+def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest(tables: Tables, stored: str) -> None:
     apply(upserted("workspace", uuid4()))
     tables.sql(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
     nearest = "0001-01-01T00:00:00.000Z" if stored.endswith("BC") else "9999-12-31T23:59:59.999Z"

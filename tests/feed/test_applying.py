@@ -142,9 +142,7 @@ class TestWaiting:
         assert tables.pending() == []
         assert tables.resource("companies", id_).deleted_at is None
 
-    def test_chains_are_settled_in_one_go_and_in_bounded_steps(
-        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_chains_are_settled_at_once_in_bounded_steps(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
         workspace, person = uuid4(), uuid4()
         apply(upserted("workspace_membership", uuid4(), workspace_id=workspace, people_id=person))
@@ -213,9 +211,7 @@ class TestBadNeighbours:
         assert [row[:2] for row in tables.pending()] == [("parked", "malformed")] * len(bad)
         assert tables.count("core_api.workspaces") == 3
 
-    def test_one_that_the_database_refuses_goes_back_and_is_parked_at_last(
-        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_what_the_database_refuses_is_parked_at_last(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
         tables.sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
         events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
         assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]

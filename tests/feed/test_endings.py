@@ -165,9 +165,7 @@ def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
     assert live(tables) == 8
 
 
-def test_the_first_row_ever_of_a_revived_record_lives(
-    fresh_database: FreshDatabase, tables: Tables, world: World
-) -> None:
+def test_the_first_row_of_a_revived_record_lives(fresh_database: FreshDatabase, tables: Tables, world: World) -> None:
     workspace = world.workspace()
     link, company = world.workspace_connector(workspace), world.company(workspace)
     apply(deleted("company", company, 2))

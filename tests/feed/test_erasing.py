@@ -211,9 +211,7 @@ def test_keeps_the_version_of_what_waits_for_the_person(tables: Tables) -> None:
 
 
 @pytest.mark.parametrize("way", ["by hand", "by itself"])
-def test_what_is_left_of_a_message_is_released(
-    tables: Tables, connector: Row, workspace: Row, person: Row, way: str
-) -> None:
+def test_what_is_left_is_released(tables: Tables, connector: Row, workspace: Row, person: Row, way: str) -> None:
     missing = Row("company", 0, uuid4())
     body = naming(invalidated(connector, [person, missing]))
     sync(body)
@@ -276,9 +274,7 @@ def test_wherever_a_message_says_it(
     ],
     ids=["no id", "cut short", "no object", "a member twice", "deep", "no text of Postgres", "no hyphens"],
 )
-def test_what_is_no_message_and_names_them_is_kept_without_its_text(
-    tables: Tables, person: Row, when: When, text: str
-) -> None:
+def test_what_is_no_message_is_kept_without_its_text(tables: Tables, person: Row, when: When, text: str) -> None:
     around(when, lambda: statuses(erased(person, 9)), lambda: sync(text.format(id=person.id)))
     row = tables.one("SELECT outcome, reason, body FROM wellspring.sync_messages")
     assert tuple(row) == ("parked", "malformed", None)

@@ -155,9 +155,7 @@ def test_goes_on_where_it_was_killed(
     assert is_done(tables)
 
 
-def test_is_done_when_what_was_left_behind_by_whoever_was_writing_is_gone(
-    tables: Tables, world: World, workspace: Row
-) -> None:
+def test_is_done_when_what_others_wrote_meanwhile_is_gone(tables: Tables, world: World, workspace: Row) -> None:
     apply(erased(workspace))
     assert feed.erase(Deadline(30.0)) > 0
     late = world.company(workspace, f"{NAME} True, late")

@@ -89,9 +89,7 @@ def test_what_is_no_notification_is_dropped_and_told(log: list[dict[str, Any]]) 
     assert [line["level"] for line in log] == ["ERROR"]
 
 
-def test_a_body_goes_back_when_the_database_refuses_it(
-    monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]
-) -> None:
+def test_a_body_that_the_database_refuses_goes_back(monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]) -> None:
     def away(*_given: object, **_named: object) -> None:
         raise DatabaseAway("away")
 

@@ -57,9 +57,7 @@ def member_of(person: Row, workspace: Row) -> Event:
     return upserted("workspace_membership", uuid4(), 3, people_id=person, workspace_id=workspace)
 
 
-def test_memberships_of_the_person_end_and_have_an_effect_when_they_are_sent_again(
-    tables: Tables, world: World
-) -> None:
+def test_memberships_of_the_person_end_and_have_an_effect_when_sent_again(tables: Tables, world: World) -> None:
     home = world.workspace()
     person, other = world.people(world.workspace(), source=None), world.people(home)
     theirs, others = member_of(person, home), member_of(other, home)
@@ -79,8 +77,6 @@ def test_memberships_of_the_person_end_and_have_an_effect_when_they_are_sent_aga
 
 
 @pytest.mark.parametrize(("arguments", "error"), [({"Type": "workspace"}, KeyError), ({"Id": "no uuid"}, ValueError)])
-def test_a_type_that_no_sync_makes_and_what_is_no_id_are_refused(
-    world: World, arguments: dict[str, str], error: type[Exception]
-) -> None:
+def test_another_type_and_no_id_are_refused(world: World, arguments: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
         CHORES[CHORE](world.database.owner, {"Type": "company", "Id": str(uuid4())} | arguments)

@@ -156,9 +156,7 @@ class TestTurns:
         monkeypatch.setattr(loading, "LINES", 50)
 
     @pytest.mark.parametrize("name", ["killed.jsonl", "killed.jsonl.gz"])
-    def test_go_on_where_one_was_killed(
-        self, shelf: Shelf, tables: Tables, monkeypatch: pytest.MonkeyPatch, name: str
-    ) -> None:
+    def test_go_on_where_killed(self, shelf: Shelf, tables: Tables, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         events = platform(400)
         file = shelf.file(name, events)
         real, calls = applying.apply_at_once, iter(range(1000))
@@ -195,7 +193,7 @@ class TestTurns:
         assert turn(shelf, file) == Loaded(0, "failed")
         assert shelf.summary("stuck.jsonl")["outcome"] == "failed"
 
-    def test_of_one_file_at_once_count_each_line_once(
+    def test_of_one_file_count_each_line_once(
         self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables
     ) -> None:
         fresh_database.role = FEEDER
@@ -209,9 +207,7 @@ class TestTurns:
         assert said["applied"] == len(events)
         assert state(tables) == end_of(events)
 
-    def test_of_two_files_at_once_come_to_the_same_end(
-        self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables
-    ) -> None:
+    def test_of_two_files_come_to_one_end(self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables) -> None:
         fresh_database.role = FEEDER
         events = platform(300)
         later = [deleted("company", UUID(int=number + 10_000), 5) for number in range(0, 300, 3)]

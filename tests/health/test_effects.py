@@ -177,9 +177,7 @@ def test_a_batch_sends_no_statement_more_for_it(ours: Tenant, now: datetime, sta
     assert not [one for one in statements if "health" in one]
 
 
-def test_the_feed_locks_connectors_in_the_order_of_everybody(
-    fresh_database: FreshDatabase, world: World, ours: Tenant
-) -> None:
+def test_the_feed_locks_connectors_as_everybody_does(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
     fresh_database.role = FEEDER
     with fresh_database.session() as other:
         other.exec_driver_sql(f"SELECT wellspring.lock_connectors(ARRAY[{ours.connector.pk}]::bigint[], NULL)")

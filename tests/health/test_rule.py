@@ -31,9 +31,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
         pytest.param([DAY, DAY, DAY, DAY, 3 * DAY] * 4, 3.3 * DAY, id="its weekends"),
     ],
 )
-def test_how_long_a_connector_has_until_it_is_late(
-    database: Database, gaps: Sequence[timedelta], longest: timedelta | None
-) -> None:
+def test_how_long_until_it_is_late(database: Database, gaps: Sequence[timedelta], longest: timedelta | None) -> None:
     times = list(accumulate(gaps, initial=START))
     found = database.owner.execute(
         text("SELECT max(longest) FROM wellspring.rhythm(CAST(:times AS timestamptz[]))"), {"times": times}

@@ -89,9 +89,7 @@ def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> 
     assert ours.kept.codes == ["consent_expired"]
 
 
-def test_many_are_judged_in_bounded_steps(
-    world: World, monkeypatch: pytest.MonkeyPatch, statements: Statements
-) -> None:
+def test_many_are_judged_in_steps(world: World, monkeypatch: pytest.MonkeyPatch, statements: Statements) -> None:
     monkeypatch.setattr(settling, "JUDGED", 4)
     late = unseen(world, 10, 3 * DAY)
     statements.clear()
@@ -140,9 +138,7 @@ class TestSilence:
 
 
 @pytest.mark.long
-def test_a_step_costs_what_it_judges_however_many_connectors_there_are(
-    fresh_database: FreshDatabase, world: World
-) -> None:
+def test_a_step_costs_what_it_judges_however_many_there_are(fresh_database: FreshDatabase, world: World) -> None:
     number, workspace, connector = 100_000, world.workspace(), world.connector()
     owner = fresh_database.owner
     owner.execute(

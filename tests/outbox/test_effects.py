@@ -130,9 +130,7 @@ def test_a_run_is_parked_and_completed(ours: Tenant, outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("chunk", [2, 5000])
-def test_what_goes_in_chunks_is_told_when_it_is_done(
-    ours: Tenant, outbox: Outbox, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chunks_are_told_when_done(ours: Tenant, outbox: Outbox, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", chunk)
     message = synced(ours.connector, [*ours.companies, *ours.peoples])
     consume(message)
@@ -292,9 +290,7 @@ def test_what_the_platform_tells_changes_health(ours: Tenant, world: World, outb
     assert [(data["from"], data["to"]) for _, data in outbox.taken()] == [("ok", "failing"), ("failing", "ok")]
 
 
-def test_who_is_disconnected_already_tells_that_it_goes_and_comes_back(
-    ours: Tenant, world: World, outbox: Outbox
-) -> None:
+def test_who_is_disconnected_tells_that_it_goes_and_comes_back(ours: Tenant, world: World, outbox: Outbox) -> None:
     consume(disconnected(ours.connector))
     link = f"/v1/workspace-connectors/{ours.connector.id}"
     assert [data["link"] for type_, data in outbox.taken() if type_ == HEALTH] == [link]

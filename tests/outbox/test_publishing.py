@@ -102,9 +102,7 @@ def test_a_call_is_no_larger_than_the_bus_takes(fresh_database: FreshDatabase, m
     assert MOST_ENTRIES == 10
 
 
-def test_what_is_refused_comes_again_with_its_id_and_holds_up_nobody(
-    fresh_database: FreshDatabase, outbox: Outbox
-) -> None:
+def test_what_is_refused_comes_again_and_holds_up_nobody(fresh_database: FreshDatabase, outbox: Outbox) -> None:
     fill(fresh_database, 20)
     dead = ids(outbox.events())[3]
     bus = FakeBus(lambda entries: ["InternalFailure" if json_of(entry)["id"] == dead else None for entry in entries])

@@ -113,9 +113,7 @@ def test_what_the_answer_does_not_speak_of_is_sent_again(pauses: list[float]) ->
     ],
     ids=["entries", "KMS", "503", "throttled", "throttling", "429", "no connection", "timeout"],
 )
-def test_what_may_pass_is_tried_ten_times_with_growing_pauses_and_then_told(
-    refusal: Refusal, pauses: list[float]
-) -> None:
+def test_what_may_pass_is_tried_ten_times_with_growing_pauses(refusal: Refusal, pauses: list[float]) -> None:
     sqs = FakeSqs(then=refusal)
     sender = Sender(URL, sqs)
     messages = [entry(number) for number in range(3)]
@@ -167,9 +165,7 @@ def test_pauses_are_drawn_at_random_so_that_senders_do_not_meet_again(monkeypatc
     assert [longest for _, longest in ranges] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0]
 
 
-def test_neither_a_log_line_nor_an_error_holds_what_is_sent(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_log_line_and_no_error_holds_what_is_sent(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "wellspring_producer")
     with pytest.raises(NotSent) as caught:
         Sender(URL, FakeSqs(then=failing(0, 1))).send(entry(0), entry(1))

@@ -15,9 +15,7 @@ from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, id
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
-def test_a_message_writes_one_row_for_each_record_of_each_type(
-    ours: Tenant, ledger: Ledger, direction: Direction
-) -> None:
+def test_a_message_writes_a_row_for_each_of_its_records(ours: Tenant, ledger: Ledger, direction: Direction) -> None:
     message = synced(ours.connector, ours.mixed, direction)
     assert consume(message) == []
     assert ledger.rows(ours.connector) == {(row.type, row.id, direction, True): 1 for row in ours.mixed}
@@ -62,9 +60,7 @@ def made(way: str, records: Sequence[Row]) -> Counter[object]:
 
 
 @WAYS
-def test_it_ends_all_live_rows_of_its_records_on_its_connector(
-    ours: Tenant, ledger: Ledger, world: World, way: str
-) -> None:
+def test_it_ends_all_live_rows_of_its_records_there(ours: Tenant, ledger: Ledger, world: World, way: str) -> None:
     for record in (*ours.mixed, ours.mixed[0]):
         world.provenance(record, ours.connector)
     message = ending(way, ours.connector, ours.mixed)
@@ -90,9 +86,7 @@ def test_an_invalidation_ends_rows_of_the_direction_that_it_says(
 
 
 @WAYS
-def test_it_leaves_other_records_connectors_and_directions_alone(
-    ours: Tenant, ledger: Ledger, world: World, way: str
-) -> None:
+def test_it_leaves_others_alone(ours: Tenant, ledger: Ledger, world: World, way: str) -> None:
     company, other = ours.companies[:2]
     world.provenance(other, ours.connector)
     world.provenance(company, ours.other_connector)
@@ -104,9 +98,7 @@ def test_it_leaves_other_records_connectors_and_directions_alone(
 
 
 @pytest.mark.parametrize("way", ["relink", "invalidation", "disconnect"])
-def test_it_stamps_what_it_ends_and_nothing_that_had_ended_before(
-    ours: Tenant, ledger: Ledger, world: World, way: str
-) -> None:
+def test_it_stamps_what_it_ends_and_nothing_else(ours: Tenant, ledger: Ledger, world: World, way: str) -> None:
     world.tombstone(world.provenance(ours.companies[0], ours.connector))
     ledger.sql(
         "UPDATE core_api.company_workspace_connectors SET updated_at = now() - interval '1 day',"
@@ -169,9 +161,7 @@ class TestStatements:
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
-def test_a_message_sent_again_behind_what_ends_its_rows_is_overtaken_in_their_batch(
-    ours: Tenant, ledger: Ledger, mode: str
-) -> None:
+def test_what_is_sent_again_behind_what_ends_its_rows_is_overtaken(ours: Tenant, ledger: Ledger, mode: str) -> None:
     late = absent()
     old = synced(ours.connector, [ours.companies[0], late], mode=mode)
     assert consume(old) == []
@@ -222,9 +212,7 @@ def test_it_keeps_what_is_selected_and_matches_what_was_not(
     assert line["matched"] == 2
 
 
-def test_it_updates_no_row_that_it_does_not_change(
-    ours: Tenant, providers: list[Row], world: World, ledger: Ledger
-) -> None:
+def test_it_updates_only_what_it_changes(ours: Tenant, providers: list[Row], world: World, ledger: Ledger) -> None:
     for provider, is_matched in ((providers[0], True), (providers[1], False)):
         world.choose(ours.workspace, provider, is_matched=is_matched)
     ledger.sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
@@ -233,9 +221,7 @@ def test_it_updates_no_row_that_it_does_not_change(
     assert ledger.sql(changed) == [(False,), (True,)]
 
 
-def test_it_makes_a_new_row_where_the_old_one_was_removed(
-    ours: Tenant, providers: list[Row], ledger: Ledger, world: World
-) -> None:
+def test_what_was_removed_gets_a_new_row(ours: Tenant, providers: list[Row], ledger: Ledger, world: World) -> None:
     world.tombstone(world.choose(ours.workspace, providers[0], is_matched=True))
     assert consume(matched(ours.workspace, providers[:1])) == []
     assert ledger.choices(ours.workspace) == {

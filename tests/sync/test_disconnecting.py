@@ -86,9 +86,7 @@ def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger
 
 
 class TestItsPlaceInTheOrder:
-    def test_what_was_sent_before_it_ends_and_what_was_sent_after_it_stays(
-        self, ours: Tenant, ledger: Ledger, log: Log
-    ) -> None:
+    def test_what_came_before_it_ends_and_what_came_after_stays(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         first, second, third = ours.companies[:3]
         batch = [
             synced(ours.connector, [first]),
@@ -119,9 +117,7 @@ class TestItsPlaceInTheOrder:
 
 
 class TestAMessageThatComesAgain:
-    def test_in_one_batch_with_another_of_its_connector_counts_each_row_once(
-        self, ours: Tenant, world: World, log: Log
-    ) -> None:
+    def test_with_another_of_its_connector_counts_each_row_once(self, ours: Tenant, world: World, log: Log) -> None:
         world.provenances(ours.companies, ours.connector)
         batch = [disconnected(ours.connector) for _ in range(3)]
         assert consume(*batch) == []

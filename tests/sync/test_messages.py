@@ -207,9 +207,7 @@ WRONG: list[Wrong] = [
 
 
 @pytest.mark.parametrize(("message", "members", "where"), WRONG)
-def test_a_malformed_message_is_refused_and_told_where(
-    message: dict[str, Any], members: dict[str, Any], where: str
-) -> None:
+def test_what_is_malformed_is_told_where(message: dict[str, Any], members: dict[str, Any], where: str) -> None:
     assert refused(body(message, **members)).detail == where
 
 

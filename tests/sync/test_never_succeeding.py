@@ -87,7 +87,7 @@ def test_a_record_of_another_workspace_is_a_mismatch(
     assert (line["reason"], line["problems"]) == ("tenant_mismatch", [f"tenant_mismatch: {type_} {foreign.id}"])
 
 
-def test_of_several_wrong_things_the_first_few_are_told_and_all_counted(
+def test_the_first_few_problems_are_told_and_all_counted(
     ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
 ) -> None:
     unknown = [Row("company", 0, uuid4()) for _ in range(40)]
@@ -109,9 +109,7 @@ class TestWhatMissesARecord:
     def missing(self) -> Row:
         return absent()
 
-    def test_keeps_its_reason_when_it_comes_again_behind_what_would_overtake_it(
-        self, ours: Tenant, ledger: Ledger, missing: Row
-    ) -> None:
+    def test_keeps_its_reason_when_it_comes_again_overtaken(self, ours: Tenant, ledger: Ledger, missing: Row) -> None:
         message = synced(ours.connector, [missing, ours.companies[0]], mode="relink")
         follower = synced(ours.connector, ours.companies)
         for _ in range(2):
@@ -333,9 +331,7 @@ class TestTheTimeOfAStatement:
         assert limit.endswith("ms")
         assert 5_000 < int(limit.removesuffix("ms")) <= 10_000
 
-    def test_is_never_more_than_the_roles_and_ends_with_the_transaction(
-        self, fresh_database: FreshDatabase, ours: Tenant
-    ) -> None:
+    def test_is_at_most_the_roles_and_ends_with_it(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
         assert self._limits(fresh_database, 600_000, ours) == {"25s"}
         self._limits(fresh_database, 12_000, ours)
         with fresh_database.engine(CONSUMER).connect() as session:

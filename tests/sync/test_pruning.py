@@ -129,9 +129,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
     monkeypatch.undo()
 
 
-def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
-    fresh_database: FreshDatabase, memory: Memory
-) -> None:
+def test_a_key_that_is_claimed_anew_meanwhile_is_kept(fresh_database: FreshDatabase, memory: Memory) -> None:
     memory.remember(1, "95 days")
     with fresh_database.session() as other:
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")

@@ -21,17 +21,13 @@ PATIENCE_SECONDS = 20
 
 class TestAMessageThatComesAgain:
     @pytest.mark.parametrize(("ends", "linked"), [("relink", 2), ("invalidation", 1), ("disconnect", 1)])
-    def test_does_not_end_what_has_been_written_since(
-        self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int
-    ) -> None:
+    def test_ends_nothing_written_since(self, ours: Tenant, ledger: Ledger, log: Log, ends: str, linked: int) -> None:
         message = ending(ends, ours.connector, ours.companies)
         applied(message, synced(ours.connector, ours.companies), message)
         assert ledger.live() == {row.id: linked for row in ours.companies}
         assert outcomes(log) == ["applied", "applied", "duplicate"]
 
-    def test_succeeds_also_when_its_records_and_its_connector_are_gone(
-        self, ours: Tenant, ledger: Ledger, world: World
-    ) -> None:
+    def test_succeeds_when_records_and_connector_are_gone(self, ours: Tenant, ledger: Ledger, world: World) -> None:
         message = synced(ours.connector, ours.mixed)
         consume(message)
         before = ledger.rows()

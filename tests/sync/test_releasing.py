@@ -61,9 +61,7 @@ def waiting(ours: Tenant, company: Row) -> Body:
     ],
     ids=["records", "a connector and its record", "a connector", "a workspace and a provider"],
 )
-def test_a_message_waits_for_all_that_it_misses(
-    ours: Tenant, ledger: Ledger, missing: list[str], make: Callable[..., Body]
-) -> None:
+def test_it_waits_for_all_of_it(ours: Tenant, ledger: Ledger, missing: list[str], make: Callable[..., Body]) -> None:
     rows = [absent(type_) for type_ in missing]
     body = make(ours, *rows)
     consume(body)
@@ -124,9 +122,7 @@ def test_what_is_gone_has_not_come_for_what_links_it(world: World, ours: Tenant,
     assert ledger.messages()[body["id"]] == before
 
 
-def test_an_invalidation_is_released_by_a_record_that_came_and_went(
-    world: World, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_an_ending_is_released_by_what_came_and_went(world: World, ours: Tenant, ledger: Ledger, company: Row) -> None:
     body = invalidated(ours.connector, [company])
     consume(body)
     world.tombstone(ours.come(company))
@@ -150,9 +146,7 @@ def test_an_append_links_behind_an_invalidation_and_not_before_it(
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
-def test_a_message_is_not_released_over_what_was_applied_since(
-    ours: Tenant, ledger: Ledger, company: Row, mode: str
-) -> None:
+def test_nothing_is_released_over_what_was_applied_since(ours: Tenant, ledger: Ledger, company: Row, mode: str) -> None:
     parked = synced(ours.connector, [company, ours.companies[0]], mode=mode)
     consume(parked)
     consume(synced(ours.connector, ours.companies[:1], mode="relink"))
@@ -200,9 +194,7 @@ def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_
     assert ledger.parked_of(ours.connector) == 0
 
 
-def test_two_runs_at_once_apply_a_message_once(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_two_at_once_apply_it_once(fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, company: Row) -> None:
     bodies = [synced(ours.connector, [company]) for _ in range(12)]
     consume(*bodies)
     ours.come(company)
@@ -218,9 +210,7 @@ def test_two_runs_at_once_apply_a_message_once(
     assert set(map(ledger.fate, bodies)) == {APPLIED}
 
 
-def test_a_run_that_has_no_time_leaves_all_and_says_so(
-    ours: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
+def test_a_run_without_time_leaves_all_and_says_so(ours: Tenant, ledger: Ledger, company: Row, waiting: Body) -> None:
     ours.come(company)
     settled = settling.settle(Deadline(0.5), lambda *_: pytest.fail("read"))
     assert settled.done["release"] == Done({"applied": 0, "parked": 0}, is_all=False, metrics={"Released": 0})
@@ -250,9 +240,7 @@ class TestSteps:
         assert ledger.fate(waiting) == APPLIED
         assert [line["step"] for line in log if line["level"] == "ERROR" and "step" in line] == ["away", "broken"]
 
-    def test_one_that_meets_a_lock_is_left_to_the_next_run_and_is_no_failure(
-        self, log: Log, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_that_meets_a_lock_is_left_to_the_next_run(self, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
         def busy(*_: object) -> Done:
             raise DatabaseBusy("locked")
 
@@ -272,17 +260,13 @@ class TestSteps:
         assert [round(seconds) for seconds in given] == [10, 13, 20, 40]
 
     @pytest.mark.usefixtures("waiting")
-    def test_the_metric_counts_what_was_released(
-        self, ours: Tenant, company: Row, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_the_metric_counts_releases(self, ours: Tenant, company: Row, capsys: pytest.CaptureFixture[str]) -> None:
         ours.come(company)
         capsys.readouterr()
         release()
         assert emitted(capsys)["Released"] == 1
 
-    def test_what_is_parked_for_more_than_a_quarter_of_an_hour_is_counted(
-        self, ours: Tenant, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_what_is_parked_for_15_minutes_is_counted(self, ours: Tenant, capsys: pytest.CaptureFixture[str]) -> None:
         # Of which the sums are wrong in the end.
         ledger = Ledger(ours.world.database)
         old, dismissed, young = (synced(ours.connector, [absent()]) for _ in range(3))
@@ -330,9 +314,7 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10 * 15
 
 
-def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
-    fresh_database: FreshDatabase, ours: Tenant
-) -> None:
+def test_what_is_released_while_its_body_expires_is_applied(fresh_database: FreshDatabase, ours: Tenant) -> None:
     # Of which the sums are wrong in the end.
     ledger = Ledger(fresh_database)
     bodies = [synced(ours.connector, [absent()]) for _ in range(2)]
@@ -392,9 +374,7 @@ class TestRelease:
         assert reasons(ledger) == {"overtaken": 1}
         assert ask("Release") == came_to(0, 0)
 
-    def test_leaves_what_is_too_much_for_it_and_says_how_many(
-        self, ours: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_leaves_what_is_too_much_and_says_how_many(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(releasing, "BY_HAND", 2)
         monkeypatch.setattr(releasing, "TOGETHER", 1)
         come = absent()

@@ -32,9 +32,7 @@ def audited(ledger: Ledger) -> list[tuple[str, str]]:
     return [tuple(row) for row in rows]
 
 
-def test_a_message_whose_record_has_come_is_applied_at_once(
-    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
-) -> None:
+def test_a_message_whose_record_came_is_applied_at_once(ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]) -> None:
     body, record = parked
     still = release(body)
     assert (still.status, still.data["attributes"]["outcome"]) == (200, "parked")
@@ -59,9 +57,7 @@ def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row
     assert "body" not in release(parked[0], service("sync:write")).data["attributes"]
 
 
-def test_one_that_was_overtaken_stays_parked_and_says_so(
-    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
-) -> None:
+def test_what_was_overtaken_stays_parked_and_says_so(ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]) -> None:
     body, record = parked
     assert consume(invalidated(ours.connector, [ours.companies[0]])) == []
     ours.come(record)
@@ -79,9 +75,7 @@ def test_what_is_no_message_stays_parked(ours: Tenant) -> None:
     assert (reply.status, reply.data["attributes"]["reason"]) == (200, "malformed")
 
 
-def test_a_dismissed_message_is_done_for_good(
-    world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
-) -> None:
+def test_a_dismissed_message_is_over(world: World, ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]) -> None:
     body, record = parked
     reply = dismiss(message_of(body)["id"], "Told the producer.")
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
@@ -149,9 +143,7 @@ def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
     assert message_of(bodies[1])["attributes"]["reason"] == "unexpected"
 
 
-def test_the_body_of_a_message_that_is_parked_for_too_long_expires(
-    ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]
-) -> None:
+def test_the_body_of_what_is_parked_for_long_expires(ours: Tenant, ledger: Ledger, parked: tuple[Body, Row]) -> None:
     old, young = parked[0], synced(ours.connector, [parked[1]])
     assert consume(young) == []
     ledger.grow_old("46 days", old)

@@ -61,9 +61,7 @@ def restore(row: Row) -> Reply:
 
 
 class TestADisconnect:
-    def test_ends_the_rest_of_what_was_there_and_nothing_newer(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_ends_what_was_there_and_nothing_newer(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         consume(synced(ours.connector, companies))
         over = disconnected(ours.connector)
         begin(over)
@@ -74,9 +72,7 @@ class TestADisconnect:
         assert ledger.live(ours.connector) == ids(newer)
         assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
 
-    def test_of_a_type_that_had_no_row_leaves_its_first_one(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_leaves_the_first_row_of_a_type(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         consume(synced(ours.connector, companies))
         begin(disconnected(ours.connector))
         consume(synced(ours.connector, ours.peoples[:1]))
@@ -157,17 +153,13 @@ class TestARevert:
         assert consume(undo) == []
         assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
 
-    def test_is_not_overtaken_by_what_is_parked(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body
-    ) -> None:
+    def test_passes_over_what_is_parked(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
         consume(invalidated(ours.connector, [absent()]))
         settle()
         assert ledger.fate(undo) == APPLIED
         assert ledger.live(ours.connector) == ids(companies)
 
-    def test_that_has_nothing_to_bring_back_is_applied_behind_anything(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_of_nothing_is_applied_behind_anything(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         wrote = synced(ours.connector, companies)
         consume(wrote)
         undo = reverted(ours.connector, wrote["id"])

@@ -63,9 +63,7 @@ def test_what_is_gone_does_not_come_back(world: World, ours: Tenant, ledger: Led
     assert not ledger.live(ours.other_connector)
 
 
-def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_it(
-    ours: Tenant, ledger: Ledger
-) -> None:
+def test_what_a_reverted_message_wrote_stays_ended_where_another_had_ended_it(ours: Tenant, ledger: Ledger) -> None:
     kept = synced(ours.connector, [ours.companies[0]])
     wrote = of_run(synced(ours.connector, ours.companies[:2]))
     ended = of_run(synced(ours.connector, ours.companies[:2], mode="relink"))

@@ -262,9 +262,7 @@ def test_a_deployment_leaves_what_was_rolled_back_while_it_ended() -> None:
 @pytest.mark.parametrize(
     ("status", "runs"), [("UPDATE_ROLLBACK_COMPLETE", "57"), ("UPDATE_ROLLBACK_IN_PROGRESS", "58")]
 )
-def test_a_deployment_that_fails_after_a_rollback_does_not_bring_back_what_was_rolled_back(
-    at: At, status: str, runs: str
-) -> None:
+def test_a_deployment_that_fails_after_a_rollback_brings_back_nothing(at: At, status: str, runs: str) -> None:
     """CloudFormation's last template has 58 for it, which was bad; while it works, nobody else moves an alias."""
 
     def sam() -> None:
@@ -434,9 +432,7 @@ def test_a_file_that_is_no_list_of_parameters_is_named(text: str, tmp_path: Path
         stages.read_file(file)
 
 
-def test_a_stage_that_is_not_there_and_a_name_that_aws_would_refuse_are_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_stage_that_is_not_there_and_a_wrong_name_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(Fault, match="no stage 'nowhere'"):
         Stage.read("nowhere")
     monkeypatch.setattr(stages, "ROOT", tmp_path)
@@ -526,9 +522,7 @@ DELETES_THE_STACK = ["update_termination_protection", "delete_stack", "wait_stac
 
 
 @pytest.mark.parametrize("status", ["", "DELETE_IN_PROGRESS"])
-def test_what_a_deleted_stack_leaves_is_told_and_nothing_of_another_stack(
-    at: At, capsys: pytest.CaptureFixture[str], status: str
-) -> None:
+def test_what_a_deleted_stack_leaves_is_told(at: At, capsys: pytest.CaptureFixture[str], status: str) -> None:
     aws = at(with_data())
     aws.stacks = {STACK: {"StackStatus": status}} if status else {}
     aws.answers["describe_db_instances"] = ("DBInstances", []) if status else aws.answers["describe_db_instances"]
@@ -590,9 +584,7 @@ def test_a_first_deployment_that_failed_is_torn_down_though_its_database_is_gone
 
 # A change set that was never carried out made a stack without anything.
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_a_tear_down_begins_or_goes_on_whatever_state_the_stack_is_in(
-    at: At, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
+def test_a_tear_down_goes_on_from_whatever_state(at: At, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     aws = at(with_data())
     aws.answers["describe_db_instances"] = ("DBInstances", [])
     # What somebody broke off is under way at first.
