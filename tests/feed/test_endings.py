@@ -12,6 +12,8 @@ from wellspring.database.retry import Deadline
 from wellspring.services.feed import endings
 from wellspring.services.feed.endings import Swept
 
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +21,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "QUIET_SECONDS", 0.0)
 
 
-def sweep(database: FreshDatabase) -> Swept:
+def sweep(tables: Tables) -> Swept:
+    database = tables.database
     database.role = CONSUMER
     try:
         return endings.sweep(Deadline(30))
@@ -36,7 +39,7 @@ def open_endings(tables: Tables) -> int:
 
 
 @pytest.fixture
-def pair(fresh_database: FreshDatabase, world: World, ours: Tenant) -> list[Row]:
+def pair(world: World, ours: Tenant) -> list[Row]:
     """Two companies with rows of both directions on our connector."""
     for company in ours.companies[:2]:
         world.provenances([company] * 5, ours.connector)
@@ -45,24 +48,16 @@ def pair(fresh_database: FreshDatabase, world: World, ours: Tenant) -> list[Row]
 
 
 def test_a_deleted_connector_ends_all_its_rows_in_chunks(
-    fresh_database: FreshDatabase,
-    tables: Tables,
-    world: World,
-    ours: Tenant,
-    pair: list[Row],
-    statements: Statements,
-    monkeypatch: pytest.MonkeyPatch,
+    tables: Tables, ours: Tenant, pair: list[Row], statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people = world.peoples(ours.workspace, 9)
-    world.provenances(people, ours.connector)
-    other = world.workspace_connector(ours.workspace)
-    world.provenances([pair[0]], other)
+    ours.world.provenances(ours.peoples, ours.connector)
+    ours.world.provenances([pair[0]], ours.other_connector)
     monkeypatch.setattr(endings, "CHUNK", 4)
-    connector = world.connector("Told")
-    apply(upserted("workspace_connector", ours.connector, 1, workspace_id=ours.workspace, connector_id=connector))
+    tool = ours.world.connector("Told")
+    apply(upserted("workspace_connector", ours.connector, 1, workspace_id=ours.workspace, connector_id=tool))
     apply(deleted("workspace_connector", ours.connector))
     statements.clear()
-    assert sweep(fresh_database) == Swept(rows=23, done=0, is_all=True)
+    assert sweep(tables) == Swept(rows=16, done=0, is_all=True)
     # Contract, section 5: whoever writes rows of a connector locks it first.
     assert "lock_connectors" in next(
         each for each in statements if "_connectors" in each and "SELECT ended" not in each
@@ -71,24 +66,24 @@ def test_a_deleted_connector_ends_all_its_rows_in_chunks(
     assert live(tables, "people_workspace_connectors") == 0
 
 
-def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tables: Tables, world: World) -> None:
+def test_a_deleted_provider_ends_its_choices(tables: Tables, world: World) -> None:
     provider, other = world.provider("qonto"), world.provider("other")
     for _ in range(3):
         workspace = world.workspace()
         world.choose(workspace, provider, is_selected=True, is_matched=True)
         world.choose(workspace, other, is_selected=True, is_matched=True)
     apply(deleted("provider", provider))
-    assert sweep(fresh_database).rows == 3
+    assert sweep(tables).rows == 3
     rows = tables.sql("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
     assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
 
 
 def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_of_the_template(
-    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
+    tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
     provider = world.provider("qonto")
     world.choose(ours.workspace, provider, is_selected=True, is_matched=True)
-    other = world.workspace_connector(ours.workspace)
+    other = ours.other_connector
     world.provenances([pair[1]], other)
     assert (
         statuses(deleted("company", pair[0]), deleted("provider", provider), deleted("workspace_connector", other))
@@ -103,18 +98,16 @@ def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_
     assert tables.sql("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
 
 
-def test_a_deleted_workspace_ends_nothing_and_hides_all(
-    fresh_database: FreshDatabase, tables: Tables, ours: Tenant, pair: list[Row]
-) -> None:
+def test_a_deleted_workspace_ends_nothing_and_hides_all(tables: Tables, ours: Tenant, pair: list[Row]) -> None:
     apply(deleted("workspace", ours.workspace))
-    assert sweep(fresh_database) == Swept(0, 0, is_all=True)
+    assert sweep(tables) == Swept(0, 0, is_all=True)
     assert live(tables) == 14
 
 
 def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
     fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
-    other = world.workspace_connector(ours.workspace)
+    other = ours.other_connector
     with fresh_database.session() as sync:
         # As the consumer does: it has looked, and its row is not committed yet. It has its connector to itself.
         sync.exec_driver_sql(
@@ -124,52 +117,57 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
         )
         apply(deleted("company", pair[0]))
         for _ in range(4):
-            sweep(fresh_database)
+            sweep(tables)
         assert open_endings(tables) == 1
         sync.commit()
     assert live(tables) == 8
-    assert sweep(fresh_database).rows == 1
+    assert sweep(tables).rows == 1
     assert live(tables) == 7
-    sweep(fresh_database)
+    sweep(tables)
     assert open_endings(tables) == 0
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, pair: list[Row], monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase,
+    tables: Tables,
+    world: World,
+    ours: Tenant,
+    pair: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
-    free = world.company(ours.workspace)
-    world.provenances([free] * 3, world.workspace_connector(ours.workspace))
+    free = ours.companies[2]
+    ours.world.provenances([free] * 3, ours.other_connector)
     apply(deleted("company", pair[0]))
     apply(deleted("company", free))
     with fresh_database.session() as sync:
         sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (ours.connector.pk,))
         # It holds up nobody else's.
-        swept = sweep(fresh_database)
+        swept = sweep(tables)
         assert (swept.rows, swept.is_all) == (3, False)
         sync.rollback()
-    assert sweep(fresh_database).rows == 7
+    assert sweep(tables).rows == 7
 
 
 def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
-    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
+    tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
     apply(deleted("company", pair[0], 2))
     apply(upserted("company", pair[0], 3, workspace_id=ours.workspace))
     world.provenances([pair[0]], ours.connector)
-    assert sweep(fresh_database).rows == 7
+    assert sweep(tables).rows == 7
     assert live(tables) == 8
     for _ in range(3):
-        sweep(fresh_database)
+        sweep(tables)
     assert open_endings(tables) == 0
     assert live(tables) == 8
 
 
-def test_the_first_row_of_a_revived_record_lives(fresh_database: FreshDatabase, tables: Tables, world: World) -> None:
+def test_the_first_row_of_a_revived_record_lives(tables: Tables, world: World) -> None:
     workspace = world.workspace()
     link, company = world.workspace_connector(workspace), world.company(workspace)
     apply(deleted("company", company, 2))
     apply(upserted("company", company, 3, workspace_id=workspace))
     world.provenances([company], link)
-    sweep(fresh_database)
+    sweep(tables)
     assert live(tables) == 1

@@ -193,9 +193,7 @@ class TestTurns:
         assert turn(shelf, file) == Loaded(0, "failed")
         assert shelf.summary("stuck.jsonl")["outcome"] == "failed"
 
-    def test_of_one_file_count_each_line_once(
-        self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables
-    ) -> None:
+    def test_of_one_file_count_a_line_once(self, shelf: Shelf, fresh_database: FreshDatabase, tables: Tables) -> None:
         fresh_database.role = FEEDER
         events = platform(600)
         file = shelf.file("twice.jsonl", events)

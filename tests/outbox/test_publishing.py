@@ -166,9 +166,7 @@ def test_while_events_are_sent_nobody_holds_a_lock_of_them_or_takes_them(fresh_d
     assert publish(FakeBus(look)).published == 3
 
 
-def test_who_dies_between_sending_and_noting_leaves_the_same_ids_to_the_next(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_dies_leaves_the_same_ids(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(fresh_database, 12)
     first, second = FakeBus(), FakeBus()
 

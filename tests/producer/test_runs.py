@@ -459,9 +459,7 @@ def test_a_terminal_shows_a_line_and_nothing_else_does(
     assert shown.err == (f"{wanted}\r{NAME}: 1 records in 2 messages, complete\n" if is_terminal else "")
 
 
-def test_the_log_says_when_a_run_begins_and_is_complete_and_no_name(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_the_log_says_when_a_run_begins_and_is_complete_and_no_name(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "wellspring_producer")
     sent([(1, "Confidential")])
     lines = [record.getMessage() for record in caplog.records]

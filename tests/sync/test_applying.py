@@ -146,9 +146,7 @@ def test_ten_messages_of_three_thousand_records_are_one_unit(
 class TestStatements:
     """A batch is a handful of statements, whatever its size (contract, section 5)."""
 
-    def test_a_message_that_ends_rows_of_an_earlier_one_begins_another_unit(
-        self, ours: Tenant, theirs: Tenant, statements: Statements
-    ) -> None:
+    def test_what_ends_earlier_rows_begins_a_unit(self, ours: Tenant, theirs: Tenant, statements: Statements) -> None:
         relinks = (synced(ours.connector, ours.mixed, mode="relink") for _ in range(3))
         others = (synced(theirs.connector, theirs.mixed) for _ in range(3))
         assert consume(*relinks, *others) == []
@@ -194,9 +192,7 @@ def test_it_matches_and_selects_nothing(ours: Tenant, providers: list[Row], ledg
     assert line["message_group"] == str(ours.workspace.id)
 
 
-def test_it_keeps_what_is_selected_and_matches_what_was_not(
-    ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log
-) -> None:
+def test_it_keeps_what_is_selected(ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log) -> None:
     selected, plain, known, new = providers
     world.choose(ours.workspace, selected, is_selected=True, is_matched=True)
     world.choose(ours.workspace, plain)
@@ -246,12 +242,7 @@ MOST = 3
 
 
 def test_a_batch_takes_as_many_as_one_message_of_one_record(
-    fresh_database: FreshDatabase,
-    ours: Tenant,
-    theirs: Tenant,
-    ledger: Ledger,
-    world: World,
-    flushes: Flushes,
+    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, flushes: Flushes
 ) -> None:
     def trips(*batch: Body) -> int:
         flushes.clear()

@@ -65,9 +65,7 @@ def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, w
 
 
 @pytest.mark.parametrize("rows", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1])
-def test_a_chunk_is_one_transaction_and_the_last_one_records_the_message(
-    ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int
-) -> None:
+def test_chunks_are_transactions(ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int) -> None:
     companies = world.companies(ours.workspace, rows) if rows else []
     if companies:
         world.provenances(companies, ours.connector)
@@ -249,9 +247,7 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
     assert sorted(outcomes(log)) == ["applied", "applied", "duplicate"]
 
 
-def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
-) -> None:
+def test_nobody_waits_for_a_chunk(fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]) -> None:
     found: list[int] = []
 
     def look(_: Connection) -> None:

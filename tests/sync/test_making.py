@@ -73,9 +73,7 @@ def test_a_person_that_a_sync_made_is_nobodys_identity_until_the_feed_tells_of_t
 
 
 @pytest.mark.parametrize("way", ["tombstoned", "buried", "erased", "foreign"])
-def test_what_is_gone_is_unknown_and_what_is_anothers_is_a_mismatch(
-    world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, way: str
-) -> None:
+def test_the_gone_and_anothers_are_parked(world: World, ours: Tenant, theirs: Tenant, ledger: Ledger, way: str) -> None:
     row = absent("people")
     if way == "tombstoned":
         world.tombstone(made := world.record("people", ours.workspace, id=row.id))
@@ -129,9 +127,7 @@ def test_what_a_batch_makes_is_there_for_what_comes_behind_it(ours: Tenant, thei
     assert list(making) == [1, 0]
 
 
-def test_two_connectors_that_make_the_same_records_at_once_both_succeed(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger
-) -> None:
+def test_two_may_make_the_same_records_at_once(fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger) -> None:
     rows = [absent() for _ in range(200)]
     bodies = [
         bringing(connector, *order)

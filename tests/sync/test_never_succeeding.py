@@ -87,9 +87,7 @@ def test_a_record_of_another_workspace_is_a_mismatch(
     assert (line["reason"], line["problems"]) == ("tenant_mismatch", [f"tenant_mismatch: {type_} {foreign.id}"])
 
 
-def test_the_first_few_problems_are_told_and_all_counted(
-    ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log
-) -> None:
+def test_the_first_problems_are_told_and_all_counted(ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log) -> None:
     unknown = [Row("company", 0, uuid4()) for _ in range(40)]
     line = parked(synced(ours.connector, [*theirs.mixed, *ours.mixed, *unknown]), ledger, log)
     assert (line["reason"], len(line["problems"]), line["problem_count"]) == ("unknown_record", 5, 43)
@@ -281,9 +279,7 @@ def test_nothing_is_tried_again_for_which_there_would_be_no_time(
     assert (units(statements), no_pauses) == (1, [])
 
 
-def test_a_connector_whose_rows_are_refused_does_not_keep_others_from_ending(
-    ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, log: Log
-) -> None:
+def test_a_refused_disconnect_is_alone(ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, log: Log) -> None:
     for of in (ours, theirs):
         world.provenances(of.companies, of.connector)
     refuse(world, ours.companies[0].pk, "P0001")

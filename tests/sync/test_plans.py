@@ -101,9 +101,7 @@ def test_what_a_relink_ends_is_joined_with_nothing(ending: dict[str, Any]) -> No
     assert not [node for node in part(ending, "ended") if "Join Type" in node]
 
 
-def test_a_chunk_of_a_disconnect_walks_the_index_on_connectors_and_sorts_nothing(
-    untouched_database: Database, ours: Tenant, companies: list[Row]
-) -> None:
+def test_a_disconnect_walks_an_index_unsorted(untouched_database: Database, ours: Tenant, companies: list[Row]) -> None:
     # Knowing whose rows they are, the planner would read and sort all of them, for each chunk.
     there = {"there": {"at": "infinity", "company": 2**62}}
     found = part(explained(untouched_database, end_rows("company", 1, ours.connector.pk, there, 5000)), "stale")

@@ -76,9 +76,7 @@ def memory(world: World) -> Memory:
         ("-1 hour", (3, 3, 3)),
     ],
 )
-def test_a_message_is_remembered_for_90_days_an_answer_for_one_and_who_wrote_for_365(
-    memory: Memory, age: str, left: tuple[int, int, int]
-) -> None:
+def test_each_is_remembered_for_its_days(memory: Memory, age: str, left: tuple[int, int, int]) -> None:
     memory.remember(3, age)
     handler({}, Context())
     assert memory.left() == left

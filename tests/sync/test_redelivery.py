@@ -145,9 +145,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         assert lost == [[0], []]
         assert ledger.live() == ids(ours.companies)
 
-    def test_has_one_effect_and_no_deadlock_however_the_deliveries_are_mixed(
-        self, fresh_database: FreshDatabase, world: World, ledger: Ledger
-    ) -> None:
+    def test_has_one_effect_and_no_deadlock(self, fresh_database: FreshDatabase, world: World, ledger: Ledger) -> None:
         tenants = [tenant(world, name) for name in ("A", "B", "C")]
         messages = [synced(of.connector, of.mixed) for of in tenants for _ in range(4)]
         results: list[list[int]] = []

@@ -92,9 +92,7 @@ def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itsel
     assert ledger.messages()[body["id"]].counts["company"] == {"named": 2, "made": 1, "linked": 2, "ended": 0}
 
 
-def test_what_it_would_make_is_waited_for_from_then_on_where_it_turns_out_to_be_gone(
-    world: World, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_what_it_would_make_and_is_gone_is_waited_for(world: World, ours: Tenant, ledger: Ledger, company: Row) -> None:
     connector = absent("workspace_connector")
     body = bringing(connector, company)
     consume(body)
@@ -219,13 +217,7 @@ def test_a_run_without_time_leaves_all_and_says_so(ours: Tenant, ledger: Ledger,
 
 class TestSteps:
     def test_one_that_fails_holds_up_nobody_and_counts_as_the_functions_failure(
-        self,
-        ours: Tenant,
-        ledger: Ledger,
-        company: Row,
-        waiting: Body,
-        log: Log,
-        monkeypatch: pytest.MonkeyPatch,
+        self, ours: Tenant, ledger: Ledger, company: Row, waiting: Body, log: Log, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away(*_: object) -> Done:
             raise ServiceUnavailable("away")
@@ -421,7 +413,7 @@ class TestRecount:
 
 
 class TestMendTimes:
-    def test_brings_stored_times_that_nobody_can_show_into_the_years_that_there_are(
+    def test_mends_times_that_nobody_can_show(
         self, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         good, after, before, ahead, ended = (synced(ours.connector, ours.companies) for _ in range(5))

@@ -124,9 +124,7 @@ def test_many_of_no_connector_are_not_found(connector: str) -> None:
     assert reply.sources == [{"pointer": "/meta/workspace_connector"}]
 
 
-def test_one_that_fails_for_a_reason_of_its_own_holds_up_none(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger
-) -> None:
+def test_a_failure_holds_up_none(fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger) -> None:
     missing = [absent() for _ in range(3)]
     bodies = [synced(ours.connector, [record]) for record in missing]
     for body in bodies:

@@ -92,9 +92,7 @@ def test_later_messages_of_a_reverted_run_are_parked(world: World, ours: Tenant,
     assert ledger.live() == ids(ours.companies[1:2])
 
 
-def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
-    world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_are_undone_in_chunks(world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.LOOKED_AT", 2)
@@ -110,7 +108,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
 
 
-def test_a_disconnect_of_many_rows_is_undone_in_chunks(
+def test_a_disconnect_is_undone_too(
     world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)

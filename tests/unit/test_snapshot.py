@@ -61,9 +61,7 @@ def test_a_snapshot_holds_no_connection() -> None:
     assert module.engine().pool.checkedin() == 0  # type: ignore[attr-defined]  # a QueuePool has it
 
 
-def test_a_copy_opens_a_connection_of_its_own_and_leaves_the_snapshots_alone(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_opens_a_connection_of_its_own(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     used = fresh_database.engine("wellspring_reader")
     for place in (snapshot, module):
         monkeypatch.setattr(place, "engine", lambda: used)
