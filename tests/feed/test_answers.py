@@ -353,13 +353,6 @@ def test_the_oldest_hundred_of_a_source_and_reason_are_released_together(tables:
     assert release_many("other_source", "/well/nobody") == came_to(0)
 
 
-def test_what_is_no_event_stays_parked_by_itself_and_with_others(tables: Tables) -> None:
-    apply(upserted("workspace", uuid4(), 1) | {"sequence": "none"}, upserted("workspace", uuid4(), 1))
-    assert release_many("malformed", "/well/test") == came_to(1, still_parked=1)
-    assert release(tables.value("SELECT id FROM wellspring.pending_events")) == ("parked", "malformed")
-    assert tables.pending() == [("parked", "malformed", None, None)]
-
-
 def test_one_that_fails_for_a_reason_of_its_own_holds_up_no_other(tables: Tables) -> None:
     ids = [uuid4() for _ in range(3)]
     apply(*(upserted("workspace", id_, 1) for id_ in ids))

@@ -59,11 +59,6 @@ def test_the_batch_changes_the_demo(tables: Tables) -> None:
     assert tables.resource("peoples", demo_id("people", "a", 4)).deleted_at is not None
 
 
-def test_the_erasure_takes_the_name(tables: Tables) -> None:
-    handler(event("feed_erased"), Context())
-    assert tables.resource("peoples", demo_id("people", "a", 5)).full_name == "Erased"
-
-
 def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None:
     handler(event("feed_waiting"), Context())
     come = event("feed_batch")

@@ -95,13 +95,6 @@ class TestAFile:
         assert (said["outcome"], said["lines"], said["applied"], said["rejected"]) == ("done", len(events), 1017, 0)
         assert shelf.rejects(name) == []
 
-    def test_may_have_its_lines_in_any_order(self, shelf: Shelf, tables: Tables) -> None:
-        events = platform(300)
-        random.Random(7).shuffle(events)
-        assert turn(shelf, shelf.file("shuffled.jsonl", events)).is_done
-        assert state(tables) == end_of(events)
-        assert tables.pending() == []
-
     def test_twice_changes_nothing(self, shelf: Shelf, tables: Tables) -> None:
         events = platform(100)
         turn(shelf, shelf.file("one.jsonl", events))

@@ -25,10 +25,6 @@ def found(url: str, ours: Tenant) -> list[str]:
     return [item["id"] for item in get(url, ours.caller).data]
 
 
-def test_nobody_is_told_nothing() -> None:
-    assert get(f"{URL}?filter[health]=late").status == 401
-
-
 def test_a_foreign_connector_is_not_found_by_its_health(ours: Tenant, theirs: Tenant) -> None:
     assert found(f"{URL}?filter[health]=new", ours) == [str(ours.connector.id)]
     assert get(f"{URL}?filter[health]=new&filter[workspace]={theirs.workspace.id}", ours.caller).status == 403

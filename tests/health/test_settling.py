@@ -65,14 +65,6 @@ def test_who_has_not_come_becomes_late(world: World) -> None:
     assert step()["connectors"] == 0
 
 
-def test_who_comes_again_is_late_no_more(ours: Tenant, now: datetime) -> None:
-    for back in (9, 8, 7, 6):
-        ours.sync(now - back * DAY)
-    assert ours.kept.health == "late"
-    ours.sync(now)
-    assert ours.kept.health == "ok"
-
-
 def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> None:
     ours.sync(now)
     world.database.owner.exec_driver_sql(

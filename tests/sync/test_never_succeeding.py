@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
@@ -286,27 +286,6 @@ def test_a_refused_disconnect_is_alone(ours: Tenant, theirs: Tenant, ledger: Led
     assert consume(disconnected(ours.connector), disconnected(theirs.connector)) == [0]
     assert ledger.live() == ids(ours.companies)
     assert outcomes(log) == ["returned", "applied"]
-
-
-def test_a_row_that_somebody_holds_makes_only_its_own_message_wait_in_vain(
-    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, log: Log
-) -> None:
-    for of in (ours, theirs):
-        world.provenances(of.companies, of.connector)
-
-    @event.listens_for(fresh_database.engine(CONSUMER), "begin")
-    def wait_for_a_moment_only(connection: Connection) -> None:
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'")
-
-    with fresh_database.session() as other:
-        held = f"company_pk = {ours.companies[0].pk}"
-        other.execute(text(f"UPDATE core_api.company_workspace_connectors SET deleted_at = NULL WHERE {held}"))
-        relinks = [synced(of.connector, of.companies, mode="relink") for of in (ours, theirs)]
-        assert consume(*relinks) == [0]
-        other.rollback()
-    assert outcomes(log) == ["returned", "applied"]
-    assert consume(relinks[0]) == []
-    assert ledger.live() == ids([*ours.companies, *theirs.companies])
 
 
 class TestTheTimeOfAStatement:

@@ -27,8 +27,9 @@ def opened(cursor: str) -> Position:
 
 
 @pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
-def test_a_cursor_gives_back_its_place(year: int) -> None:
-    place = Position(MOMENT.replace(year=year), HERE.id, HERE.pk)
+@pytest.mark.parametrize("pk", [-(2**63), -1, 0, HERE.pk, 2**63 - 1])
+def test_a_cursor_gives_back_its_place(year: int, pk: int) -> None:
+    place = Position(MOMENT.replace(year=year), HERE.id, pk)
     assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
 
 
@@ -41,12 +42,6 @@ def test_a_cursor_does_not_show_the_pk_and_no_two_rows_hide_theirs_alike() -> No
     there.append((COMPANY, NEWEST, Position(MOMENT, UUID(int=7), HERE.pk)))
     # What a pk is changed by; of another list or row it tells nothing.
     assert len({hidden(*place) ^ HERE.pk for place in there} | {0}) == len(there) + 1
-
-
-@pytest.mark.parametrize("pk", [-(2**63), -1, 0, 2**63 - 1])
-def test_a_cursor_carries_any_pk(pk: int) -> None:
-    place = Position(MOMENT, HERE.id, pk)
-    assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
 
 
 @pytest.mark.parametrize("name", ["", "alder trading", "ärger & söhne", "名" * 200])
