@@ -26,7 +26,6 @@ def get(path: str, query: str, caller: Caller) -> Reply:
 
 
 def parked(*, source: str = "/well/other") -> dict[str, Any]:
-    """Have an event of another source parked; return it."""
     id_ = uuid4()
     theirs = upserted("workspace", id_, 9223372036854775807, source=source, name="Theirs")
     apply(upserted("workspace", id_, 1), theirs)

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.health.conftest import unjudged
 from tests.outbox.conftest import Outbox
 from tests.support.api import Caller, delete, draft, of_every_ledger, patch, person, post, service
 from tests.support.databases import CONSUMER, FEEDER
@@ -313,13 +314,9 @@ def test_who_is_disconnected_tells_that_it_goes_and_comes_back(ours: Tenant, wor
 
 def test_who_is_late_is_told_by_the_clock_and_once(ours: Tenant, world: World, outbox: Outbox) -> None:
     consume(synced(ours.connector, ours.companies))
-    owner = world.database.owner
-    # As of a connector whose next sync was expected an hour ago, and that nobody has judged since.
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
-    owner.exec_driver_sql(
-        "UPDATE wellspring.connector_state SET expected_by = now() - interval '1 hour', health_changes_at = now()"
-    )
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+    expected = "expected_by = now() - interval '1 hour', health_changes_at = now()"
+    with unjudged(world.database) as owner:
+        owner.exec_driver_sql(f"UPDATE wellspring.connector_state SET {expected}")
     world.database.commit()
     outbox.taken()
     for _ in range(2):

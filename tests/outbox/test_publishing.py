@@ -53,7 +53,6 @@ def as_publisher(fresh_database: FreshDatabase) -> None:
 
 
 def fill(database: FreshDatabase, number: int, *, age: str = "0", padding: int = 0) -> None:
-    """Put so many events into the outbox, which happened so long ago."""
     database.owner.exec_driver_sql(
         "INSERT INTO wellspring.outbox (type, partition_key, workspace_id, subject, occurred_at, data)"
         " SELECT %s, %s, %s, uuidv7(), now() - CAST(%s AS interval), jsonb_build_object('padding', repeat('x', %s))"
@@ -239,7 +238,6 @@ def test_it_begins_nothing_that_it_may_not_end(fresh_database: FreshDatabase, mo
 
 @pytest.fixture
 def of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account of calls of AWS."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")

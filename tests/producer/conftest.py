@@ -31,7 +31,6 @@ def nothing(_: Sequence[Entry]) -> Sequence[Mapping[str, Any]]:
 
 
 def failing(*numbers: int, code: str = "InternalError", at_fault: bool = False) -> Refusal:
-    """Refuse the entries at these places of a call."""
     return lambda entries: [
         {"Id": entry["Id"], "Code": code, "SenderFault": at_fault, "Message": "because"}
         for number, entry in enumerate(entries)

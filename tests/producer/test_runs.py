@@ -81,7 +81,6 @@ def test_a_message_is_cut_where_one_record_more_would_not_fit_by_its_bytes(text:
 
 def test_a_body_may_be_as_large_as_the_queue_takes_and_not_a_byte_larger() -> None:
     def bodies(*lengths: int) -> list[int]:
-        """Send records with texts of these lengths; return the bodies' bytes."""
         sqs = FakeSqs()
         with connector(sqs).run(NAME) as run:
             for number, length in enumerate(lengths):

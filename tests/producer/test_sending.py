@@ -83,8 +83,6 @@ def test_what_sqs_refused_is_sent_again_and_nothing_else(pauses: list[float]) ->
 
 
 class Silent(FakeSqs):
-    """Says nothing of the second message, once."""
-
     def send_message_batch(self, **request: object) -> dict[str, object]:
         answer = dict(super().send_message_batch(**request))
         if len(self.calls) == 1:

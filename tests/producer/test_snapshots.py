@@ -16,8 +16,6 @@ WHOLE = Snapshot("input", ["company"])
 
 
 class Scene:
-    """A connector whose producer reads companies, and the consumer that takes what it has sent."""
-
     def __init__(self, world: World) -> None:
         workspace = world.workspace()
         self.connector, self.companies = world.workspace_connector(workspace), world.companies(workspace, 30)

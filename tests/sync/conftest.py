@@ -119,7 +119,6 @@ def units(statements: Statements) -> int:
 
 
 def begins_a_chunk(statement: str) -> bool:
-    """Say whether this is the first statement of a chunk of a disconnect."""
     return statement.startswith("SELECT pk, workspace_pk FROM core_api.workspace_connectors AS found")
 
 
@@ -132,7 +131,6 @@ class Ledger:
     database: AnyDatabase
 
     def sql(self, statement: str, **values: Any) -> Sequence[Any]:
-        """Have the owner run a statement, and commit; return its rows, where it has some."""
         done = self.database.owner.execute(text(statement), values)
         found = done.all() if done.returns_rows else []
         self.database.commit()
@@ -244,7 +242,6 @@ def settle(**event: Any) -> dict[str, Any]:
 
 
 def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
-    """Return a message that ends the live rows of records on a connector: relink, invalidation, or disconnect."""
     match way:
         case "relink":
             return synced(connector, records, mode="relink")

@@ -149,8 +149,6 @@ def test_ten_messages_of_three_thousand_records_are_one_unit(
 
 
 class TestStatements:
-    """A batch is a handful of statements, whatever its size (contract, section 5)."""
-
     def test_what_ends_earlier_rows_begins_a_unit(self, ours: Tenant, theirs: Tenant, statements: Statements) -> None:
         relinks = (synced(ours.connector, ours.mixed, mode="relink") for _ in range(3))
         others = (synced(theirs.connector, theirs.mixed) for _ in range(3))
@@ -279,7 +277,6 @@ COUNTS = ("records", "inserted", "tombstoned", "matched")
 
 @pytest.fixture
 def mixed(ours: Tenant, theirs: Tenant, world: World) -> list[Any]:
-    """A batch in which something of everything happens."""
     done = synced(theirs.connector, theirs.mixed)
     consume(done)
     provider = world.provider("provider")

@@ -22,7 +22,6 @@ CHUNK = 3
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk is three rows of each type."""
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
 
 
@@ -222,7 +221,6 @@ class TestACrash:
 
 
 def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
-    """Deliver these batches, one after the other, to a consumer of their own."""
     results: list[list[int]] = []
     thread = threading.Thread(target=lambda: results.extend(consume(*batch) for batch in batches), daemon=True)
     thread.start()

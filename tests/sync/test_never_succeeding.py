@@ -203,7 +203,6 @@ CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON core_api.company_workspace_conn
 
 
 def refuse(world: World, pk: int, code: str) -> None:
-    """Let the database refuse every row of one company, with this SQLSTATE."""
     world.database.owner.exec_driver_sql(REFUSE_ONE_COMPANY.format(pk=pk, code=code))
     world.database.commit()
 

@@ -51,7 +51,6 @@ def indexes(found: list[dict[str, Any]]) -> set[str]:
 
 @pytest.fixture
 def companies(world: World, ours: Tenant) -> list[Row]:
-    """Two thousand companies with ten thousand rows on one connector."""
     companies = world.companies(ours.workspace, 2000)
     for _ in range(5):
         world.provenances(companies, ours.connector)
@@ -150,7 +149,6 @@ SCRATCH = [f"scratch_record_of_type_{number}" for number in range(8)]
 
 @pytest.fixture
 def types(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The record types, and eight more."""
     company = RECORDS["company"]
     for name in SCRATCH:
         metadata = MetaData()

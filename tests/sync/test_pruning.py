@@ -35,7 +35,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class Memory(Ledger):
     def remember(self, rows: int, age: str) -> None:
-        """Put as many rows into each, so old."""
         id_ = "gen_random_uuid()"
         for columns, values in (
             ("sync_messages (message_id, received_at)", id_),

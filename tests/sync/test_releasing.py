@@ -45,7 +45,6 @@ def company() -> Row:
 
 @pytest.fixture
 def waiting(ours: Tenant, company: Row) -> Body:
-    """A message that has come before its company."""
     body = synced(ours.connector, [company])
     assert consume(body) == []
     return body

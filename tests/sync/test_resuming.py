@@ -127,16 +127,24 @@ class TestARevert:
         assert len(stamped) == CHUNK
         assert min(stamped) >= at
 
-    def test_goes_on_when_it_comes_again(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
+    @pytest.mark.parametrize("behind", ["nothing", "an append", "what is parked"])
+    @pytest.mark.parametrize("goes_on", [settle, consume])
+    def test_goes_on(
+        self,
+        ours: Tenant,
+        ledger: Ledger,
+        companies: list[Row],
+        undo: Body,
+        behind: str,
+        goes_on: Callable[..., object],
+    ) -> None:
         assert ledger.fate(undo) == ("in_progress", None)
-        assert consume(undo) == []
-        assert ledger.live(ours.connector) == ids(companies)
-
-    def test_goes_on_behind_appends(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
-        consume(synced(ours.connector, companies[-1:]))
-        settle()
+        more = companies[-1:] if behind == "an append" else []
+        if behind != "nothing":
+            consume(synced(ours.connector, more) if more else invalidated(ours.connector, [absent()]))
+        goes_on(*([undo] if goes_on is consume else []))
         assert ledger.fate(undo) == APPLIED
-        assert ledger.live(ours.connector) == ids([*companies, companies[-1]])
+        assert ledger.live(ours.connector) == ids([*companies, *more])
 
     @pytest.mark.parametrize("newer", ["invalidation", "relink", "disconnect"])
     def test_brings_nothing_back_behind_what_ends_rows_and_says_so(
@@ -152,12 +160,6 @@ class TestARevert:
         assert told["left_ended"] > 0
         assert consume(undo) == []
         assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
-
-    def test_passes_over_what_is_parked(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
-        consume(invalidated(ours.connector, [absent()]))
-        settle()
-        assert ledger.fate(undo) == APPLIED
-        assert ledger.live(ours.connector) == ids(companies)
 
     def test_of_nothing_is_applied_behind_anything(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         wrote = synced(ours.connector, companies)

@@ -24,14 +24,12 @@ TOO_MANY = ("parked", "too_many_endings")
 
 @pytest.fixture
 def companies(world: World, ours: Tenant) -> list[Row]:
-    """Ten records with a live row each, all older than any run."""
     found = world.companies(ours.workspace, 10)
     linked(world, found, ours.connector)
     return found
 
 
 def linked(world: World, records: Iterable[Row], connector: Row, direction: Direction = "input") -> None:
-    """Link records as long ago as a snapshot asks for."""
     for record in records:
         world.provenance(record, connector, direction, created_at=datetime(2026, 5, 1, tzinfo=UTC))
 
@@ -294,40 +292,31 @@ def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_
 
 
 # ---- undone ---------------------------------------------------------------------------------------------
-def undoing(connector: Row, end: Body, by: str) -> Body:
-    return reverted(connector, run="nightly") if by == "run" else reverted(connector, end["id"])
-
-
 @pytest.mark.parametrize("by", ["run", "message"])
-def test_a_revert_brings_back_what_it_ended(ours: Tenant, ledger: Ledger, companies: list[Row], by: str) -> None:
-    named, end = run_of(ours.connector, companies[3:])
-    applied(named, end)
-    assert ended_by(ledger, end) == 3
-    late = of_run(synced(ours.connector, companies))
-    applied(undoing(ours.connector, end, by), late)
-    assert ledger.run_of(ours.connector).state == "reverted"
-    assert ledger.live(ours.connector) == ids([*companies, *([] if by == "run" else companies[3:])])
-    assert ledger.fate(late) == ("parked", "reverted_run")
-
-
-@pytest.mark.parametrize("by", ["run", "message"])
-def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
-    ours: Tenant, ledger: Ledger, companies: list[Row], begun: Body, by: str
+@pytest.mark.parametrize("state", ["complete", "completing", "incomplete"])
+def test_a_revert_brings_back_what_it_ended_and_stops_what_is_left(
+    request: pytest.FixtureRequest, ours: Tenant, ledger: Ledger, companies: list[Row], state: str, by: str
 ) -> None:
-    applied(undoing(ours.connector, begun, by))
-    assert ledger.live(ours.connector) == ids(companies)
-    settle()
-    applied(begun)
-    assert ledger.live(ours.connector) == ids(companies)
-    assert ledger.run_of(ours.connector).state == "reverted"
-
-
-def test_a_revert_of_what_would_end_too_much_closes_it(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
-    end = snapshot(ours.connector)
-    applied(end, reverted(ours.connector, end["id"]))
-    assert ledger.run_of(ours.connector).state == "reverted"
-    assert release(end).data["attributes"]["reason"] == "reverted_run"
-    assert ledger.live(ours.connector) == ids(companies)
+    named, end = run_of(ours.connector, companies[3:])
+    kept = companies[3:] if by == "message" and state == "complete" else []
+    if state == "complete":
+        applied(named, end)
+        assert ended_by(ledger, end) == 3
+    else:
+        # It would end too much, and is in the middle of it or not begun.
+        end = request.getfixturevalue("begun") if state == "completing" else snapshot(ours.connector)
+        applied(*([end] if state == "incomplete" else []))
+    assert ledger.run_of(ours.connector).state == state
+    applied(reverted(ours.connector, run="nightly") if by == "run" else reverted(ours.connector, end["id"]))
+    for again in (lambda: None, settle, lambda: applied(end)):
+        again()
+        assert ledger.live(ours.connector) == ids([*companies, *kept])
+        assert ledger.run_of(ours.connector).state == "reverted"
+    if state == "incomplete":
+        assert release(end).data["attributes"]["reason"] == "reverted_run"
+    late = of_run(synced(ours.connector, companies))
+    applied(late)
+    assert ledger.fate(late) == ("parked", "reverted_run")
 
 
 def test_a_run_older_than_rows_of_runs_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:

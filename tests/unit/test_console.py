@@ -38,7 +38,6 @@ def settings(html: str) -> dict[str, Any]:
 
 @pytest.fixture
 def fresh_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A page of this deployment's settings; forgotten afterwards."""
     monkeypatch.setenv("CONSOLE_ISSUER", ISSUER)
     monkeypatch.setenv("CONSOLE_CLIENT_ID", "console")
     page.cache_clear()

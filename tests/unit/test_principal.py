@@ -26,7 +26,6 @@ def who(token: dict[str, Any], **environment: str) -> Principal | None:
 
 
 def called(claims: dict[str, Any], environment: dict[str, str]) -> Principal | None:
-    """Return whom claims name; None for nobody."""
     try:
         return principal_of(claims, read_caller_settings(environment))
     except Unauthorized:

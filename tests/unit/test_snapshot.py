@@ -21,7 +21,6 @@ NOWHERE = Settings(db_host="nowhere.invalid", db_user="wellspring_reader", aws_r
 
 @pytest.fixture(autouse=True)
 def registry() -> Iterator[None]:
-    """The runtime's lists of hooks, empty before and after."""
     for hooks in (snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore()):
         hooks.clear()
     yield
@@ -31,7 +30,6 @@ def registry() -> Iterator[None]:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A function whose database does not answer."""
     monkeypatch.setattr(module, "settings", lambda: NOWHERE)
     module.engine.cache_clear()
     yield
