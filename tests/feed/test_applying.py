@@ -161,16 +161,6 @@ class TestWaiting:
         apply(waits)
         assert len(tables.pending()) == 1
 
-    def test_what_waited_for_less_than_there_is_by_now_has_no_effect(self, tables: Tables) -> None:
-        here, later, id_ = uuid4(), uuid4(), uuid4()
-        apply(upserted("workspace", here))
-        apply(upserted("company", id_, 3, workspace_id=later, name="Waits"))
-        apply(deleted("company", id_, 4))
-        apply(upserted("workspace", later))
-        settle()
-        assert tables.resource("companies", id_) is None
-        assert tables.pending() == []
-
     def test_after_a_day_it_is_parked_and_applied_even_then_when_what_it_names_comes(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
         apply(upserted("company", id_, workspace_id=workspace))

@@ -49,12 +49,6 @@ def person_of(tables: Tables, workspace: UUID, name: str = NAME) -> UUID:
     return id_
 
 
-def keep_answers(tables: Tables, **answers: str) -> None:
-    keep = "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('a', :key, '', :answer)"
-    for key, answer in answers.items():
-        tables.sql(keep, key=key, answer=answer)
-
-
 @pytest.fixture(autouse=True)
 def nothing_has_the_name(tables: Tables, log: list[dict[str, object]]) -> Any:
     yield
@@ -375,7 +369,9 @@ def test_a_kept_answer_that_names_them_is_dropped_whatever_they_were_called(tabl
         return json.dumps([201, {"location": "/v1/workspace-groups"}, json.dumps(document)])
 
     untouched = answer(other).replace("Forgotten", "attributes")
-    keep_answers(tables, a=answer(called_attributes), b=answer(renamed, other), c=untouched)
+    keep = "INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('a', :key, '', :answer)"
+    for key, kept in {"a": answer(called_attributes), "b": answer(renamed, other), "c": untouched}.items():
+        tables.sql(keep, key=key, answer=kept)
     assert statuses(erased(called_attributes, 2), erased(renamed, 2)) == ["applied", "applied"]
     rows = tables.sql("SELECT key, answer FROM wellspring.idempotency_keys")
     assert [tuple(row) for row in rows] == [("c", untouched)]

@@ -1,6 +1,5 @@
 """Records that were never there, made of what a message says of them: in its connector's workspace, all or none."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -10,10 +9,10 @@ import pytest
 
 from tests.support.api import draft, get, person, post
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_call
-from tests.support.feed import Event, erased, event, statuses, upserted
+from tests.support.feed import Event, event, statuses, upserted
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import ATTRIBUTES, Ledger, Tenant, absent, bringing, settle
+from tests.sync.conftest import ATTRIBUTES, Ledger, Tenant, absent, bringing
 from wellspring.repositories.sync import making
 
 
@@ -95,19 +94,6 @@ def test_the_gone_and_anothers_are_parked(world: World, ours: Tenant, theirs: Te
     assert not ledger.live()
 
 
-def test_a_message_that_misses_something_else_makes_nothing_until_that_comes(ours: Tenant, ledger: Ledger) -> None:
-    made, missing = absent(), absent()
-    body = bringing(ours.connector, made)
-    body["records"].append({"type": "company", "id": str(missing.id)})
-    assert consume(body) == []
-    assert record(ledger, made) is None
-    assert ledger.waits_for() == {("company", str(missing.id))}
-    ours.come(missing)
-    settle()
-    assert record(ledger, made).workspace_id == ours.workspace.id
-    assert ledger.live() == {made.id: 1, missing.id: 1}
-
-
 def test_what_a_batch_makes_is_there_for_what_comes_behind_it(ours: Tenant, theirs: Tenant, ledger: Ledger) -> None:
     row = absent()
     batch = [
@@ -171,26 +157,3 @@ def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a
     assert [messages[each["id"]].outcome for each in (other, body)] == ["applied", "applied"]
     assert [messages[each["id"]].counts["company"]["made"] for each in (other, body)] == [1, 0]
     assert ledger.live() == {both.id: 2, own.id: 1}
-
-
-def test_the_feed_takes_over_what_a_sync_made(ours: Tenant, ledger: Ledger) -> None:
-    row = absent()
-    assert consume(bringing(ours.connector, row)) == []
-    told(upserted("company", row, name="Alder Trading Ltd", workspace_id=ours.workspace))
-    found = record(ledger, row)
-    assert (found.name, found.source) == ("Alder Trading Ltd", "/well/test")
-
-
-def test_what_a_parked_body_says_of_a_person_goes_with_them(ours: Tenant, ledger: Ledger) -> None:
-    person, missing = absent("people"), absent()
-    body = bringing(ours.connector, person)
-    body["records"].append({"type": "company", "id": str(missing.id)})
-    other = bringing(ours.connector, missing, absent("people"))
-    other["records"][0].pop("attributes")
-    assert consume(body, other) == []
-    told(erased(person))
-    rows = ledger.messages()
-    kept = {record["id"]: record for record in json.loads(rows[body["id"]].body)["records"]}
-    assert kept == {str(row.id): {"type": row.type, "id": str(row.id)} for row in (person, missing)}
-    assert rows[body["id"]].reason == "unknown_record"
-    assert json.loads(rows[other["id"]].body) == other

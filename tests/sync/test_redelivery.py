@@ -13,7 +13,7 @@ from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from tests.support.queue import Body, consume, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, ending, ids, outcomes, tenant
+from tests.sync.conftest import Ledger, Log, Tenant, applied, ending, ids, outcomes, tenant
 from wellspring.database.retry import TRIES
 
 PATIENCE_SECONDS = 20
@@ -44,13 +44,6 @@ class TestAMessageThatComesAgain:
             assert consume(other) == []
         assert ledger.live() == ids(ours.companies[:1])
         assert ledger.reasons() == {None: 1, "reused_id": 1}
-
-    def test_is_parked_once_when_it_is_parked(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, [*ours.mixed, absent()])
-        assert consume(message, message) == []
-        assert consume(message, "no message", "no message") == []
-        assert not ledger.rows()
-        assert ledger.reasons() == {"unknown_record": 1, "malformed": 1}
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -165,35 +158,26 @@ class TestTheSameMessageTwiceAtTheSameTime:
         assert deadlocks(fresh_database) == before
 
 
-type Kill = Callable[[int], list[int]]
-
-
-@pytest.fixture
-def kill(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> Kill:
-    """End so many next sessions of the consumer's, each before its first flush; returns those that were ended."""
-
-    def kill(times: int) -> list[int]:
+class TestADatabaseThatGoesAway:
+    def test_several_times_is_tried_again_with_one_effect(
+        self,
+        fresh_database: FreshDatabase,
+        ours: Tenant,
+        ledger: Ledger,
+        log: Log,
+        no_pauses: list[float],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         killed: list[int] = []
 
         def end(process: int, _: list[str]) -> None:
-            if len(killed) < times and process not in killed:
+            if len(killed) < 5 and process not in killed:
                 killed.append(process)
                 fresh_database.end(process)
 
         before_each_flush(monkeypatch, CONSUMER, end)
-        return killed
-
-    return kill
-
-
-class TestADatabaseThatGoesAway:
-    def test_several_times_is_tried_again_with_one_effect(
-        self, kill: Kill, ours: Tenant, ledger: Ledger, log: Log, no_pauses: list[float]
-    ) -> None:
-        killed = kill(5)
         assert consume(synced(ours.connector, ours.mixed)) == []
-        assert len(killed) == 5
-        assert len(no_pauses) == 2
+        assert (len(killed), len(no_pauses)) == (5, 2)
         assert ledger.live() == ids(ours.mixed)
         assert [line["level"] for line in log] == ["INFO", "INFO"]
 
