@@ -89,12 +89,12 @@ def test_health_is_what_the_last_of_these_leaves(
     does: dict[str, Callable[[], object]] = {
         "sync": lambda: ours.sync(now),
         "park": lambda: ours.park(missing),
-        "both": lambda: consume(synced(ours.connector, [missing]), synced(ours.connector, [ours.company])),
+        "both": lambda: consume(synced(ours.connector, [missing]), synced(ours.connector, [ours.records["company"]])),
         "hour": lambda: ours.kept.passes(HOUR),
         "release": release,
         "dismiss": dismiss,
         "disconnect": lambda: consume(over),
-        "invalidate": lambda: consume(invalidated(ours.connector, [ours.company])),
+        "invalidate": lambda: consume(invalidated(ours.connector, [ours.records["company"]])),
         "undo": lambda: consume(reverted(ours.connector, over["id"])),
         "error": lambda: tell(status="error"),
         "active": lambda: tell(status="active"),
@@ -121,7 +121,7 @@ class TestMessages:
 
     def test_syncs_of_one_batch_are_each_one(self, ours: Tenant, now: datetime) -> None:
         times = [now - days * DAY for days in (4, 3, 2, 1)]
-        consume(*(synced(ours.connector, [ours.company]) | {"occurred_at": at.isoformat()} for at in times))
+        consume(*(synced(ours.connector, [ours.records["company"]]) | {"occurred_at": at.isoformat()} for at in times))
         assert ours.kept.row().syncs == times
 
     def test_a_run_is_one_sync(self, ours: Tenant, now: datetime) -> None:
