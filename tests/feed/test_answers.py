@@ -73,17 +73,7 @@ def test_the_filters_find_what_they_name(tables: Tables) -> None:
     assert ids(get(EVENTS, f"filter[subject]={other}", READER)) == [two]
     assert ids(get(EVENTS, "filter[outcome]=waiting", READER)) == [id_of(tables, waits["subject"])]
     assert len(ids(get(EVENTS, "", READER))) == 4
-    walked = [found for page in ("asc", "desc") for found in walk("received_at" if page == "asc" else "-received_at")]
-    assert walked[:4] == walked[:3:-1]
-
-
-def walk(sort: str) -> list[UUID]:
-    found, query = [], f"page[size]=2&sort={sort}"
-    while query:
-        reply = get(EVENTS, query, READER)
-        found += ids(reply)
-        query = (reply.document["links"]["next"] or "").partition("?")[2]
-    return found
+    assert ids(get(EVENTS, "sort=received_at", READER)) == ids(get(EVENTS, "sort=-received_at", READER))[::-1]
 
 
 @pytest.mark.parametrize("sort", ["received_at", "-received_at"])
