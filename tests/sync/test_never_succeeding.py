@@ -12,7 +12,7 @@ from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, fail, ids, outcomes, units
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, fail, ids, of_run, outcomes, units
 from wellspring.database.retry import TRIES
 
 UNKNOWN = UUID("0190a6f0-5d6e-7c3a-9b1e-2f4a6c8d0e99")
@@ -102,32 +102,27 @@ def test_of_a_malformed_body_it_is_told_where(ours: Tenant, ledger: Ledger, log:
     assert line["receives"] == "1"
 
 
-class TestWhatMissesARecord:
-    @pytest.fixture
-    def missing(self) -> Row:
-        return absent()
-
-    def test_keeps_its_reason_when_it_comes_again_overtaken(self, ours: Tenant, ledger: Ledger, missing: Row) -> None:
-        message = synced(ours.connector, [missing, ours.companies[0]], mode="relink")
-        follower = synced(ours.connector, ours.companies)
-        for _ in range(2):
-            assert consume(message, follower) == []
-            assert ledger.reasons() == {"unknown_record": 1, None: 1}
-            assert ledger.waits_for() == {("company", str(missing.id))}
-            assert ledger.parked_of(ours.connector) == 1
-
-
-def test_a_parked_disconnect_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger) -> None:
-    message = disconnected(ours.connector)
+@pytest.mark.parametrize("reason", ["unknown_record", "wrong_group", "malformed"])
+def test_what_is_parked_is_its_connectors_and_counted_once(ours: Tenant, ledger: Ledger, reason: str) -> None:
+    missing = absent()
+    body = {
+        "unknown_record": of_run(synced(ours.connector, [missing, ours.companies[0]], mode="relink")),
+        "wrong_group": disconnected(ours.connector),
+        "malformed": of_run(synced(ours.connector, ours.companies)) | {"direction": "sideways"},
+    }[reason]
+    group = "another" if reason == "wrong_group" else str(ours.connector.id)
+    # Missing a record it keeps its reason behind what would overtake it.
+    behind = [synced(ours.connector, ours.companies)] if reason == "unknown_record" else []
     for _ in range(2):
-        assert consume(message, groups=["another"]) == []
-        row = ledger.messages()[message["id"]]
-        assert (row.outcome, row.reason) == ("parked", "wrong_group")
+        assert consume(body, *behind, groups=[group, *[str(ours.connector.id)] * len(behind)]) == []
+        row = ledger.messages()[body["id"]]
+        assert (row.outcome, row.reason, row.run) == ("parked", reason, body.get("run"))
         assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
         assert ledger.parked_of(ours.connector) == 1
-    assert consume(message) == []
-    assert ledger.messages()[message["id"]].outcome == "applied"
-    assert ledger.parked_of(ours.connector) == 0
+        assert ledger.waits_for() == ({("company", str(missing.id))} if reason == "unknown_record" else set())
+    if reason == "wrong_group":
+        assert consume(body) == []
+        assert (ledger.fate(body), ledger.parked_of(ours.connector)) == (APPLIED, 0)
 
 
 @pytest.mark.parametrize("spelling", [str.upper, str.title])
@@ -143,15 +138,6 @@ def test_a_group_is_the_id_as_it_is_written_in_lower_case_for_sqs_takes_another_
 
 
 class TestWhatIsMalformed:
-    def test_is_its_connectors_and_counted_once(self, ours: Tenant, ledger: Ledger) -> None:
-        message = synced(ours.connector, ours.companies) | {"direction": "sideways", "run": "nightly"}
-        for _ in range(2):
-            assert consume(message) == []
-            row = ledger.messages()[message["id"]]
-            assert (row.outcome, row.reason, row.run) == ("parked", "malformed", "nightly")
-            assert (row.workspace_connector_pk, row.workspace_pk) == (ours.connector.pk, ours.workspace.pk)
-            assert ledger.parked_of(ours.connector) == 1
-
     def test_overtakes_nothing_that_waits(self, ours: Tenant, ledger: Ledger) -> None:
         missing = absent()
         message = synced(ours.connector, [missing], mode="relink")
