@@ -74,7 +74,7 @@ def test_records_are_found_by_their_id_alone(untouched_database: Database, ours:
         group="group",
         workspace_connector_id=str(ours.connector.id),
         direction="input",
-        relink=True,
+        mode="relink",
         records={"company": [str(row.id) for row in companies]},
     )
     plan = list(nodes(explained(untouched_database, questions([message])["company"])))
@@ -163,7 +163,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     of_connector = {"group": "group", "workspace_connector_id": str(uuid4()), "records": records}
     unit: list[Change] = [
         Invalidated(id=str(uuid4()), direction=None, **of_connector),  # type: ignore[arg-type]  # one of several types
-        Synced(id=str(uuid4()), direction="input", relink=True, **of_connector),  # type: ignore[arg-type]  # the same
+        Synced(id=str(uuid4()), direction="input", mode="relink", **of_connector),  # type: ignore[arg-type]  # the same
         Matched(id=str(uuid4()), group="group", workspace_id=str(uuid4()), provider_ids=[str(uuid4())]),
     ]
     asked = questions(unit)

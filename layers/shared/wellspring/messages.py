@@ -7,7 +7,7 @@ may be ahead of us.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import reduce
 from hashlib import sha256
@@ -32,21 +32,7 @@ from wellspring import strict_json
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
 from wellspring.times import in_utc, is_ahead
-from wellspring.work import (
-    PROBLEMS_TOLD,
-    TYPES,
-    Claim,
-    Completed,
-    Direction,
-    Disconnected,
-    Invalidated,
-    Matched,
-    ReceivedMessage,
-    RecordType,
-    Reverted,
-    Snapshot,
-    Synced,
-)
+from wellspring.work import PROBLEMS_TOLD, WORK, Claim, Direction, ReceivedMessage, RecordType, Snapshot, Work
 
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
@@ -162,10 +148,38 @@ type Run = Annotated[
 ]
 
 
-class _Message(BaseModel):
+def _once(named: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(named))
+
+
+# By the name of a member: what is made of it, where it is not left as it was said.
+_BECOMES: Mapping[str, Callable[[Any], object]] = {
+    "records": _distinct,
+    "message_ids": _once,
+    "provider_ids": _once,
+    "types": _once,
+    "occurred_at": datetime.isoformat,
+    "read_since": datetime.isoformat,
+    "snapshot": lambda snapshot: Snapshot(**snapshot.members()),
+}
+
+
+class _Said(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+    def members(self) -> dict[str, Any]:
+        """Return what is said, by the names of `wellspring.work`; each thing is named once."""
+        said = {name: value for name, value in self if value is not None and name != "type"}
+        return said | {name: _BECOMES[name](value) for name, value in said.items() if name in _BECOMES}
+
+
+class _Message(_Said):
     id: Id
+    type: str
+
+    def work(self, group: str) -> Work:
+        """Return what is to be done. `group` is the message's FIFO group."""
+        return WORK[self.type](group=group, **self.members())
 
 
 class RecordsSynced(_Message):
@@ -186,19 +200,9 @@ class RecordsSynced(_Message):
     occurred_at: PastInstant
     run: Run | None = None
 
-    def work(self, group: str) -> Synced:
-        """Return what is to be done, with each record once. `group` is the message's FIFO group."""
-        return Synced(
-            id=self.id,
-            group=group,
-            workspace_connector_id=self.workspace_connector_id,
-            direction=self.direction,
-            relink=self.mode == "relink",
-            run=self.run,
-            occurred_at=self.occurred_at.isoformat(),
-            records=_distinct(self.records),
-            attributes=_attributes(self.records),
-        )
+    def members(self) -> dict[str, Any]:
+        """Return what is said, and beside the records what they are made of."""
+        return super().members() | {"attributes": _attributes(self.records)}
 
 
 class RecordsInvalidated(_Message):
@@ -215,17 +219,6 @@ class RecordsInvalidated(_Message):
     records: Records
     run: Run | None = None
 
-    def work(self, group: str) -> Invalidated:
-        """Return what is to be done, with each record once. `group` is the message's FIFO group."""
-        return Invalidated(
-            id=self.id,
-            group=group,
-            workspace_connector_id=self.workspace_connector_id,
-            direction=self.direction,
-            run=self.run,
-            records=_distinct(self.records),
-        )
-
 
 class ConnectorDisconnected(_Message):
     """A connector was disconnected: all its live rows end, however many there are.
@@ -236,10 +229,6 @@ class ConnectorDisconnected(_Message):
 
     type: Literal["connector.disconnected"]
     workspace_connector_id: Id
-
-    def work(self, group: str) -> Disconnected:
-        """Return what is to be done. `group` is the message's FIFO group."""
-        return Disconnected(id=self.id, group=group, workspace_connector_id=self.workspace_connector_id)
 
 
 def _said(member: str) -> dict[str, Any]:
@@ -269,18 +258,13 @@ class SyncReverted(_Message):
             raise PydanticCustomError("messages_or_run", "must name message_ids or a run")
         return self
 
-    def work(self, group: str) -> Reverted:
-        """Return what is to be done. `group` is the message's FIFO group."""
-        return Reverted(
-            id=self.id,
-            group=group,
-            workspace_connector_id=self.workspace_connector_id,
-            message_ids=tuple(dict.fromkeys(self.message_ids or ())),
-            of_run=self.run,
-        )
+    def members(self) -> dict[str, Any]:
+        """Return what is said; the run is one that it undoes, and none that it belongs to."""
+        said = super().members()
+        return {"of_run" if name == "run" else name: value for name, value in said.items()}
 
 
-class SnapshotOfRun(BaseModel):
+class SnapshotOfRun(_Said):
     """The run named every record of these types that the source has; what it did not name is gone there.
 
     Attributes:
@@ -289,7 +273,7 @@ class SnapshotOfRun(BaseModel):
         read_since: when reading the source began, by the producer's clock; what changed here since then stays.
     """
 
-    model_config = ConfigDict(frozen=True, title="Snapshot")
+    model_config = ConfigDict(title="Snapshot")
 
     direction: Direction
     types: Annotated[list[TypeOfRecord], Field(min_length=1, max_length=len(records()))]
@@ -320,23 +304,6 @@ class RunCompleted(_Message):
             raise PydanticCustomError("names_itself", "must name the run's other messages")
         return self
 
-    def work(self, group: str) -> Completed:
-        """Return what is to be done. `group` is the message's FIFO group."""
-        said = self.snapshot
-        snapshot = None
-        if said is not None:
-            types, read_since = tuple(dict.fromkeys(said.types)), said.read_since.isoformat()
-            snapshot = Snapshot(direction=said.direction, types=types, read_since=read_since)
-        return Completed(
-            id=self.id,
-            group=group,
-            workspace_connector_id=self.workspace_connector_id,
-            run=self.run,
-            message_ids=tuple(dict.fromkeys(self.message_ids)),
-            snapshot=snapshot,
-            occurred_at=self.occurred_at.isoformat(),
-        )
-
 
 class ProvidersMatched(_Message):
     """Providers suit a workspace: they are matched to it, and none is selected.
@@ -348,15 +315,6 @@ class ProvidersMatched(_Message):
     type: Literal["providers.matched"]
     workspace_id: Id
     provider_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RECORDS)]
-
-    def work(self, group: str) -> Matched:
-        """Return what is to be done, with each provider once. `group` is the message's FIFO group."""
-        return Matched(
-            id=self.id,
-            group=group,
-            workspace_id=self.workspace_id,
-            provider_ids=tuple(dict.fromkeys(self.provider_ids)),
-        )
 
 
 type Message = (
@@ -428,7 +386,7 @@ def _claim(members: Mapping[str, Any], group: str) -> Claim:
     It is shown to whom its connector or workspace belongs, so it must be the one of the group, as of every message: a
     body that names another one is nobody's. Where it names none that can be read, the group stands for it.
     """
-    type_ = members.get("type") if members.get("type") in TYPES.values() else None
+    type_ = members.get("type") if members.get("type") in [*WORK] else None
     connector, workspace = (readable(ID, members.get(name)) for name in ("workspace_connector_id", "workspace_id"))
     is_of_workspace = type_ == "providers.matched" or (type_ is None and connector is None and workspace is not None)
     of_group = readable(ID, group) == group

@@ -3,9 +3,9 @@
 Every id is text in lower case, as it is sent to Postgres.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 type Direction = Literal["input", "output"]
 # The JSON:API type of a record that a connector can bring in or carry out: a key of `resources.ledgers`.
@@ -53,7 +53,7 @@ class ReceivedMessage:
     @property
     def type(self) -> str | None:
         """The message's type."""
-        return TYPES[type(self.work)] if self.work else self.claim.type
+        return self.work.type if self.work else self.claim.type
 
     @property
     def subject_id(self) -> str | None:
@@ -81,7 +81,7 @@ class ReceivedMessage:
         """Of a `records.synced`; `snapshot` of a `run.completed` that has one."""
         if isinstance(self.work, Completed) and self.work.snapshot:
             return "snapshot"
-        return ("relink" if self.work.relink else "append") if isinstance(self.work, Synced) else None
+        return self.work.mode if isinstance(self.work, Synced) else None
 
     @property
     def run(self) -> str | None:
@@ -147,12 +147,13 @@ class Synced(_OfRecords):
     """What one `records.synced` message asks for.
 
     Attributes:
-        relink: whether live rows of the same (record, connector, direction) are tombstoned first.
+        mode: of a relink live rows of the same (record, connector, direction) are tombstoned first.
         attributes: what records are made of that were never there, by type and id.
     """
 
+    type: ClassVar[str] = "records.synced"
     direction: Direction
-    relink: bool
+    mode: Literal["append", "relink"] = "append"
     attributes: Mapping[RecordType, Mapping[str, Mapping[str, str | None]]] = field(default_factory=dict)
 
     def can_make(self, type_: RecordType, id_: str) -> bool:
@@ -164,13 +165,15 @@ class Synced(_OfRecords):
 class Invalidated(_OfRecords):
     """What one `records.invalidated` message asks for: a direction of None is both."""
 
-    direction: Direction | None
+    type: ClassVar[str] = "records.invalidated"
+    direction: Direction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched(_Work):
     """What one `providers.matched` message asks for, by distinct ids."""
 
+    type: ClassVar[str] = "providers.matched"
     workspace_id: str
     provider_ids: Sequence[str]
 
@@ -184,6 +187,7 @@ class Matched(_Work):
 class Disconnected(_Work):
     """What one `connector.disconnected` message asks for."""
 
+    type: ClassVar[str] = "connector.disconnected"
     workspace_connector_id: str
 
 
@@ -196,6 +200,7 @@ class Reverted(_Work):
         of_run: all of this run, now and later; None where it is some messages.
     """
 
+    type: ClassVar[str] = "sync.reverted"
     workspace_connector_id: str
     message_ids: Sequence[str] = ()
     of_run: str | None = None
@@ -217,6 +222,7 @@ class Snapshot:
 class Completed(_Work):
     """What one `run.completed` message asks for: it names all other messages of its run, each once."""
 
+    type: ClassVar[str] = "run.completed"
     workspace_connector_id: str
     run: str
     message_ids: Sequence[str]
@@ -227,13 +233,9 @@ class Completed(_Work):
 type Change = Synced | Invalidated | Matched
 type InChunks = Disconnected | Reverted | Completed
 type Work = Change | InChunks
-TYPES: Mapping[type, str] = {
-    Synced: "records.synced",
-    Invalidated: "records.invalidated",
-    Matched: "providers.matched",
-    Disconnected: "connector.disconnected",
-    Reverted: "sync.reverted",
-    Completed: "run.completed",
+# By its type as it is sent.
+WORK: Mapping[str, Callable[..., Work]] = {
+    each.type: each for each in (Synced, Invalidated, Matched, Disconnected, Reverted, Completed)
 }
 
 

@@ -56,7 +56,7 @@ def effects(applied: Sequence[Effect]) -> list[tuple[str, Statement]]:
 
 def ends(item: Change) -> bool:
     """Say whether a message ends rows."""
-    return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.relink)
+    return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.mode == "relink")
 
 
 def _values(type_: str, some: Sequence[Effect]) -> dict[str, str]:
