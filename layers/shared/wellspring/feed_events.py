@@ -133,14 +133,7 @@ class _Event(BaseModel):
 def _upserted(
     resource: Resource, meaning: str = "", said: str = "A record is as `data` says.", *, data: Any = None
 ) -> type[_Event]:
-    """Return the event that tells of a resource.
-
-    Args:
-        resource: what is told of.
-        meaning: what it is; of a record that is told from its declaration.
-        said: what the event says.
-        data: its members, where they are not the resource's attributes.
-    """
+    """Return the event that tells of a resource, whose `data` are its attributes where nothing else is given."""
     type_: Any = Literal[f"wellspring.{resource.type}.upserted"]
     members: Any = data or _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
     made: type[_Event] = create_model(
@@ -194,11 +187,11 @@ _any: Any = reduce(or_, _MODELS)
 _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type")])
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
 
-# What each type of event is about, and what it does.
-_MEANINGS: Mapping[str, tuple[str, Literal["upsert", "delete", "erase"]]] = {
-    **{f"wellspring.{type_}.upserted": (type_, "upsert") for type_ in (*_OTHERS, *ledgers())},
-    **{f"wellspring.{type_}.deleted": (type_, "delete") for type_ in (*_OTHERS, *ledgers())},
-    **{f"wellspring.{type_}.erased": (type_, "erase") for type_ in ("people", "workspace")},
+# What an event does, by the last part of its type.
+_ACTIONS: Mapping[str, Literal["upsert", "delete", "erase"]] = {
+    "upserted": "upsert",
+    "deleted": "delete",
+    "erased": "erase",
 }
 
 
@@ -207,11 +200,11 @@ def parse(body: str) -> list[Told]:
     try:
         content = strict_json.loads(body)
     except ValueError:
-        return [_no_event(body, "json_invalid", "")]
+        return [_no_event(body, "json_invalid")]
     if not isinstance(content, list):
         return [parse_event(content)]
     if not 1 <= len(content) <= MOST_EVENTS:
-        return [_no_event(body, "too_long" if content else "too_short", "")]
+        return [_no_event(body, "too_long" if content else "too_short")]
     return [parse_event(one) for one in content]
 
 
@@ -220,7 +213,7 @@ def parse_line(line: bytes) -> Told:
     try:
         content = strict_json.loads(line)
     except ValueError:
-        return _no_event(line.decode(errors="replace"), "json_invalid", "")
+        return _no_event(line.decode(errors="replace"), "json_invalid")
     return parse_event(content)
 
 
@@ -233,7 +226,8 @@ def parse_event(content: object) -> Told:
 
 
 def _applicable(event: Any) -> FeedEvent:
-    type_, action = _MEANINGS[event.type]
+    _, type_, done = event.type.split(".")
+    action = _ACTIONS[done]
     return FeedEvent(
         source=event.source,
         event_id=event.id,
@@ -260,8 +254,8 @@ def _malformed(content: object, error: ValidationError) -> Malformed:
     )
 
 
-def _no_event(body: str, code: str, pointer: str) -> Malformed:
-    return Malformed(text=json.dumps(body), problems=({"code": code, "pointer": pointer},))
+def _no_event(body: str, code: str) -> Malformed:
+    return Malformed(text=json.dumps(body), problems=({"code": code, "pointer": ""},))
 
 
 def _pointer(location: Sequence[int | str]) -> str:

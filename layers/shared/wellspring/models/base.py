@@ -1,7 +1,8 @@
 """Columns and constraints that every table has (contract, section 2)."""
 
-from sqlalchemy import BigInteger, Column, Identity, Index, MetaData, text
+from sqlalchemy import BigInteger, Column, Identity, Index, MetaData, Table, text
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, TIMESTAMP, UUID
+from sqlalchemy.schema import SchemaItem
 
 SCHEMA = "core_api"
 INFRASTRUCTURE = "wellspring"
@@ -56,6 +57,11 @@ def json(name: str, empty: str = "{}") -> Column[object]:
 def index(name: str, *columns: str, where: str = "", unique: bool = False) -> Index:
     """Return an index of the rows that are as `where` says, or of all."""
     return Index(name, *columns, unique=unique, postgresql_where=text(where) if where else None)
+
+
+def own_table(name: str, *items: SchemaItem) -> Table:
+    """Return a table of the service's own, which no client writes."""
+    return Table(name, metadata, *items, schema=INFRASTRUCTURE)
 
 
 def standard_columns() -> list[Column[object]]:

@@ -3,16 +3,15 @@
 Contract, section 6; docs/adr/0032.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, metadata, now, pk, public_id
+from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, now, own_table, pk, public_id
 
 # An event that waits for what it names, or is parked. One that waited and was applied is deleted; one that was parked
 # stays with its outcome, for people to find.
-pending_events = Table(
+pending_events = own_table(
     "pending_events",
-    metadata,
     pk(),
     id_(),
     now("received_at"),
@@ -46,34 +45,30 @@ pending_events = Table(
     # What is released together.
     index("idx_pending_events_parked", "source", "reason", "received_at", "pk", where="outcome = 'parked'"),
     # What is counted by source and type.
-    Index(
+    index(
         "idx_pending_events_open",
         "source",
         "type",
         "outcome",
-        postgresql_where=text("outcome = ANY (ARRAY['waiting'::text, 'parked'::text])"),
+        where="outcome = ANY (ARRAY['waiting'::text, 'parked'::text])",
     ),
-    schema=INFRASTRUCTURE,
 )
 
 # What was deleted before it was ever seen. What was seen carries its version in its own row.
-tombstones = Table(
+tombstones = own_table(
     "tombstones",
-    metadata,
     Column("type", Text, primary_key=True),
     Column("id", public_id, primary_key=True),
     Column("source", Text, nullable=False),
     Column("source_version", BigInteger, nullable=False),
     Column("erased_at", instant),
     now("created_at"),
-    schema=INFRASTRUCTURE,
 )
 
 # A workspace that is erased, for good: what is told of it or of anything in it has no effect any more. It is the
 # tombstone, and the report of what went (docs/adr/0057).
-erasures = Table(
+erasures = own_table(
     "erasures",
-    metadata,
     pk(),
     Column("workspace_id", public_id, nullable=False, unique=True),
     # NULL of one that was never seen.
@@ -89,13 +84,11 @@ erasures = Table(
     json("gone"),
     Column("done_at", instant),
     index("idx_erasures_open", "pk", where="done_at IS NULL"),
-    schema=INFRASTRUCTURE,
 )
 
 # A record, connector or provider that ended, and whose rows are to end with it (docs/adr/0033).
-endings = Table(
+endings = own_table(
     "endings",
-    metadata,
     pk(),
     Column("type", Text, nullable=False),
     Column("of_pk", BigInteger, nullable=False),
@@ -111,13 +104,11 @@ endings = Table(
     index("idx_endings_open", "pk", where="done_at IS NULL"),
     index("idx_endings_of", "type", "of_pk", where="done_at IS NULL"),
     index("idx_endings_done", "done_at"),
-    schema=INFRASTRUCTURE,
 )
 
 # What each source has told of each type, so that it can compare.
-feed_sources = Table(
+feed_sources = own_table(
     "feed_sources",
-    metadata,
     Column("source", Text, primary_key=True),
     Column("type", Text, primary_key=True),
     count("events"),
@@ -126,13 +117,11 @@ feed_sources = Table(
     count("last_version"),
     Column("last_event_at", instant),
     now("last_received_at"),
-    schema=INFRASTRUCTURE,
 )
 
 # One version of a file in the bucket, and how far it has come.
-loads = Table(
+loads = own_table(
     "loads",
-    metadata,
     pk(),
     Column("key", Text, nullable=False),
     Column("object_version", Text, nullable=False),
@@ -152,15 +141,12 @@ loads = Table(
     CheckConstraint("outcome IN ('in_progress', 'done', 'failed')", name="outcome"),
     index("idx_loads_file", "key", "object_version", unique=True),
     index("idx_loads_started_at", "started_at"),
-    schema=INFRASTRUCTURE,
 )
 
-load_rejects = Table(
+load_rejects = own_table(
     "load_rejects",
-    metadata,
     Column("load_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.loads.pk", ondelete="CASCADE"), primary_key=True),
     Column("line", BigInteger, primary_key=True),
     Column("code", Text, nullable=False),
     Column("pointer", Text, nullable=False),
-    schema=INFRASTRUCTURE,
 )

@@ -32,8 +32,8 @@ from wellspring.models.base import (
     index,
     instant,
     json,
-    metadata,
     now,
+    own_table,
     pk,
     public_id,
 )
@@ -45,14 +45,12 @@ PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
 
 def _of_parent(parent: str, *columns: str, where: str = "") -> Index:
     """Return an index of the messages of one parent, `columns` behind it."""
-    name = f"idx_sync_messages_{parent}_{columns[0].removesuffix('_at')}"
-    return Index(name, PARENTS[parent], *columns, postgresql_where=text(where) if where else None)
+    return index(f"idx_sync_messages_{parent}_{columns[0].removesuffix('_at')}", PARENTS[parent], *columns, where=where)
 
 
 # Made in the transaction of its effect, or when it is parked. pk is the order of arrival.
-sync_messages = Table(
+sync_messages = own_table(
     "sync_messages",
-    metadata,
     Column("pk", BigInteger, Identity(always=False), primary_key=True),
     id_(),
     # The producer's; NULL where none could be read.
@@ -91,11 +89,11 @@ sync_messages = Table(
     Column("sync_run_pk", BigInteger),
     CheckConstraint("outcome IN ('applied', 'in_progress', 'parked', 'dismissed')", name="outcome"),
     # One id has one effect. What took an id that was another's, or was no message, is known by its digest.
-    Index(
+    index(
         "uq_sync_messages_message_id",
         "message_id",
         unique=True,
-        postgresql_where=text("reason IS NULL OR reason NOT IN ('malformed', 'reused_id')"),
+        where="reason IS NULL OR reason NOT IN ('malformed', 'reused_id')",
     ),
     index("uq_sync_messages_digest", "digest", unique=True, where="reason IN ('malformed', 'reused_id')"),
     # By the producer's id, also of what took one that was another's. A person's is looked up in each workspace that
@@ -120,7 +118,6 @@ sync_messages = Table(
     index("idx_sync_messages_received", "received_at", "pk"),
     index("idx_sync_messages_reason", "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL"),
     index("idx_sync_messages_outcome", "outcome", "received_at", "pk", where="outcome <> 'applied'"),
-    schema=INFRASTRUCTURE,
 )
 
 # What each caller may know of messages: to a person a tenant mismatch is an unknown record. A view, made by a revision;
@@ -139,16 +136,14 @@ sync_messages_of_caller = Table(
 )
 
 # All that a parked message names and that is not there.
-waiting_for = Table(
+waiting_for = own_table(
     "waiting_for",
-    metadata,
     Column(
         "message_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.sync_messages.pk", ondelete="CASCADE"), primary_key=True
     ),
     Column("type", Text, primary_key=True),
     Column("id", public_id, primary_key=True),
     index("idx_waiting_for_type_id", "type", "id"),
-    schema=INFRASTRUCTURE,
 )
 
 
@@ -164,9 +159,8 @@ def _runs_of(parent: str) -> Iterator[Index]:
 
 
 # What a producer calls one sync of many messages: made by the first of them, under the connector's lock.
-sync_runs = Table(
+sync_runs = own_table(
     "sync_runs",
-    metadata,
     pk(),
     id_(),
     Column("workspace_connector_pk", BigInteger, nullable=False),
@@ -193,13 +187,11 @@ sync_runs = Table(
     CheckConstraint("state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')", name="state"),
     index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
     *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
-    schema=INFRASTRUCTURE,
 )
 
 # Whoever writes rows of a connector locks its row first, in ascending order.
-connector_state = Table(
+connector_state = own_table(
     "connector_state",
-    metadata,
     Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
     Column("last_synced_at", instant),
     Column("last_changed_at", instant),
@@ -221,13 +213,11 @@ connector_state = Table(
     Column("health_reasons", JSONB),
     Column("health_changes_at", instant),
     index("idx_connector_state_health_changes", "health_changes_at", where="health_changes_at IS NOT NULL"),
-    schema=INFRASTRUCTURE,
 )
 
 # One row: what is said of all connectors together (docs/adr/0052).
-fleet = Table(
+fleet = own_table(
     "fleet",
-    metadata,
     Column("pk", SmallInteger, primary_key=True, autoincrement=False, server_default=text("1")),
     # Most of those that were due have not come: nobody becomes late.
     Column("is_silent", Boolean, nullable=False, server_default=text("false")),
@@ -237,23 +227,19 @@ fleet = Table(
     Column("as_of", instant),
     json("counted"),
     CheckConstraint("pk = 1", name="one"),
-    schema=INFRASTRUCTURE,
 )
 
 # The sums: kept by triggers in the transaction of each change, whoever makes it.
-connector_rows = Table(
+connector_rows = own_table(
     "connector_rows",
-    metadata,
     Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, primary_key=True),
     Column("direction", direction_enum, primary_key=True),
     count("live"),
-    schema=INFRASTRUCTURE,
 )
 
-connector_activity = Table(
+connector_activity = own_table(
     "connector_activity",
-    metadata,
     Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
     # A day of UTC.
     Column("date", Date, primary_key=True),
@@ -261,5 +247,4 @@ connector_activity = Table(
     Column("direction", direction_enum, primary_key=True),
     count("linked"),
     count("ended"),
-    schema=INFRASTRUCTURE,
 )

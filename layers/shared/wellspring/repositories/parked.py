@@ -17,6 +17,15 @@ BODY_DAYS = 45
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What was parked when somebody looked: its public id, what it is (`parked`, or what became of it), and why."""
+
+    id: UUID
+    outcome: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ParkedIn:
     """A table that work is parked in.
 

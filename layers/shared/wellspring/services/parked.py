@@ -6,7 +6,7 @@ What is parked is a sync message or an event of the feed: a `Parked` says what d
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 from uuid import UUID
 
 from wellspring.access.principal import Principal, scope_of
@@ -15,6 +15,7 @@ from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.errors import Conflict, InternalError, Overtaken, SchemaValidationError
 from wellspring.repositories import audit, ledger
 from wellspring.repositories.ledger import Row
+from wellspring.repositories.parked import Held
 from wellspring.resources import Resource
 from wellspring.services.ledger.reading import absent
 
@@ -45,22 +46,6 @@ class Released:
     def remaining(self) -> int:
         """How many were not tried."""
         return max(0, self.matching - self.released - self.still_parked)
-
-
-class Held(Protocol):
-    """A row that was parked when somebody looked."""
-
-    @property
-    def id(self) -> UUID:
-        """Its public id."""
-
-    @property
-    def outcome(self) -> str:
-        """What it is: `parked`, or what became of it."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is parked."""
 
 
 class Parked[H: Held](ABC):

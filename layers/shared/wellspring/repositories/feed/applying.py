@@ -325,21 +325,18 @@ def _is_erased(type_: str, fed: Fed) -> str:
 
 # Whose a person is matters no more once they are erased: what is told of them is not even kept as another's.
 def _judged(type_: str, fed: Fed) -> str:
-    waits, missing_types, missing_keys = [], [], []
-    for name, to in fed.references.items():
-        waits.append(f"{name}_pk IS NULL")
-        missing_types.append(f"WHEN {name}_pk IS NULL THEN '{to}'")
-        missing_keys.append(f"WHEN {name}_pk IS NULL THEN {name}_key")
+    # When it waits, and the type and the key of what for.
+    missing = [(f"{name}_pk IS NULL", f"'{to}'", f"{name}_key") for name, to in fed.references.items()]
     if fed.unique:
         # Of two in one batch that want the same one waits too: it is looked at again when the other is there.
         taken = f"""(EXISTS (SELECT FROM {fed.table} AS other
                               WHERE other.{fed.unique} = known.new_{fed.unique} AND other.id <> known.id)
               OR known.id <> first_value(known.id) OVER (PARTITION BY known.new_{fed.unique} ORDER BY known.number))"""
-        waits.append(taken)
-        missing_types.append(f"WHEN {taken} THEN '{type_}_{fed.unique}'")
-        missing_keys.append(f"WHEN {taken} THEN new_{fed.unique}")
+        missing.append((taken, f"'{type_}_{fed.unique}'", f"new_{fed.unique}"))
+    missing_types = " ".join(f"WHEN {waits} THEN {type_there}" for waits, type_there, _ in missing)
+    missing_keys = " ".join(f"WHEN {waits} THEN {key}" for waits, _, key in missing)
     moved = f"WHEN workspace_pk <> old_workspace_pk THEN '{WORKSPACE_CHANGED}'" if "workspace" in fed.references else ""
-    waiting = f"WHEN {' OR '.join(waits)} THEN 'waiting'" if waits else ""
+    waiting = f"WHEN {' OR '.join(waits for waits, _, _ in missing)} THEN 'waiting'" if missing else ""
     return f"""
 judged AS MATERIALIZED (
   SELECT known.*,
@@ -350,8 +347,8 @@ judged AS MATERIALIZED (
               {waiting} {moved}
               ELSE 'ready'
          END AS verdict,
-         {f"CASE {' '.join(missing_types)} END" if waits else "NULL"} AS missing_type,
-         {f"CASE {' '.join(missing_keys)} END" if waits else "NULL"} AS missing_key
+         {f"CASE {missing_types} END" if missing else "NULL"} AS missing_type,
+         {f"CASE {missing_keys} END" if missing else "NULL"} AS missing_key
     FROM known
 )"""
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -72,29 +72,11 @@ def _erase_workspace(transaction: Connection, event: FeedEvent) -> tuple[Verdict
     return APPLIED, Counter({(event.source, event.type): -1} if was_counted else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """A workspace that is being erased; its row is locked.
+class Workspace(NamedTuple):
+    """A workspace that is being erased; its `pk` is None where it was never seen."""
 
-    Attributes:
-        pk: of its row.
-        workspace_pk: which; None of one that was never seen.
-        workspace_id: its public id.
-        place: how far the round has come; None between two.
-        gone: how many went, by what they were.
-        has_boundary: whether it is known which transactions may leave something behind.
-        is_old: whether it was erased so long ago that this can be known.
-        is_quiet: whether all of those are over.
-    """
-
-    pk: int
-    workspace_pk: int | None
-    workspace_id: str
-    place: Mapping[str, Any] | None
-    gone: Mapping[str, int]
-    has_boundary: bool
-    is_old: bool
-    is_quiet: bool
+    pk: int | None
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +88,8 @@ class Chunk:
     gone: Mapping[str, int] | None = None
 
 
-# As a sweep of endings has it (`endings.open_endings`).
+# As a sweep of endings has it (`endings.open_endings`): by `boundary` it is known which transactions may leave
+# something behind, once it was erased so long ago that this can be known; where it is quiet, all of those are over.
 _OPEN = text(f"SELECT pk FROM {feed.erasures} WHERE done_at IS NULL ORDER BY pk")
 _TAKE = text(f"""
 SELECT pk, workspace_pk, CAST(workspace_id AS text) AS workspace_id, place, gone, boundary IS NOT NULL AS has_boundary,
@@ -137,29 +120,27 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
     row = transaction.execute(_TAKE, {"pk": pk, "quiet": quiet}).one_or_none()
     if row is None:
         return None
-    erasure = Erasure(*row)
-    kept = {"pk": pk, "gone": json.dumps(erasure.gone), "is_done": False, "marks": False}
-    if erasure.place is None and not erasure.is_quiet:
-        if erasure.is_old and not erasure.has_boundary:
+    kept = {"pk": pk, "gone": json.dumps(row.gone), "is_done": False, "marks": False}
+    if row.place is None and not row.is_quiet:
+        if row.is_old and not row.has_boundary:
             transaction.execute(_KEEP, kept | {"place": None, "marks": True})
         return None
-    place = erasure.place or {"is_last": erasure.is_quiet}
+    # How far the round has come; None between two.
+    place = row.place or {"is_last": row.is_quiet}
     number, is_last = place.get("step", 0), place.get("is_last", False)
     name, run, begins = _steps()[number]
-    done = run(transaction, erasure, place.get("after", begins))
-    gone = dict(erasure.gone)
+    done = run(transaction, Workspace(row.workspace_pk, row.workspace_id), place.get("after", begins))
+    gone = dict(row.gone)
     if done.changed:
         gone[name] = gone.get(name, 0) + done.changed
     is_over = done.reached is None and number + 1 == len(_steps())
-    if done.reached is not None:
-        place = {"step": number, "after": done.reached, "is_last": is_last}
-    else:
-        place = {"step": number + 1, "is_last": is_last}
+    reached = {"step": number + 1} if done.reached is None else {"step": number, "after": done.reached}
+    place = {**reached, "is_last": is_last}
     told = {"place": None if is_over else json.dumps(place), "gone": json.dumps(gone), "is_done": is_over and is_last}
     transaction.execute(_KEEP, kept | told)
     # The last that locks: whoever tells of the same types waits from here on.
     sources.count(transaction, (), done.live, is_new=False)
-    return Chunk(erasure.workspace_id, done.changed, gone if is_over and is_last else None)
+    return Chunk(row.workspace_id, done.changed, gone if is_over and is_last else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +153,7 @@ class Done:
 
 
 # One kind of what may hold a text, as the report calls it; what does a chunk behind a place; and the first place.
-type Step = tuple[str, Callable[[Connection, Erasure, Any], Done], object]
+type Step = tuple[str, Callable[[Connection, Workspace, Any], Done], object]
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
@@ -222,9 +203,9 @@ UPDATE {FED[type_].table} SET {", ".join(sets)}
 RETURNING pk, source, old.deleted_at IS NULL AS was_live""")
 
 
-def _of_type(transaction: Connection, erasure: Erasure, _after: object, type_: str) -> Done:
+def _of_type(transaction: Connection, workspace: Workspace, _after: object, type_: str) -> Done:
     """Take the texts of resources of the workspace, and end those that are live, with their rows of provenance."""
-    found = transaction.execute(_find(type_), {"workspace": erasure.workspace_pk, "most": CHUNK}).scalars().all()
+    found = transaction.execute(_find(type_), {"workspace": workspace.pk, "most": CHUNK}).scalars().all()
     if type_ == WORKSPACE_CONNECTOR.type and found:
         lock_connectors(transaction, found)
     # Whoever tells of some of them writes them in another order.
@@ -265,10 +246,8 @@ def _end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[in
     return len(ended), _fewer(WORKSPACE_MEMBERSHIP.type, ended)
 
 
-def _elsewhere(transaction: Connection, erasure: Erasure, after: int) -> Done:
-    people = (
-        transaction.execute(_PEOPLE, {"workspace": erasure.workspace_pk, "after": after, "most": CHUNK}).scalars().all()
-    )
+def _elsewhere(transaction: Connection, workspace: Workspace, after: int) -> Done:
+    people = transaction.execute(_PEOPLE, {"workspace": workspace.pk, "after": after, "most": CHUNK}).scalars().all()
     if not people:
         return Done(0)
     lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
@@ -316,8 +295,8 @@ _PEOPLE_IN_MESSAGES = """
 SELECT changed, reached FROM wellspring.forget_people_in_messages(CAST(:after AS text[]), :bodies)"""
 
 
-def _sent(transaction: Connection, erasure: Erasure, after: object, statement: str) -> Done:
-    asked = {"after": after, "id": erasure.workspace_id, "workspace": erasure.workspace_pk}
+def _sent(transaction: Connection, workspace: Workspace, after: object, statement: str) -> Done:
+    asked = {"after": after, "id": workspace.id, "workspace": workspace.pk}
     most = {"looked_at": LOOKED_AT, "chunk": CHUNK, "bodies": BODIES}
     return Done(*transaction.execute(text(statement), asked | most).one())
 

@@ -20,14 +20,11 @@ from wellspring.repositories.sync.tables import RECORDS
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(parked.Held):
     """A message that is kept.
 
     Attributes:
         pk: its row's.
-        id: its public id.
-        outcome: what it is.
-        reason: why it is parked.
         connector_pk: the connector that it names, if that was there.
         group: its FIFO group.
         body: what was sent, without what it said of who was erased since; None where it is not kept any more.
@@ -35,9 +32,6 @@ class Kept:
     """
 
     pk: int
-    id: UUID
-    outcome: str
-    reason: str | None
     connector_pk: int | None
     group: str | None
     body: str | None
@@ -45,7 +39,7 @@ class Kept:
 
 
 _KEPT = (
-    "SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')"
+    "SELECT id, outcome, reason, pk, workspace_connector_pk, group_id, body, encode(digest, 'hex')"
     f" FROM {sync_messages} WHERE"
 )
 _HAS_BODY = "body IS NOT NULL AND group_id IS NOT NULL"

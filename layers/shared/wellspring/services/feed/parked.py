@@ -1,7 +1,6 @@
 """Parked events of the feed: a release applies them as they would be applied now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -12,22 +11,13 @@ from wellspring.repositories import ledger
 from wellspring.repositories.feed import pending
 from wellspring.repositories.feed.applying import NeedsExclusive
 from wellspring.repositories.feed.work import UNEXPECTED, parked
-from wellspring.repositories.parked import EVENTS, dismiss, oldest
+from wellspring.repositories.parked import EVENTS, Held, dismiss, oldest
 from wellspring.resources import FEED_EVENT
 from wellspring.services.feed.settling import apply_taken
 from wellspring.services.parked import Oldest, Parked
 
 
-@dataclass(frozen=True, slots=True)
-class HeldEvent:
-    """A kept event, whose row is locked."""
-
-    id: UUID
-    outcome: str
-    reason: str | None
-
-
-class ParkedEvents(Parked[HeldEvent]):
+class ParkedEvents(Parked[Held]):
     """Parked events of the feed; made for one request, as it learns which types are locked exclusively."""
 
     resource = FEED_EVENT
@@ -36,24 +26,24 @@ class ParkedEvents(Parked[HeldEvent]):
     def __init__(self) -> None:
         self._exclusive: frozenset[str] = frozenset()
 
-    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> HeldEvent | None:
+    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> Held | None:
         """Lock one that the caller sees, and return it."""
         row = ledger.locked(principal, FEED_EVENT, {"id": id_}).run(transaction)
-        return HeldEvent(row["id"], row["outcome"], row["reason"]) if row is not None else None
+        return Held(row["id"], row["outcome"], row["reason"]) if row is not None else None
 
-    def apply(self, transaction: Transaction, held: HeldEvent) -> None:
+    def apply(self, transaction: Transaction, held: Held) -> None:
         """Apply it; what was sent and is no event stays parked."""
         taken = pending.take_one(transaction, held.id)
         if taken is not None and taken.event is not None:
             apply_taken(transaction, [taken], self._exclusive)
 
-    def park(self, transaction: Transaction, held: HeldEvent) -> None:
+    def park(self, transaction: Transaction, held: Held) -> None:
         """Park it as `unexpected`."""
         taken = pending.take_one(transaction, held.id)
         if taken is not None:
             pending.settle(transaction, [(taken, parked(UNEXPECTED))])
 
-    def close(self, transaction: Transaction, held: HeldEvent, note: str) -> bool:
+    def close(self, transaction: Transaction, held: Held, note: str) -> bool:
         """Dismiss it; one like it that is sent anew is done."""
         return dismiss(transaction, EVENTS, held.id, note) is not None
 
