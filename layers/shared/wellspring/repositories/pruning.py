@@ -16,16 +16,9 @@ _PRUNE = text("SELECT wellspring.prune(:remembered, make_interval(secs => CAST(:
 
 
 def delete_oldest(transaction: Transaction, table: Pruned, kept: timedelta, most: int) -> int:
-    """Delete the oldest rows of a table of the service's own.
+    """Delete the oldest rows of a table; return how many: fewer than `most` where that is all, or others delete too.
 
-    Args:
-        transaction: the scope to write in.
-        table: which.
-        kept: how old a row may become: 45 days at least of messages and runs, 90 of the audit, a day of kept answers.
-        most: how many rows to delete at most.
-
-    Returns:
-        How many were deleted; fewer than `most` when there are no more, or others were deleting too.
+    They are `kept` for 45 days at least of messages and runs, 90 of the audit, a day of kept answers.
     """
     values = {"remembered": table, "seconds": int(kept.total_seconds()), "most": most}
     deleted: int = transaction.execute(_PRUNE, values).scalar_one()

@@ -49,12 +49,7 @@ class Released:
 
 
 class Parked[H: Held](ABC):
-    """One kind of parked work.
-
-    Attributes:
-        resource: as which it is shown.
-        noun: what people call it.
-    """
+    """One kind of parked work, the resource that shows it, and what people call it."""
 
     resource: ClassVar[Resource]
     noun: ClassVar[str]

@@ -22,13 +22,8 @@ CHUNK = 10_000
 def prune(deadline: Deadline, history: timedelta, audited: timedelta) -> tuple[Mapping[Pruned, int], bool]:
     """Delete what is too old, each chunk in a transaction of its own, until nothing is left or the time is over.
 
-    Args:
-        deadline: when to stop.
-        history: how old messages become, for people (contract, section 5); `LEAST_KEPT` at the least.
-        audited: how old a row of who wrote what becomes (contract, section 3); `LEAST_AUDITED` at the least.
-
-    Returns:
-        How many rows of each table, and whether nothing is left that is too old.
+    Messages become as old as `history` says, `LEAST_KEPT` at the least (contract, section 5), rows of who wrote what as
+    old as `audited` and `LEAST_AUDITED` (section 3). Returns how many rows went of each table, and whether that is all.
 
     Raises:
         WellspringError: the database did not let it; what was deleted before stays deleted.

@@ -34,9 +34,7 @@ class Recounted:
 
 
 def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
-    """Compare the sums of each connector with its rows, until the last one or the time is over; change nothing.
-
-    It begins behind the connector `after`, that another recount came to.
+    """Compare the sums of each connector behind `after` with its rows, until the time is over; change nothing.
 
     Raises:
         NotFound: there is no connector `after`.

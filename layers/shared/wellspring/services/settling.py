@@ -23,13 +23,7 @@ JUDGED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a step did.
-
-    Attributes:
-        said: what the log and the answer say of it.
-        is_all: whether there is nothing left of what it could do now.
-        metrics: what it counts.
-    """
+    """What the log and the answer say that a step did, whether that is all that it could do now, and its metrics."""
 
     said: Mapping[str, int]
     is_all: bool
@@ -42,12 +36,7 @@ type Step = Callable[[Deadline, Read], Done]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a run did.
-
-    Attributes:
-        done: what each step did, by its name, without those that failed.
-        failed: the names of those that did.
-    """
+    """What each step of a run did, by its name, without those that failed, and the names of these."""
 
     done: Mapping[str, Done]
     failed: Sequence[str]

@@ -164,14 +164,10 @@ SELECT count(*) FROM {parents.workspace_connectors} WHERE id = ANY (CAST(:ids AS
 
 
 def apply_events(transaction: Connection, events: Mapping[int, FeedEvent], exclusive: Collection[str] = ()) -> Change:
-    """Apply upserts and deletions, type by type, and say what became of each.
+    """Apply upserts and deletions behind their `lock`, type by type, and say what became of each.
 
-    Args:
-        transaction: the scope to write in; `lock` was called.
-        events: by a number of the caller's choice, in the order in which they came.
-        exclusive: the types that are locked so.
-
-    Raises `NeedsExclusive`, and SQLAlchemy's `DBAPIError`.
+    Events have numbers of the caller's choice, in the order in which they came. Raises `NeedsExclusive`, and
+    SQLAlchemy's `DBAPIError`.
     """
     change = Change()
     for type_ in FED:

@@ -53,14 +53,9 @@ class Overtaken(WellspringError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a turn begins.
+    """Where a turn begins, in a file with something left to do if `is_open`.
 
-    Attributes:
-        pk: of the file's row.
-        is_open: whether there is anything left to do.
-        lines: how many lines are done.
-        place: how many bytes they take.
-        idle_turns: how many turns, this one included, have begun here.
+    So many lines are done, which take `place` bytes; so many turns, this one included, have begun here.
     """
 
     pk: int

@@ -110,10 +110,7 @@ UPDATE {feed.pending_events} AS old
 class Pending:
     """An event that was taken to be tried again; its row is locked.
 
-    Attributes:
-        pk: of its row.
-        was_parked: whether people were told of it; else it waited.
-        event: what it asks for; None where what was sent is no event, or has expired.
+    People were told of one that was parked; else it waited. The event is None where none was sent, or it has expired.
     """
 
     pk: int

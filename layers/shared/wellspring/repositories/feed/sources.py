@@ -36,11 +36,7 @@ def count(
 ) -> None:
     """Add events and their effects to the sums; nothing that locks comes after this.
 
-    Args:
-        transaction: the scope of the effects.
-        verdicts: what became of each event.
-        live: how many more resources of a source and type are live now.
-        is_new: whether these came from the source now, and were not counted when they did.
+    `live` is how many more resources of a source and type are live now; events are new that were not counted before.
     """
     nothing = dict.fromkeys(("events", "applied", "live", "last_version"), 0) | {"last_event_at": None}
     sums: dict[tuple[str, str], dict[str, Any]] = defaultdict(nothing.copy)

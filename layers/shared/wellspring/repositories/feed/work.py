@@ -66,10 +66,7 @@ class Malformed:
     Attributes:
         text: what was sent, as JSON in ASCII.
         problems: what is wrong and where, as `{"code", "pointer"}`; no value of the event is in it.
-        source: who says to have sent it, where that can be read; the same for the next three.
-        event_id: the source's name for it.
-        event_type: its type.
-        subject: the id of a resource.
+        source: who says to have sent it, where that can be read; so are the others.
     """
 
     text: str
@@ -85,11 +82,9 @@ type Told = FeedEvent | Malformed
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one event.
+    """What became of one event, and why it is parked or returned.
 
     Attributes:
-        status: see `Status`.
-        reason: why it is parked, or returned.
         missing: the type and the key of what it waits for.
         problems: of a parked one, as they are shown.
         evidence: what the log may say beside the reason.

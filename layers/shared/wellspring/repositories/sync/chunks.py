@@ -24,13 +24,7 @@ BEGINNING = ("-infinity", 0)
 def take_up(
     transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement
 ) -> tuple[Entry, Sequence[Result]] | Outcome:
-    """Lock a message's connector, and find out how far the message has come.
-
-    Args:
-        transaction: the scope to write in.
-        arrival: the message.
-        work: what it asks for.
-        more: what else to ask in the same flush.
+    """Lock a message's connector, and find out how far the message has come; ask `more` in the same flush.
 
     Returns:
         Its row, under way, to be written before the chunk, so that what is ended adds to its counts, and what `more`

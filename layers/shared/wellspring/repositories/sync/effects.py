@@ -20,14 +20,7 @@ from wellspring.work import Change, Invalidated, Matched, RecordType, Synced
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A message that is applied.
-
-    Attributes:
-        pk: its row's.
-        item: what it asks for.
-        found: what it names.
-        makes: the records that it makes, as they were before.
-    """
+    """A message that is applied: what it asks for, what is found of what it names, and the records that it makes."""
 
     pk: int
     item: Change

@@ -10,13 +10,7 @@ OVER = {"reverted": "reverted_run", "completing": "completed_run", "complete": "
 
 
 def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> Outcome | None:
-    """Return what becomes of a message; None where it is to be applied (contract, section 5).
-
-    Args:
-        arrival: the message.
-        was: what is known of it.
-        problems: what is wrong with what it names.
-    """
+    """Return what becomes of a message whose names have these problems; None: it is applied (contract, section 5)."""
     # What is no message, or has an id that is another's, stays that: the same body is parked once.
     if was.outcome in {"applied", "dismissed"} or was.reason in {"malformed", "reused_id"}:
         return Outcome(status="duplicate")
@@ -51,11 +45,7 @@ def parking(*problems: Problem) -> Outcome:
 def parked(arrival: ReceivedMessage, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
     """Return what is written of a message that is parked.
 
-    Args:
-        arrival: the message.
-        was: what is known of it.
-        outcome: why it is parked.
-        parent: the pks of its connector, or workspace, and of its workspace, as far as they are known.
+    `parent` are the pks of its connector, or workspace, and of its workspace, as far as they are known.
     """
     parent_pk, workspace_pk = parent or (None, None)
     return Entry(

@@ -62,19 +62,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is written of a message.
+    """What is written of a message, and what was known of it.
 
     Attributes:
-        pk: its row's.
-        arrival: the message.
         outcome: `applied`, `in_progress` or `parked`.
         connector_pk: the connector that it names, if it is there.
-        workspace_pk: whose it is.
         counts: what it did, as far as that is known.
-        reason: why it is parked.
         problems: all of them.
-        progress: how far it has come.
-        was: what was known of it.
     """
 
     pk: int

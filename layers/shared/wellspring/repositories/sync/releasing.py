@@ -257,11 +257,7 @@ def releasable(
 ) -> tuple[int, list[int]]:
     """Return how many parked messages may be tried again, and the pks of the oldest of them.
 
-    Args:
-        transaction: the scope to read in.
-        connector_pk: whose; None for everybody's, those of no connector too.
-        reason: why they are parked; None for whatever reason.
-        most: how many pks to return at most.
+    Without a connector it is everybody's, those of no connector too; without a reason whatever they are parked for.
     """
     named = {"workspace_connector_pk": connector_pk, "reason": reason}
     said = {name: value for name, value in named.items() if value is not None}

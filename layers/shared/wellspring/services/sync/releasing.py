@@ -97,14 +97,8 @@ def release_by_hand(
 ) -> Released:
     """Try parked messages again, whatever they miss, oldest first, until each was tried or the time is over.
 
-    For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself.
-
-    Args:
-        deadline: when to stop.
-        read: as `Read` says.
-        connector_id: whose; None for everybody's, those of no connector too.
-        reason: why they are parked; None for whatever reason but `overtaken`, which nothing mends.
-        is_dry: whether they are only counted.
+    For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself. Without a connector it
+    is everybody's, without a reason whatever they are parked for but `overtaken`, which nothing mends.
 
     Raises:
         NotFound: there is no such connector.
