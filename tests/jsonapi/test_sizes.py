@@ -25,7 +25,7 @@ from wellspring.handlers.reading import NARROWING
 from wellspring.jsonapi.body import MAX_BODY_BYTES, MAX_FIELDS
 from wellspring.queries import MAX_PAGE_SIZE, MOST_LINKED, MOST_SOURCES, PROBLEMS_KEPT
 from wellspring.repositories import fleet
-from wellspring.repositories.feed import erasures, status
+from wellspring.repositories.feed import status
 from wellspring.resources import HEALTH, SOURCES, Attribute, Kind, Relationship, Resource, on_path, records, resource_of
 from wellspring.routes import Route, routes
 from wellspring.work import PROBLEMS_TOLD
@@ -167,7 +167,7 @@ OBJECTS = {
     "sources": status.MOST,
     "problems": PROBLEMS_TOLD,
     "endings": len(records()),
-    "erasures": erasures.REPORTED,
+    "erasures": status.REPORTED,
     **dict.fromkeys(("health_reasons", "connectors"), len(HEALTH)),
     "tools": fleet.MOST_TOOLS,
     "parked": len(reasons.MESSAGES),

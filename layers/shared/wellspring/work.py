@@ -126,8 +126,10 @@ class _Work:
 
     @property
     def record_count(self) -> int:
-        """How many things it names, each once."""
-        return 0
+        """How many records, or providers, it names, each once."""
+        if isinstance(self, Matched):
+            return len(self.provider_ids)
+        return sum(map(len, self.records.values())) if isinstance(self, _OfRecords) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +137,6 @@ class _OfRecords(_Work):
     workspace_connector_id: str
     # Distinct ids by type; no type without an id.
     records: Records
-
-    @property
-    def record_count(self) -> int:
-        """How many records it names, each once."""
-        return sum(map(len, self.records.values()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +173,6 @@ class Matched(_Work):
     type: ClassVar[str] = "providers.matched"
     workspace_id: str
     provider_ids: Sequence[str]
-
-    @property
-    def record_count(self) -> int:
-        """How many providers it names, each once."""
-        return len(self.provider_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

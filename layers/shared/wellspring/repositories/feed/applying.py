@@ -58,7 +58,6 @@ class Fed:
     """A type of resource that the feed writes.
 
     Attributes:
-        table: where its rows are.
         attributes: the type of each column that an event sets.
         references: the type of what each reference names; its column is `<reference>_pk`, its member `<reference>_id`.
         ledgers: the tables whose rows end with it.

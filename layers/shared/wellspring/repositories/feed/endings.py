@@ -69,12 +69,9 @@ _LOCK = text("SELECT wellspring.lock_connectors(CAST(:pks AS bigint[]), :wait)")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Something that ended, and whose rows are to end.
+    """Something of a type that ended, the one of `of_pk`, and whose rows are to end.
 
     Attributes:
-        pk: of the ending.
-        type: of what ended.
-        of_pk: which.
         until: the last row of each ledger that is to end, where it was revived since.
         is_new: no sweep has seen it before.
         is_old: a sweep saw it long enough ago.

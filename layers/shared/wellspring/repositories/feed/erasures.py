@@ -394,20 +394,3 @@ def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[t
         transaction.execute(_END_LEDGERS, {"type": "people", "pks": array([person.pk])})
         live.update(_fewer("people", [person]))
     return APPLIED, live
-
-
-# ---- the report --------------------------------------------------------------------------------------------
-# How many of them are told, the latest first.
-REPORTED = 10
-_REPORT = text(f"""
-SELECT workspace_id AS workspace, source, erased_at, done_at, gone
-  FROM {feed.erasures} ORDER BY erased_at DESC, pk DESC LIMIT {REPORTED}""")
-
-
-# Asks for no caller: access.rules shows it to services alone.
-def report(transaction: Connection) -> list[dict[str, Any]]:
-    """Return what went of the workspaces that were erased last."""
-    return [
-        {**row, "gone": [{"type": name, "number": number} for name, number in sorted(row["gone"].items())]}
-        for row in transaction.execute(_REPORT).mappings()
-    ]

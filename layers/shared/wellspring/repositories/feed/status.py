@@ -9,11 +9,11 @@ from sqlalchemy import Connection, text
 
 from wellspring.models import feed
 from wellspring.queries import MAX_TOTAL
-from wellspring.repositories.feed import erasures
 
-# Rows of each list that an answer has: a source is a system of the platform, and tells of a few types.
+# Rows of each list that an answer has, of erasures and files the latest: a source is a system of the platform, and
+# tells of a few types.
 MOST = 500
-LOADS = 10
+REPORTED = LOADS = 10
 
 
 def _counted(outcome: str, of: str = "") -> str:
@@ -42,15 +42,23 @@ _LOADS = text(f"""
 SELECT key AS name, outcome, lines, started_at, finished_at
   FROM {feed.loads} ORDER BY started_at DESC, pk DESC LIMIT {LOADS}""")
 
+_ERASURES = text(f"""
+SELECT workspace_id AS workspace, source, erased_at, done_at, gone
+  FROM {feed.erasures} ORDER BY erased_at DESC, pk DESC LIMIT {REPORTED}""")
+
 
 def status(transaction: Connection) -> Mapping[str, Any]:
     """Return the attributes of `feed_status`, four statements whatever there is.
 
     Events are counted up to `MAX_TOTAL` of each outcome, source and type.
     """
+    erasures = [
+        {**row, "gone": [{"type": name, "number": number} for name, number in sorted(row["gone"].items())]}
+        for row in transaction.execute(_ERASURES).mappings()
+    ]
     return {
         **transaction.execute(_WHOLE).mappings().one(),
         "loads": [dict(row) for row in transaction.execute(_LOADS).mappings()],
-        "erasures": erasures.report(transaction),
+        "erasures": erasures,
         "sources": [dict(row) for row in transaction.execute(_SOURCES).mappings()],
     }

@@ -29,8 +29,7 @@ class FeedEvent:
         event_type: as it was sent, such as `wellspring.company.upserted`.
         type: the JSON:API type of the resource.
         subject: the resource's id, in lower case.
-        version: its version at the source.
-        action: what has become of it.
+        version: the resource's at the source.
         values: the whole state, of an upsert: attributes, and references as `<relationship>_id`.
         time: when it happened, for people.
     """

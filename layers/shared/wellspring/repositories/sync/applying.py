@@ -5,7 +5,7 @@ A message that cannot succeed is parked: nothing is rolled back for it, and the 
 links: `Unit` says where the next unit begins.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,49 +40,38 @@ class Unit:
 
     Attributes:
         names: their ids and digests.
-        linking: those that link records.
-        made: the records that they may make, each with its connector.
+        linked: the ids of records that they link, by connector and type.
+        made: the connector of each record that they may make, by type and id.
     """
 
     names: set[str] = field(default_factory=set)
-    linking: list[Synced] = field(default_factory=list)
-    made: dict[tuple[str, str], str] = field(default_factory=dict)
+    linked: defaultdict[tuple[str, RecordType], set[str]] = field(default_factory=lambda: defaultdict(set))
+    made: defaultdict[RecordType, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
     def takes(self, arrival: ReceivedMessage) -> bool:
         """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
-        names = {arrival.digest, arrival.message_id or arrival.digest}
-        if not self.names.isdisjoint(names):
+        names, item = {arrival.digest, arrival.message_id or arrival.digest}, arrival.work
+        if not self.names.isdisjoint(names) or (isinstance(item, Synced | Invalidated) and self._comes_behind(item)):
             return False
-        item = arrival.work
-        if isinstance(item, Synced | Invalidated):
-            if (ends(item) and self._is_linked(item)) or self._is_made(item):
-                return False
-            if isinstance(item, Synced):
-                self.linking.append(item)
-                for type_, said in item.attributes.items():
-                    self.made |= {(type_, id_): item.workspace_connector_id for id_ in said}
+        if isinstance(item, Synced):
+            connector = item.workspace_connector_id
+            for type_, ids in item.records.items():
+                self.linked[connector, type_].update(ids)
+            for type_, said in item.attributes.items():
+                self.made[type_] |= dict.fromkeys(said, connector)
         self.names |= names
         return True
 
-    def _is_linked(self, item: Synced | Invalidated) -> bool:
-        """Say whether a message names, of its connector, what an earlier one links."""
-        return any(
-            not set(ids).isdisjoint(earlier.records.get(type_, ()))
-            for earlier in self.linking
-            if earlier.workspace_connector_id == item.workspace_connector_id
-            for type_, ids in item.records.items()
-        )
-
-    def _is_made(self, item: Synced | Invalidated) -> bool:
-        """Say whether a message names what an earlier one may make: unless it would make the same, it comes after."""
-        if not self.made:
-            return False
+    def _comes_behind(self, item: Synced | Invalidated) -> bool:
+        """Say whether a message ends what an earlier one links, or names what that may make and it does not itself."""
+        connector = item.workspace_connector_id
         for type_, ids in item.records.items():
-            for id_ in ids:
-                of = self.made.get((type_, id_))
-                is_same = isinstance(item, Synced) and item.can_make(type_, id_) and of == item.workspace_connector_id
-                if of is not None and not is_same:
-                    return True
+            if ends(item) and not self.linked[connector, type_].isdisjoint(ids):
+                return True
+            made = self.made[type_]
+            makes = item.attributes.get(type_, {}) if isinstance(item, Synced) else {}
+            if any(made[id_] != connector or id_ not in makes for id_ in made.keys() & ids):
+                return True
         return False
 
 

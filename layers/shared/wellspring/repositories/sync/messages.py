@@ -185,7 +185,7 @@ def write(entries: Sequence[Entry]) -> list[Statement]:
     asked.append(Statement(WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)}))
     again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
-        asked.append(Statement(_FORGET_WAITING, {"messages": array(again)}))
+        asked.append(Statement(FORGET_WAITING, {"messages": array(again)}))
     waits = [(entry.pk, *missing) for entry in entries for missing in sorted(_missing(entry))]
     if waits:
         asked.append(
@@ -332,7 +332,7 @@ SELECT change.connector_pk, change.workspace_pk, change.run, change.applied, cha
            messages_parked = of_run.messages_parked + excluded.messages_parked,
            counts = wellspring.add_counts(of_run.counts, excluded.counts)""")
 
-_FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = ANY (CAST(:messages AS bigint[]))")
+FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = ANY (CAST(:messages AS bigint[]))")
 _WAIT = text(
     f"INSERT INTO {waiting_for} (message_pk, type, id) SELECT DISTINCT *"
     " FROM unnest(CAST(:messages AS bigint[]), CAST(:types AS text[]), CAST(:ids AS uuid[]))"

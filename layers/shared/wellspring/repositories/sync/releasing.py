@@ -15,7 +15,7 @@ from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.repositories import parked
 from wellspring.repositories.sync.arrays import array
-from wellspring.repositories.sync.messages import IS_MESSAGE, RUN_DAYS
+from wellspring.repositories.sync.messages import FORGET_WAITING, IS_MESSAGE, RUN_DAYS
 from wellspring.repositories.sync.tables import RECORDS
 
 
@@ -24,7 +24,6 @@ class Kept(parked.Held):
     """A message that is kept.
 
     Attributes:
-        pk: its row's.
         connector_pk: the connector that it names, if that was there.
         group: its FIFO group.
         body: what was sent, without what it said of who was erased since; None where it is not kept any more.
@@ -183,7 +182,6 @@ SELECT connector.pk
 # body is nothing to apply.
 _IS_RELEASABLE = f"outcome = 'parked' AND {_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
 
-_FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = ANY (CAST(:pks AS bigint[]))")
 _COUNT_OFF = text(
     f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
 )
@@ -226,7 +224,7 @@ def expire(transaction: Transaction, most: int) -> int:
     """Drop the bodies of the oldest messages that are parked for too long; return how many."""
     expired = parked.expire(transaction, parked.MESSAGES, most)
     if expired:
-        transaction.execute(_FORGET_WAITING, {"pks": array(expired)})
+        transaction.execute(FORGET_WAITING, {"messages": array(expired)})
     return len(expired)
 
 
@@ -269,7 +267,7 @@ def dismiss(transaction: Transaction, message: Kept, note: str) -> bool:
     closed = parked.dismiss(transaction, parked.MESSAGES, message.id, note)
     if closed is None:
         return False
-    transaction.execute(_FORGET_WAITING, {"pks": array([message.pk])})
+    transaction.execute(FORGET_WAITING, {"messages": array([message.pk])})
     if closed["workspace_connector_pk"] is not None:
         transaction.execute(_COUNT_OFF, {"connector": closed["workspace_connector_pk"]})
     if closed["sync_run_pk"] is not None:

@@ -68,14 +68,12 @@ def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Rever
 
 @dataclass(slots=True)
 class _Chunk:
-    """One transaction of a revert: what it does next, and what it has done.
+    """One transaction of a revert: how many rows of each type it has `ended`, and brought back (`restored`).
 
     Attributes:
         entry: the revert's row.
         most: how many rows of each type of records to end, and to bring back, at most.
         is_live: whether its connector is, so that rows come back.
-        ended: how many rows of each type.
-        restored: the same of those that came back.
         left: how many rows would have come back, had nothing come behind it.
     """
 
