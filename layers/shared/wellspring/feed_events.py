@@ -133,7 +133,7 @@ class _Event(BaseModel):
 def _upserted(
     resource: Resource, meaning: str = "", said: str = "A record is as `data` says.", *, data: Any = None
 ) -> type[_Event]:
-    """Return the event that tells of a resource, whose `data` are its attributes where nothing else is given."""
+    """Return the event that tells of a resource; its `data` is made of attributes where nothing else is given."""
     type_: Any = Literal[f"wellspring.{resource.type}.upserted"]
     members: Any = data or _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
     made: type[_Event] = create_model(

@@ -193,11 +193,8 @@ sync_runs = own_table(
 connector_state = own_table(
     "connector_state",
     Column("workspace_connector_pk", BigInteger, primary_key=True, autoincrement=False),
-    Column("last_synced_at", instant),
-    Column("last_changed_at", instant),
-    Column("last_failed_at", instant),
-    count("parked_messages"),
-    count("live_rows"),
+    *(Column(name, instant) for name in ("last_synced_at", "last_changed_at", "last_failed_at")),
+    *map(count, ("parked_messages", "live_rows")),
     # What is known of its rhythm: the last 21 syncs, and a number for the run of each, NULL where it has none.
     Column("syncs", ARRAY(instant), nullable=False, server_default=text("'{}'")),
     Column("sync_runs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),

@@ -98,20 +98,22 @@ class _Batch:
         return not _is_in_chunks(self._batch[number])
 
     def _apply(self, unit: Mapping[int, ReceivedMessage]) -> None:
-        """Apply these messages together, or one by one where that is refused."""
+        """Apply these messages together, or one by one where that is refused; of one in chunks the next chunk."""
         if not unit:
             return
         try:
-            work = partial(applying.apply_unit, unit=list(unit.values()))
-            self._settle(dict(zip(unit, with_retries(work, PIPELINE_SCOPE, self._deadline), strict=True)))
+            work = partial(_applied, unit=list(unit.values()))
+            outcomes = dict(zip(unit, with_retries(work, PIPELINE_SCOPE, self._deadline), strict=True))
         except (DatabaseAway, OutcomeUnknown) as error:
             self._return_all(_returned(error))
+            return
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one message only)
             if len(unit) > 1:
                 self._one_by_one(unit)
                 return
             ((number, arrival),) = unit.items()
-            self._settle({number: self._given_up(arrival, _returned(error))})
+            outcomes = {number: self._given_up(arrival, _returned(error))}
+        self._settle(outcomes)
 
     def _one_by_one(self, unit: Mapping[int, ReceivedMessage]) -> None:
         for number, arrival in unit.items():
@@ -136,26 +138,17 @@ class _Batch:
         for line in list(self._lines.values()):
             number = line[0]
             if _is_in_chunks(self._batch[number]) and not self._deadline.has_passed:
-                self._end_chunk(number, self._batch[number])
+                self._apply({number: self._batch[number]})
             if not self._lines:
                 return
 
-    def _end_chunk(self, number: int, arrival: ReceivedMessage) -> None:
-        try:
-            outcome = with_retries(lambda transaction: _chunk(transaction, arrival), PIPELINE_SCOPE, self._deadline)
-        except (DatabaseAway, OutcomeUnknown) as error:
-            self._return_all(_returned(error))
-            return
-        except Exception as error:  # noqa: BLE001  (whatever it is, it concerns one connector only)
-            outcome = self._given_up(arrival, _returned(error))
-        self._ended[number] = self._ended.get(number, 0) + outcome.ended
-        if outcome.status != "in_progress":
-            self._settle({number: replace(outcome, ended=self._ended[number])})
-
     def _settle(self, outcomes: Mapping[int, Outcome]) -> None:
-        """Take messages out of their lines; behind one that is not done its whole line is held."""
+        """Take messages out of their lines, but for one with more to do; behind one that is not done all are held."""
         for number, outcome in outcomes.items():
-            self._outcomes[number] = outcome
+            self._ended[number] = self._ended.get(number, 0) + outcome.ended
+            if outcome.status == "in_progress":
+                continue
+            self._outcomes[number] = replace(outcome, ended=self._ended[number])
             group = self._batch[number].group
             line = self._lines.get(group)
             if line is None:
@@ -176,7 +169,12 @@ def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
 
     Raises ServiceUnavailable where another delivery of it was quicker.
     """
-    return _chunk(transaction, arrival) if _is_in_chunks(arrival) else applying.apply_unit(transaction, [arrival])[0]
+    return _applied(transaction, [arrival])[0]
+
+
+def _applied(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
+    """Apply a unit, or the next chunk of the one message that is in chunks."""
+    return [_chunk(transaction, unit[0])] if _is_in_chunks(unit[0]) else applying.apply_unit(transaction, unit)
 
 
 def _is_in_chunks(arrival: ReceivedMessage) -> bool:
