@@ -8,12 +8,24 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from local import large, large_data
+from local import demo_data, large, large_data
 from local.settings import Settings
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
 
 pytestmark = pytest.mark.long
+
+
+def test_it_is_as_large_as_the_readme_says_and_of_a_year() -> None:
+    now = datetime.now(UTC)
+    syncs = large_data.syncs(now)
+    # Beside the connectors of the demo that is there before.
+    connectors = len(large_data.connections()) + sum(len(one.connectors) for one in demo_data.WORKSPACES)
+    assert (large_data.WORKSPACES, connectors) == (40, 313)
+    fed = sum(event["type"].split(".")[1] in large_data.AMOUNTS for event in large_data.events())
+    linked = sum(len(sync.body["records"]) for sync in syncs if sync.body["type"] == "records.synced")
+    assert 220_000 <= fed + linked < 230_000
+    assert all(now - large_data.YEAR < sync.at < now for sync in syncs)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from local.clean import clean
 from local.errors import Fault
 from local.postgres import OWNER, SUPERUSER, Cluster
 from local.settings import ROOT, make_state_folder
-from tests.local.stack_process import lives, until
 
 pytestmark = pytest.mark.long
 
@@ -59,15 +58,6 @@ def kill(holder: subprocess.Popen[str]) -> None:
     holder.stdout.close()
 
 
-def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
-    with Cluster(folder) as cluster:
-        cluster.create_database("kept")
-        ask(cluster, "CREATE TABLE t AS SELECT 7 AS n", database="kept")
-    with Cluster(folder) as cluster:
-        assert cluster.has_database("kept")
-        assert ask(cluster, "SELECT n FROM t", database="kept") == [[7]]
-
-
 def test_the_owner_is_no_superuser(folder: Path) -> None:
     with Cluster(folder) as cluster:
         roles = ask(cluster, "SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
@@ -85,13 +75,6 @@ def test_a_wrong_password_is_refused_and_the_right_one_is_for_the_user_alone(fol
 def test_a_second_cluster_on_the_same_folder_is_refused(folder: Path) -> None:
     with Cluster(folder), pytest.raises(Fault, match=f"already in use by process {os.getpid()}"), Cluster(folder):
         pass
-
-
-def test_a_killed_parent_leaves_no_server_behind(folder: Path) -> None:
-    holder, server = hold(folder)
-    assert lives(server)
-    kill(holder)
-    assert until(lambda: not lives(server))
 
 
 def test_it_starts_right_after_the_server_itself_was_killed(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import time
+import tracemalloc
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -115,6 +116,17 @@ def test_a_request_costs_the_same_however_many_messages_wait(tmp_path: Path) -> 
 
     for groups in (1, 2, 1000):
         assert steps(1000, groups) < 1.2 * steps(20, min(groups, 20))
+
+
+def test_what_waits_is_not_kept_in_memory(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path / "queue.sqlite")
+    tracemalloc.start()
+    for place in range(1000):
+        put(store, str(place % 10), f"{place}".zfill(10_000))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    store.close()
+    assert kept < 1_000_000
 
 
 def test_a_message_keeps_its_attributes(sqs: Sqs) -> None:

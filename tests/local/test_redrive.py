@@ -63,5 +63,6 @@ def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text(json.dumps(facts))
     (tmp_path / "postgres").mkdir()
     with locked(tmp_path / "postgres" / "lock"):
-        assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith("2 messages moved")
+        for number in (2, 0):
+            assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith(f"{number} messages moved")
     assert len(sqs.receive()) == 2

@@ -157,7 +157,7 @@ def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
         *("api_url", "database_url", "issuer", "sqs_endpoint_url", "s3_endpoint_url", "bucket"),
         *("queue_url", "dlq_url", "feed_queue_url", "feed_dlq_url", "events_queue_url"),
     }
-    assert (stack.state / "stack.json").stat().st_mode & 0o777 == 0o600
+    assert {(stack.state / name).stat().st_mode & 0o777 for name in ("stack.json", "identity/key.pem")} == {0o600}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -189,7 +189,6 @@ def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> Non
     assert until(lambda: len(seen(stack, "owner", "company")) == len(before) + 2)
 
 
-# ---- psql and tokens by make --------------------------------------------------------------------------
 def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     return stack.typed("make", "--silent", *arguments)
 
@@ -221,6 +220,17 @@ def test_a_message_with_a_foreign_record_is_parked_and_told_and_changes_nothing(
     assert until(lambda: f"parked: message {message['id']}" in stack.output)
     (told,) = [line for line in stack.output.splitlines() if str(message["id"]) in line]
     assert all(demo_id("company", "c", 1) in said for said in (json.dumps(lines), told))
+
+
+def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: StackProcess) -> None:
+    asked = stack.get("/v1/company-workspace-connectors?page[size]=3", "owner").headers["apigw-requestid"]
+    log = (stack.state / "logs" / "access.log").read_text().splitlines()
+    (line,) = (json.loads(line) for line in log if asked in line)
+    assert 0 < int(line["function_milliseconds"]) <= int(line["milliseconds"])
+    assert "page" not in json.dumps(line)
+    shown = [row.split()[-1] for row in make(stack, "slow").stdout.splitlines()[1:]]
+    assert shown
+    assert all(any(id_ in line for line in log) for id_ in shown)
 
 
 def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
@@ -330,6 +340,9 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     done = stack.typed("bash", "-ec", typed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+    # The next export into the same file is of its own moment.
+    kept = client(stack.facts["s3_endpoint_url"], "s3").list_objects_v2(Bucket=stack.facts["bucket"], Prefix="exports/")
+    assert "Contents" not in kept
 
 
 def test_every_task_of_the_page_is_one_command_that_does_it(stack: StackProcess, tmp_path: Path) -> None:
@@ -391,9 +404,6 @@ def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: Stac
         page = call(stack.facts["api_url"] + path, headers={"accept-encoding": "gzip"})
         assert page.status == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
-
-
-# ---- twins, taken ports -------------------------------------------------------------------------------
 
 
 # ---- stopping and starting; these come last ------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.support.world import World
 from tests.writing import test_events as writing
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import metadata
+from wellspring.resources import READABLE_PARENTS
 
 REPLAYED = (*reading.REPLAYED, *writing.REPLAYED)
 GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
@@ -50,6 +51,15 @@ def ledger(demo: FreshDatabase) -> FreshDatabase:
 def named(name: str) -> str:
     """Return the id that an event's path names."""
     return str(event(name)["pathParameters"]["id"])
+
+
+def is_for_everybody(name: str) -> bool:
+    return any(name.startswith(f"{each.type}_") and each.tenancy == "everybody" for each in READABLE_PARENTS)
+
+
+def ids_of(answer: Mapping[str, Any]) -> set[str]:
+    data = json.loads(answer["body"]).get("data", [])
+    return {each["id"] for each in (data if isinstance(data, list) else [data])}
 
 
 def everything(owner: FreshDatabase) -> dict[str, list[str]]:
@@ -112,6 +122,21 @@ def test_what_is_read_is_there(deployed: Deployed, name: str) -> None:
     assert found
     if name.endswith("_retrieve"):
         assert found["id"] == named(name)
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize("name", [name for name in READ if not is_for_everybody(name)])
+def test_a_foreign_tenant_finds_none_of_it(deployed: Deployed, name: str) -> None:
+    mine, theirs = (invoke(deployed, name, claims) for claims in (None, {"sub": OUTSIDER}))
+    assert theirs["statusCode"] in ({404} if name.endswith("_retrieve") else {200, 403, 404})
+    assert not ids_of(mine) & ids_of(theirs)
+
+
+@pytest.mark.parametrize("name", writing.REPLAYED)
+def test_a_foreign_tenant_writes_nothing(deployed: Deployed, ledger: FreshDatabase, name: str) -> None:
+    before = everything(ledger)
+    assert invoke(deployed, name, {"sub": OUTSIDER, "scope": ""})["statusCode"] in {403, 404}
+    assert everything(ledger) == before
 
 
 @pytest.mark.parametrize("name", writing.REPLAYED)
