@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from heapq import heappop, heappush
-from itertools import count
+from operator import itemgetter
 from uuid import UUID
 
 from tests.support.queue import OCCURRED_AT, Body, completed, disconnected, invalidated, matched, reverted, synced
@@ -162,22 +161,17 @@ class Author:
 
     def write(self, most: int) -> list[Send]:
         """Return `most` messages in the order of sending."""
-        sends: list[Send] = []
-        echoes: list[tuple[int, int, Send]] = []
-        numbers = count()
+        # By the place of each; an echo's is a later one.
+        placed: list[tuple[float, Send]] = []
         groups = self._groups()
-        while len(sends) < most:
+        while len(placed) < most:
             group = self._chance.choice(groups)
             for _ in range(self._chance.choice(RUN_LENGTHS)):
-                while echoes and echoes[0][0] <= len(sends):
-                    sends.append(heappop(echoes)[-1])
                 written = self._next(group)
-                sends += written
+                placed += [(len(placed) + place, send) for place, send in enumerate(written)]
                 if self._chance.random() < ECHOED:
-                    for send in written:
-                        due = len(sends) + self._chance.randrange(LATEST_ECHO)
-                        heappush(echoes, (due, next(numbers), send))
-        return sends[:most]
+                    placed += [(len(placed) + self._chance.randrange(LATEST_ECHO) + 0.5, send) for send in written]
+        return [send for _, send in sorted(placed, key=itemgetter(0))][:most]
 
     def _next(self, group: Group) -> list[Send]:
         body = group.write()

