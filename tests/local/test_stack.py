@@ -91,21 +91,12 @@ def foreign_message() -> dict[str, object]:
 
 
 # ---- the demo -----------------------------------------------------------------------------------------
-def test_the_demo_has_what_the_readme_says() -> None:
-    workspace_a, *_ = WORKSPACES
-    assert workspace_a.companies >= 60
-    names = [row["name"] for row in demo_data.rows()["companies"][: workspace_a.companies]]
-    assert len(set(names)) == workspace_a.companies
+def test_the_demo_has_enough_of_everything_in_both_directions() -> None:
+    assert len({record for record, _, _ in expected("a", "company")}) >= 60
     for workspace in WORKSPACES:
-        assert len(workspace.connectors) > 2
-        assert workspace.people
-        assert workspace.accounts
+        assert min(len(workspace.connectors), workspace.people, workspace.accounts) > 2
         for kind in KINDS:
-            rows = expected(workspace.letter, kind)
-            assert {direction for _, _, direction in rows} == {"input", "output"}
-    assert {record for record, _, _ in expected("a", "company")} == {
-        demo_id("company", "a", number) for number in range(1, workspace_a.companies + 1)
-    }
+            assert {direction for _, _, direction in expected(workspace.letter, kind)} == {"input", "output"}
 
 
 def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 from local.demo_data import OUTSIDER
 from local.example_ids import demo_id
-from local.settings import ROOT
 from tests.reading import test_events as reading
 from tests.sam.conftest import Deployed
 from tests.support.api import TYPES
@@ -171,13 +170,6 @@ def test_health_is_the_databases(deployed: Deployed) -> None:
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
 
 
-def test_the_description_is_the_one_of_the_papers(deployed: Deployed) -> None:
-    answer = invoke(deployed, "openapi_document")
-    assert answer["statusCode"] == 200
-    body = gzip.decompress(base64.b64decode(answer["body"])) if answer["isBase64Encoded"] else answer["body"]
-    assert json.loads(body) == json.loads((ROOT / "docs" / "openapi.json").read_text())
-
-
 def test_the_metadata_for_agents_name_the_issuer_of_the_deployment(deployed: Deployed) -> None:
     document = json.loads(invoke(deployed, "agents_metadata")["body"])
     assert document["resource"] == f"https://{event('agents_metadata')['headers']['host']}/mcp"
@@ -188,9 +180,8 @@ def test_a_file_that_the_console_does_not_have_is_404(deployed: Deployed) -> Non
     assert invoke(deployed, "console_asset")["statusCode"] == 404
 
 
-@pytest.mark.parametrize("name", ["docs_page", "console_page"])
-def test_the_page_is_html(deployed: Deployed, name: str) -> None:
-    answer = invoke(deployed, name)
+def test_the_console_is_html(deployed: Deployed) -> None:
+    answer = invoke(deployed, "console_page")
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-encoding"] == "gzip"
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))
