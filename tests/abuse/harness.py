@@ -13,7 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -62,49 +61,13 @@ AT_LAST = 60
 MENDING_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run is told. Without `inbox`, the database does not know a message again that it has had."""
-
-    seed: int
-    messages: int
-    seconds: int
-    inbox: bool = True
-
-
-class Sending(threading.Thread):
-    """Sends entries in their order, evenly over some time, and counts what was taken; `lock` is held meanwhile."""
-
-    def __init__(self, server: Any, url: str, entries: Sequence[Mapping[str, Any]], seconds: float, lock: Any) -> None:
-        super().__init__(daemon=True)
-        self.sent = 0
-        self._endpoint_url, self._url, self._entries = server.endpoint_url, url, entries
-        self._seconds, self._lock, self._over = seconds, lock, threading.Event()
-
-    def run(self) -> None:
-        """Send them."""
-        sqs, began = client(self._endpoint_url), time.monotonic()
-        for some in batched(enumerate(self._entries), LARGEST_BATCH, strict=False):
-            due = began + self._seconds * some[0][0] / len(self._entries)
-            if self._over.wait(max(0.0, due - time.monotonic())):
-                break
-            batch = [{"Id": str(number), **entry} for number, entry in some]
-            with self._lock:
-                self.sent += len(sqs.send_message_batch(QueueUrl=self._url, Entries=batch)["Successful"])
-        sqs.close()
-
-    def end(self) -> None:
-        self._over.set()
-        self.join(PATIENCE_SECONDS)
-
-
 class Run:
-    """The system under abuse."""
+    """The system under abuse. Without `inbox`, the database does not know a message again that it has had."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self._settings = settings
+    def __init__(self, folder: Path, *, seed: int, messages: int, seconds: int, inbox: bool = True) -> None:
         self._folder = folder
-        self._chance = random.Random(f"run {settings.seed}")
+        self._seed, self._messages, self._seconds, self._inbox = seed, messages, seconds, inbox
+        self._chance = random.Random(f"run {seed}")
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload([processes.__name__])
         self._template = Template()
@@ -112,6 +75,8 @@ class Run:
         self._to_repeat: list[Delivery] = []
         # Held by whoever sends: meanwhile the queue is not killed.
         self._sending = threading.Lock()
+        self._over = threading.Event()
+        self._bodies_sent = 0
         # Processes that are stopped in the midst of what they do, and until when.
         self._asleep: dict[int, float] = {}
 
@@ -125,13 +90,13 @@ class Run:
             before, health = Ledger.read(self._url), publishing.health(self._url)
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
-            sends = Author(self._settings.seed, cast).write(self._settings.messages)
+            sends = Author(self._seed, cast).write(self._messages)
             self._make_processes(sends, parts)
             self._abuse()
             drained = self._drain()
             missed = mended(sends)
             # Half of it nobody sends: what settles releases it, by the ids that are known.
-            again, settled = (missed[::2], missed[1::2]) if self._settings.inbox else (missed, [])
+            again, settled = (missed[::2], missed[1::2]) if self._inbox else (missed, [])
             if drained:
                 bring(self._url, cast, sends)
                 drained = self._send_again(again, settled)
@@ -168,7 +133,7 @@ class Run:
         self._cluster.let_in(*migrations.ROLES)
         cast = populate(self._url)
         self._cluster.create_database(TWIN, DATABASE)
-        if not self._settings.inbox:
+        if not self._inbox:
             self._switch_the_inbox_off()
         return cast
 
@@ -202,21 +167,35 @@ class Run:
         self._consumers, self._settlers, self._publishers, self._feeders = self._herds
         lives = [self._life("sync.consume", self._folder, f"ghost-{number}") for number in range(GHOSTS)]
         self._ghosts = [Ghost(self._processes, life) for life in lives]
-        self._plan = feeding.plan(self._settings.seed, self._settings.messages)
+        self._plan = feeding.plan(self._seed, self._messages)
         entries = [
             {"MessageBody": send.text, "MessageGroupId": send.group, "MessageDeduplicationId": str(number)}
             for number, send in enumerate(sends)
         ]
         bodies = [{"MessageBody": json.dumps(body)} for body in self._plan.bodies]
-        server, seconds = self._queue.server, self._settings.seconds * SENDING
-        self._feed_queues = server.urls["FeedQueue"], server.urls["FeedDeadLetterQueue"]
-        self._sender = Sending(server, self._queue.url, entries, seconds, self._sending)
-        self._feed_sender = Sending(server, self._feed_queues[0], bodies, seconds, self._sending)
+        urls = self._queue.server.urls
+        self._feed_queues = urls["FeedQueue"], urls["FeedDeadLetterQueue"]
         for end in (*(herd.end for herd in self._herds), *(ghost.end for ghost in self._ghosts)):
             parts.callback(end)
-        for sender in (self._sender, self._feed_sender):
+        sending = ((self._queue.url, entries), (self._feed_queues[0], bodies))
+        self._senders = [threading.Thread(target=self._send, args=each, daemon=True) for each in sending]
+        for sender in self._senders:
             sender.start()
-            parts.callback(sender.end)
+            parts.callback(sender.join, PATIENCE_SECONDS)
+        parts.callback(self._over.set)
+
+    def _send(self, url: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Send entries in their order, evenly over most of the time."""
+        sqs, began = client(self._queue.server.endpoint_url), time.monotonic()
+        for some in batched(enumerate(entries), LARGEST_BATCH, strict=False):
+            due = began + self._seconds * SENDING * some[0][0] / len(entries)
+            if self._over.wait(max(0.0, due - time.monotonic())):
+                break
+            batch = [{"Id": str(number), **entry} for number, entry in some]
+            with self._sending:
+                taken = sqs.send_message_batch(QueueUrl=url, Entries=batch)["Successful"]
+            self._bodies_sent += len(taken) if url == self._feed_queues[0] else 0
+        sqs.close()
 
     def _life(self, module: str, folder: Path, name: str | None = None, database: str = DATABASE) -> Life:
         environment = {
@@ -236,16 +215,16 @@ class Run:
             for called, source in template.queue_sources
             if called == function
         ]
-        told = (name or module, self._settings.seed, folder, {**function.environment, **environment}, function)
+        told = (name or module, self._seed, folder, {**function.environment, **environment}, function)
         return Life(*told, server.endpoint_url, *queues)
 
     # ---- the abuse --------------------------------------------------------------------------------------
     def _abuse(self) -> None:
-        end = time.monotonic() + self._settings.seconds
+        end = time.monotonic() + self._seconds
         # First of all one sleeps until others have what it had in hand.
         assert self._tick_while(lambda: not self._freeze_a_consumer(max(FROZEN_SECONDS))), "none had anything in hand"
         blow = time.monotonic() + self._chance.uniform(*CALM_SECONDS)
-        while time.monotonic() < end or self._sender.is_alive():
+        while time.monotonic() < end or self._senders[0].is_alive():
             self._tick()
             if time.monotonic() > blow:
                 self._strike()
@@ -374,11 +353,11 @@ class Run:
         def is_left() -> bool:
             return bool(self._left(self._queue.url) or self._waits(settled))
 
-        if self._settings.inbox:
+        if self._inbox:
             self._settlers.tick()
         (self._folder / PEACE).unlink()
         for number, send in enumerate(again):
-            self._queue.send(send.group, send.text, f"again {number}")
+            self._queue.send(send.group, send.text, f"again-{number}")
         if not self._tick_while(is_left, MENDING_SECONDS / 3):
             self._strike()
             self._tick_while(is_left, MENDING_SECONDS * 2 / 3)
@@ -425,12 +404,12 @@ class Run:
                 self._queue.api.send_message(QueueUrl=queue, MessageBody=letter["Body"])
             self._did["feed: redriven"] += len(letters)
             self._feeders.tick()
-            return self._feed_sender.is_alive() or bool(letters or self._left(queue))
+            return self._senders[1].is_alive() or bool(letters or self._left(queue))
 
         # What waited for the last body's is settled by the next that polls.
         is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._plan.told, self._url))
         found = [] if is_done else ["it was not worked off", *feeding.judge(self._plan.told, self._url)]
-        unsent = len(self._plan.bodies) - self._feed_sender.sent
+        unsent = len(self._plan.bodies) - self._bodies_sent
         found += [f"{unsent} bodies could not be sent"] if unsent else []
         logs = [worker.life.log.read_text(errors="replace") for worker in self._feeders.all]
         return found + feeding.errors(line for log in logs for line in log.splitlines())

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 # Here and not at their first use: a process is forked from one that has imported them.
 import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
@@ -116,8 +116,7 @@ FATES = (
 )
 
 
-@dataclass(frozen=True)
-class Fate:
+class Fate(NamedTuple):
     """What strikes: `deed` at `moment` of a delivery, `after` so many deliveries."""
 
     after: int
@@ -125,11 +124,11 @@ class Fate:
     moment: str
     seconds: float
 
-    @classmethod
-    def draw(cls, chance: random.Random) -> "Fate":
-        """Return what happens next."""
-        deed, moments, seconds = chance.choice(FATES)
-        return cls(chance.randint(1, LONGEST_PEACE), deed, chance.choice(moments), chance.uniform(*seconds))
+
+def draw(chance: random.Random) -> Fate:
+    """Return what happens next."""
+    deed, moments, seconds = chance.choice(FATES)
+    return Fate(chance.randint(1, LONGEST_PEACE), deed, chance.choice(moments), chance.uniform(*seconds))
 
 
 class Struck:
@@ -142,7 +141,7 @@ class Struck:
         self.life = life
         self.chance = random.Random(f"life {life.seed} {life.name}")
         self._diary: IO[str] = life.diary.open("a", buffering=1)
-        self._fate = Fate.draw(self.chance)
+        self._fate = draw(self.chance)
         self._waited = 0
         self._spared = True
         self._seconds = 0.0
@@ -176,7 +175,7 @@ class Struck:
         self.note(deed=f"{fate.deed} ({fate.moment})")
         self._spared = True
         self._waited = 0
-        self._fate = Fate.draw(self.chance)
+        self._fate = draw(self.chance)
         match fate.deed:
             case "killed":
                 die()

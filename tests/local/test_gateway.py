@@ -30,8 +30,6 @@ FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
 PRIVATE = Route("GET", "/v1/things", FUNCTION, needs_token=True)
 OPEN = Route("GET", "/health", FUNCTION, needs_token=False)
 POST = Route("POST", "/v1/things", FUNCTION, needs_token=False)
-DEFAULT = Route("$default", "$default", FUNCTION, needs_token=True)
-OPTIONS = Route("OPTIONS", "/{proxy+}", FUNCTION, needs_token=False)
 PAGE, ELSEWHERE = "https://page.example", "https://elsewhere.example"
 
 
@@ -334,34 +332,11 @@ def test_without_a_route_the_answer_is_404_and_without_a_lock_no_token_is_asked_
 
 
 # ---- pages of other origins ---------------------------------------------------------------------------
-def preflight(origin: str = PAGE) -> dict[str, str]:
-    """Return the headers by which a browser asks whether it may send a GET with a token."""
-    asked = {"method": "GET", "headers": "authorization"}
-    return {"origin": origin, **{f"access-control-request-{name}": value for name, value in asked.items()}}
-
-
 @pytest.fixture
 def shared(client: Client) -> Client:
-    """The client of an API whose CORS is configured, and which has a `$default` with an authorizer."""
+    """The client of an API whose CORS is configured."""
     client.cors = Template().cors([PAGE])
-    client.routes = (PRIVATE, OPEN, POST, DEFAULT)
     return client
-
-
-def test_the_gateway_answers_a_preflight_where_no_authorizer_is_before_it(shared: Client) -> None:
-    refused = shared("/v1/things", "OPTIONS", more=preflight())
-    # The browser is told its origin, and refuses because of the status.
-    assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, PAGE)
-    assert "access-control-allow-methods" not in refused.headers
-    shared.routes = (*shared.routes, OPTIONS)
-    answer = shared("/v1/things", "OPTIONS", more=preflight())
-    assert (answer.status, answer.body, shared.events) == (204, b"", [])
-    allowed = {name: set(answer.headers[f"access-control-allow-{name}"].split(",")) for name in ("methods", "headers")}
-    assert allowed["methods"] == {"GET", "POST", "PATCH", "DELETE"}
-    assert "authorization" in allowed["headers"]
-    assert answer.headers["access-control-allow-origin"] == PAGE
-    assert "access-control-allow-credentials" not in answer.headers
-    assert "access-control-allow-origin" not in shared("/v1/things", "OPTIONS", more=preflight(ELSEWHERE)).headers
 
 
 def test_a_page_may_read_what_a_function_and_the_gateway_answer_and_another_page_nothing(shared: Client) -> None:

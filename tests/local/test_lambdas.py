@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from local.lambdas import InvocationError, Lambdas, RequestTooLargeError
 from local.settings import ROOT
 from local.template import Function
-from tests.local.stack_process import lives
+from tests.local.stack_process import lives, until
 
 MODULE = dedent(
     """
@@ -145,6 +146,24 @@ def test_invocations_run_side_by_side_and_each_worker_takes_one_at_a_time(sample
 
 def test_functions_share_workers_only_when_their_environments_are_equal(sample: Sample) -> None:
     assert sample.invoke("other") not in {sample.invoke("pid"), sample.invoke("environment")["pid"]}
+
+
+def hold(folder: Path) -> None:
+    """Invoke a function that does not end."""
+    slow = Function("F", "slow.handler", 60, 128, {}, ())
+    Lambdas({"F": slow}, {"F": {"PYTHONPATH": str(folder)}}, folder / "log").invoke(slow, str(folder / "pid"))
+
+
+def test_workers_leave_with_their_parent_even_in_the_middle_of_an_invocation(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, time\ndef handler(event, context):\n open(event, 'w').write(str(os.getpid()))\n time.sleep(60)\n"
+    )
+    parent, file = get_context("spawn").Process(target=hold, args=(tmp_path,)), tmp_path / "pid"
+    parent.start()
+    assert until(lambda: file.exists() and file.read_text() != "")
+    parent.kill()
+    assert until(lambda: not lives(int(file.read_text())))
+    parent.join()
 
 
 def test_after_a_stop_nothing_runs_and_nothing_starts(tmp_path: Path) -> None:

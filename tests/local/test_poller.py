@@ -82,16 +82,20 @@ def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
     assert {"SenderId", "SentTimestamp", "ApproximateFirstReceiveTimestamp"} < attributes.keys()
 
 
-@pytest.mark.parametrize(
-    ("answer", "failed"),
-    [
-        *((answer, set()) for answer in (None, {}, {"batchItemFailures": None}, {"batchItemFailures": []})),
-        ({"batchItemFailures": [{"itemIdentifier": "2"}]}, {"2"}),
-        *((answer, None) for answer in ("text", [], {"batchItemFailures": "1"}, {"batchItemFailures": ["1"]})),
-        *(({"batchItemFailures": [{"itemIdentifier": id_}]}, None) for id_ in ("", None, "3")),
-        ({"batchItemFailures": [{"itemIdentifier": "1"}, {"id": "2"}]}, None),
-    ],
-)
+# The messages that each answer says have failed; None where it is none, and all of them have.
+ANSWERS: list[tuple[Any, set[str] | None]] = [
+    (None, set()),
+    ({}, set()),
+    ({"batchItemFailures": []}, set()),
+    ({"batchItemFailures": None}, set()),
+    ({"batchItemFailures": [{"itemIdentifier": "2"}]}, {"2"}),
+    *((answer, None) for answer in ("text", [1], {"batchItemFailures": "1"}, {"batchItemFailures": ["1"]})),
+    *(({"batchItemFailures": [{"itemIdentifier": id_}]}, None) for id_ in ("", None, "3")),
+    ({"batchItemFailures": [{"itemIdentifier": "1"}, {"id": "2"}]}, None),
+]
+
+
+@pytest.mark.parametrize(("answer", "failed"), ANSWERS)
 def test_an_answer_names_the_messages_that_failed_or_all_of_the_batch_has(answer: Any, failed: set[str] | None) -> None:
     if failed is None:
         with pytest.raises(InvalidAnswerError):
