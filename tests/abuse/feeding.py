@@ -8,7 +8,6 @@ import json
 import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sqlalchemy import text
 
@@ -32,22 +31,14 @@ SELECT event.event_type, event.subject FROM wellspring.pending_events AS event
 """
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is told: everything that happens to any resource, and the bodies in which it is sent."""
-
-    told: Sequence[History]
-    bodies: Sequence[Sequence[Event]]
-
-
-def plan(seed: int, messages: int) -> Plan:
-    """Return what a run beside so many sync messages tells; the same for the same numbers."""
+def plan(seed: int, messages: int) -> tuple[Sequence[History], Sequence[Sequence[Event]]]:
+    """Return all that a run beside so many sync messages tells, and the bodies in which it is sent."""
     chance = random.Random(f"feed {seed}")
     told = [one for _ in range(max(2, messages // MESSAGES_OF_A_PLATFORM)) for one in histories(chance)]
     bodies = batches(chance, [event for history in told for event in history.events()])
     bodies += chance.sample(bodies, int(len(bodies) * REPEATED))
     chance.shuffle(bodies)
-    return Plan(told, bodies)
+    return told, bodies
 
 
 def judge(told: Sequence[History], url: str) -> list[str]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import batched
 from pathlib import Path
@@ -30,7 +31,7 @@ from migrations import run as migrations
 from tests.abuse import feeding, processes, publishing
 from tests.abuse.ledger import FORGOTTEN, Ledger, bring, owner_of, populate
 from tests.abuse.plan import Author, Cast, Send, effective, mended
-from tests.abuse.processes import HIDDEN_SECONDS, LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Ghost, Herd, Life
+from tests.abuse.processes import HIDDEN_SECONDS, LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Herd, Life
 from tests.abuse.verdict import Verdict
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER, FEEDER
@@ -73,6 +74,7 @@ class Run:
         self._template = Template()
         self._did: Counter[str] = Counter()
         self._to_repeat: list[Delivery] = []
+        self._repeating: list[Future[Any]] = []
         # Held by whoever sends: meanwhile the queue is not killed.
         self._sending = threading.Lock()
         self._over = threading.Event()
@@ -113,7 +115,7 @@ class Run:
             bring(self._cluster.url(TWIN), cast, sends)
             self._do_in_peace(effective([*sends, *again, *settled], after.overtaken()))
             logs = [worker.life.log for herd in (self._consumers, self._settlers) for worker in herd.all]
-            logs += [ghost.life.log for ghost in self._ghosts]
+            logs += self._folder.glob("ghost-*.log")
             return Verdict(
                 sends=[*sends, *again, *settled],
                 dead=[letter["Body"] for letter in self._take_all(self._queue.dead_letters)],
@@ -165,18 +167,17 @@ class Run:
             )
         ]
         self._consumers, self._settlers, self._publishers, self._feeders = self._herds
-        lives = [self._life("sync.consume", self._folder, f"ghost-{number}") for number in range(GHOSTS)]
-        self._ghosts = [Ghost(self._processes, life) for life in lives]
-        self._plan = feeding.plan(self._seed, self._messages)
+        self._ghosts = parts.enter_context(self._make_ghosts(GHOSTS, "ghost", DATABASE))
+        self._told, self._bodies = feeding.plan(self._seed, self._messages)
         entries = [
             {"MessageBody": send.text, "MessageGroupId": send.group, "MessageDeduplicationId": str(number)}
             for number, send in enumerate(sends)
         ]
-        bodies = [{"MessageBody": json.dumps(body)} for body in self._plan.bodies]
+        bodies = [{"MessageBody": json.dumps(body)} for body in self._bodies]
         urls = self._queue.server.urls
         self._feed_queues = urls["FeedQueue"], urls["FeedDeadLetterQueue"]
-        for end in (*(herd.end for herd in self._herds), *(ghost.end for ghost in self._ghosts)):
-            parts.callback(end)
+        for herd in self._herds:
+            parts.callback(herd.end)
         sending = ((self._queue.url, entries), (self._feed_queues[0], bodies))
         self._senders = [threading.Thread(target=self._send, args=each, daemon=True) for each in sending]
         for sender in self._senders:
@@ -196,6 +197,11 @@ class Run:
                 taken = sqs.send_message_batch(QueueUrl=url, Entries=batch)["Successful"]
             self._bodies_sent += len(taken) if url == self._feed_queues[0] else 0
         sqs.close()
+
+    def _make_ghosts(self, size: int, name: str, database: str) -> ProcessPoolExecutor:
+        """Return processes that repeat what was delivered to others."""
+        life = self._life("sync.consume", self._folder, name, database)
+        return ProcessPoolExecutor(size, self._processes, processes.become_ghost, (life,))
 
     def _life(self, module: str, folder: Path, name: str | None = None, database: str = DATABASE) -> Life:
         environment = {
@@ -244,12 +250,14 @@ class Run:
         )
         if self._settlers.all:
             self._settlers.tick()
-        for ghost in self._ghosts:
-            # What was answered meanwhile may be a dead letter by then, and its effect would come after the next ones'.
-            self._to_repeat = [found for found in self._to_repeat if found.failed is None]
-            if self._to_repeat and ghost.is_free():
-                self._did["deliveries repeated while they were worked on"] += 1
-                ghost.give(self._to_repeat.pop(0).event)
+        for done in [one for one in self._repeating if one.done()]:
+            self._repeating.remove(done)
+            done.result()
+        # What was answered meanwhile may be a dead letter by then, and its effect would come after the next ones'.
+        self._to_repeat = [found for found in self._to_repeat if found.failed is None]
+        if self._to_repeat and len(self._repeating) < GHOSTS:
+            self._did["deliveries repeated while they were worked on"] += 1
+            self._repeating.append(self._ghosts.submit(processes.repeat, self._to_repeat.pop(0).event))
 
     def _tick_while(self, waits: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
         """Tick until there is nothing to wait for, or time is over; say whether there is nothing."""
@@ -407,9 +415,9 @@ class Run:
             return self._senders[1].is_alive() or bool(letters or self._left(queue))
 
         # What waited for the last body's is settled by the next that polls.
-        is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._plan.told, self._url))
-        found = [] if is_done else ["it was not worked off", *feeding.judge(self._plan.told, self._url)]
-        unsent = len(self._plan.bodies) - self._bodies_sent
+        is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._told, self._url))
+        found = [] if is_done else ["it was not worked off", *feeding.judge(self._told, self._url)]
+        unsent = len(self._bodies) - self._bodies_sent
         found += [f"{unsent} bodies could not be sent"] if unsent else []
         logs = [worker.life.log.read_text(errors="replace") for worker in self._feeders.all]
         return found + feeding.errors(line for log in logs for line in log.splitlines())
@@ -433,21 +441,17 @@ class Run:
         """Repeat some deliveries when all is over, each by every ghost at the same time."""
         over = [found for worker in self._consumers.all for found in worker.deliveries if found.failed == set()]
         self._chance.shuffle(over)
-        for found in [*over[:AT_LAST], None]:
-            assert all(ghost.is_free(PATIENCE_SECONDS) for ghost in self._ghosts), "a ghost does not come back"
-            if found is not None:
-                for ghost in self._ghosts:
-                    ghost.give(found.event)
-                self._did["deliveries repeated when all was over, twice at the same time"] += 1
+        for found in over[:AT_LAST]:
+            for done in [self._ghosts.submit(processes.repeat, found.event) for _ in range(GHOSTS)]:
+                done.result(PATIENCE_SECONDS)
+            self._did["deliveries repeated when all was over, twice at the same time"] += 1
 
     def _do_in_peace(self, sends: Sequence[Send]) -> None:
         """Have the twin take what must have an effect, in its order."""
-        ghost = Ghost(self._processes, self._life("sync.consume", self._folder, TWIN, TWIN))
-        for some in batched(enumerate(sends), LARGEST_BATCH, strict=False):
-            ghost.give({"Records": [delivery(send.text, send.group, number) for number, send in some]})
-            assert ghost.is_free(PATIENCE_SECONDS), "the twin does not come back"
-            assert ghost.answer == {"batchItemFailures": []}
-        ghost.end()
+        with self._make_ghosts(1, TWIN, TWIN) as twin:
+            for some in batched(enumerate(sends), LARGEST_BATCH, strict=False):
+                event = {"Records": [delivery(send.text, send.group, number) for number, send in some]}
+                assert twin.submit(processes.repeat, event).result(PATIENCE_SECONDS) == {"batchItemFailures": []}
 
 
 def _wait(is_done: Callable[[], bool]) -> bool:

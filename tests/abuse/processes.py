@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing.connection import Connection as Pipe
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -259,12 +258,17 @@ def settle(life: Life) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def haunt(life: Life, requests: Pipe) -> None:
+HANDLERS: list[Handler] = []
+
+
+def become_ghost(life: Life) -> None:
+    """Be a process of a pool that gives the handler what was delivered to others."""
+    HANDLERS.append(prepare(replace(life, name=f"{life.name}-{os.getpid()}")))
+
+
+def repeat(delivered: Mapping[str, Any]) -> Any:
     """Give the handler what was delivered to others, once more."""
-    handler = prepare(life)
-    with suppress(EOFError):
-        while True:
-            requests.send(handler(requests.recv(), context(LONGEST_GHOST_SECONDS)))
+    return HANDLERS[0](delivered, context(LONGEST_GHOST_SECONDS))
 
 
 class UnkindBus(Bus):
@@ -408,34 +412,3 @@ class Herd:
             worker.process.join()
             worker.process.close()
         self.living = []
-
-
-class Ghost:
-    """A process that is given deliveries, one at a time."""
-
-    def __init__(self, processes: ForkServerContext, life: Life) -> None:
-        self._pipe, theirs = processes.Pipe()
-        self.life = life
-        life.log.touch()
-        self._process = processes.Process(target=haunt, args=(life, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._is_busy = False
-
-    def is_free(self, seconds: float = 0.0) -> bool:
-        """Say whether it has done what it was last given, or does within some time."""
-        if self._is_busy and self._pipe.poll(seconds):
-            self.answer = self._pipe.recv()
-            self._is_busy = False
-        return not self._is_busy
-
-    def give(self, event: Mapping[str, Any]) -> None:
-        """Have it repeat what was delivered."""
-        self._is_busy = True
-        self._pipe.send(event)
-
-    def end(self) -> None:
-        self._pipe.close()
-        self._process.kill()
-        self._process.join()
-        self._process.close()

@@ -49,10 +49,6 @@ class Reference:
         block.get_by_role("button", name="Try it out").click()
         return block
 
-    def show_optional_parameters(self, block: Locator) -> None:
-        """Unfold what need not be said."""
-        block.get_by_role("button", name="optional parameters").click()
-
     def execute(self, block: Locator) -> tuple[str, Any]:
         """Press 'Execute'; return the status and the document that the page then shows."""
         block.get_by_role("button", name="Execute").click()
@@ -126,7 +122,7 @@ def test_the_list_can_be_narrowed_and_what_is_included_chosen_on_the_page(
 ) -> None:
     reference.authorize(stack.token("owner"))
     block = reference.operation("get", ROUTE)
-    reference.show_optional_parameters(block)
+    block.get_by_role("button", name="optional parameters").click()
     block.locator('[data-param-name="page[size]"] input').fill("2")
     block.locator('[data-param-name="filter[direction]"] select').select_option("output")
     block.locator('[data-param-name="include"] select').select_option(["company", "workspace_connector"])

@@ -161,39 +161,25 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
         assert handler(no_chore, Context())["Status"] == "FAILED"
 
 
-def test_where_there_is_no_secret_no_token_is_tried(
-    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answers", [True, False])
+def test_where_there_is_no_secret_no_token_is_tried_and_a_server_that_does_not_answer_is_asked_once(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, *, answers: bool
 ) -> None:
-    monkeypatch.setenv("DB_AUTH", "password")
-    monkeypatch.setenv("DB_PASSWORD", rds.password)
-    settings.cache_clear()
     asked: list[str] = []
-    real = engine._password
 
     def noting(config: Settings) -> str:
         asked.append(config.db_auth)
-        return real(config)
+        return rds.password
 
     monkeypatch.setattr("wellspring.database.engine._password", noting)
-    assert migrate(cloudformation)["Status"] == "SUCCESS"
-    assert set(asked) == {"password"}
-
-
-def test_a_server_that_does_not_answer_is_asked_once(
-    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-
-    def nobody(config: Settings) -> str:
-        asked.append(config.db_auth)
-        return "token"
-
-    monkeypatch.setattr("wellspring.database.engine._password", nobody)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setenv("DB_PORT", str(taken.getsockname()[1]))
+    if answers:
+        monkeypatch.setenv("DB_AUTH", "password")
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            monkeypatch.setenv("DB_PORT", str(taken.getsockname()[1]))
     settings.cache_clear()
-    assert migrate(cloudformation)["Status"] == "FAILED"
-    assert asked == ["iam"]
+    assert migrate(cloudformation)["Status"] == ("SUCCESS" if answers else "FAILED")
+    assert (set(asked) == {"password"}) if answers else (asked == ["iam"])
 
 
 def test_deleting_the_resource_needs_no_database_and_leaves_it_alone(

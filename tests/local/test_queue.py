@@ -196,10 +196,3 @@ def test_messages_survive_a_restart_and_a_kill_in_order_with_their_counts_and_id
         server.kill()
     with asking(server) as sqs:
         assert sqs.bodies(sqs.receive()) == ["kept"]
-
-
-def test_an_unreadable_state_is_set_aside(tmp_path: Path) -> None:
-    (tmp_path / "queue.sqlite").write_text("no database " * 100)
-    with asking(serve(tmp_path)) as sqs:
-        assert sqs.receive() == []
-    assert (tmp_path / "queue.unreadable").read_text() == "no database " * 100

@@ -21,14 +21,10 @@ def bury(sqs: Sqs, group: str, *bodies: str) -> None:
     assert sqs.receive() == []
 
 
-def move(sqs: Sqs) -> int:
-    return redrive(sqs.api, sqs.dead_letters, sqs.url)
-
-
 def test_they_come_back_in_order_with_no_receives_and_the_dead_letter_queue_is_empty(sqs: Sqs) -> None:
     bury(sqs, "a", *(f"a{number}" for number in range(12)))
     bury(sqs, "b", "b0")
-    assert move(sqs) == 13
+    assert redrive(sqs.api, sqs.dead_letters, sqs.url) == 13
     assert sqs.receive(sqs.dead_letters) == []
     found = []
     while messages := sqs.receive():
@@ -43,7 +39,7 @@ def test_they_come_back_in_order_with_no_receives_and_the_dead_letter_queue_is_e
 def test_they_are_not_taken_for_duplicates_of_what_they_were(sqs: Sqs) -> None:
     bury(sqs, "a", "again")
     for _ in range(2):
-        assert move(sqs) == 1
+        assert redrive(sqs.api, sqs.dead_letters, sqs.url) == 1
         for _ in range(5):
             (message,) = sqs.receive(most=1)
             sqs.hand_back(message)

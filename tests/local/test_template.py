@@ -15,16 +15,6 @@ def template() -> Template:
 MIGRATION = "SchemaMigrateFunction"
 
 
-def camel(handler: str) -> str:
-    return handler.removesuffix(".handler").replace(".", "_").title().replace("_", "")
-
-
-def test_a_function_is_named_after_its_handler(template: Template) -> None:
-    by_hand = {"health.check.handler": "Health", "sync.consume.handler": "SyncConsumer"}
-    for function in template.functions.values():
-        assert function.name == f"{by_hand.get(function.handler) or camel(function.handler)}Function"
-
-
 def test_each_kind_of_function_signs_in_as_its_own_user(template: Template) -> None:
     # What agents ask comes as POST, and only reads.
     writing = {f"{route.function}.handler" for route in routes() if route.method != "GET" and route.path != MCP_PATH}
