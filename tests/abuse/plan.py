@@ -124,13 +124,10 @@ def effective(sends: Sequence[Send], overtaken: Collection[str]) -> list[Send]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A source of messages.
+    """A source of messages, each of which is sent to the FIFO groups `names`.
 
-    Attributes:
-        names: the FIFO groups to which each is sent.
-        write: makes a good one.
-        is_nobodys: its connector is not there, so that all of them are parked.
-        is_spared: whether none of them is poisoned: a run that misses a message ends nothing.
+    A nobody's connector is not there, so that all of them are parked. Of what is spared none is poisoned: a run that
+    misses a message ends nothing.
     """
 
     names: tuple[str, ...]

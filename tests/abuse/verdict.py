@@ -68,7 +68,6 @@ class Verdict:
         for what, number in (got - wanted).items():
             self._find(odd, f"{number} too many of {what}")
 
-    # ---- what was said ----------------------------------------------------------------------------------
     def _read(self, line: str) -> None:
         try:
             said = json.loads(line)
@@ -82,7 +81,6 @@ class Verdict:
         if "outcome" in said:
             self.found[f"log: {said['outcome']}"] += 1
 
-    # ---- all together -----------------------------------------------------------------------------------
     def _judge_messages(self) -> None:
         """Hold the messages' rows to what was sent: each message has one, and nothing else has one."""
         good = {send.id for send in effective(self.sends, self._overtaken)}
@@ -122,7 +120,6 @@ class Verdict:
         self.found["rows, live"] = sum(number for (_, life), number in after.rows.items() if life[1] is None)
         self.found["records made"] = len(new)
 
-    # ---- telling ----------------------------------------------------------------------------------------
     def report(self) -> str:
         """Return what was done to the system, and what was found."""
         lines: list[str] = []
