@@ -158,9 +158,9 @@ def test_workers_leave_with_their_parent_even_in_the_middle_of_an_invocation(tmp
     (tmp_path / "slow.py").write_text(
         "import os, time\ndef handler(event, context):\n open(event, 'w').write(str(os.getpid()))\n time.sleep(60)\n"
     )
-    parent, file = get_context("spawn").Process(target=hold, args=(tmp_path,)), tmp_path / "pid"
+    parent, file = get_context("spawn").Process(target=hold, args=(tmp_path,), daemon=True), tmp_path / "pid"
     parent.start()
-    assert until(lambda: file.exists() and file.read_text() != "")
+    assert until(lambda: file.exists() and file.read_text() != "", 60)
     parent.kill()
     assert until(lambda: not lives(int(file.read_text())))
     parent.join()
