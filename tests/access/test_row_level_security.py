@@ -3,7 +3,6 @@
 `tests.access.mutations` runs this file with one policy at a time taken away, or left wide open.
 """
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pg8000 import legacy
 from sqlalchemy import ColumnElement, Executable, Insert, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -542,60 +540,6 @@ def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
         assert all(refused(move, scope) for scope in (SERVICE_SCOPE, scene.people["owner of G"].scope)), column
 
 
-@of_each_role
-class TestTheWaysAround:
-    """What else shows rows, or tells something about them, to whoever can run SQL within a scope."""
-
-    @of_each_ledger
-    def test_a_copy_has_the_rows_that_are_seen(self, scene: Scene, resource: Resource, role: Role) -> None:
-        scene.world.database.role = role
-
-        def copied(transaction: Transaction) -> set[UUID]:
-            # The product's own cursor knows no COPY: pg8000's asks behind what begins the transaction.
-            transaction.execute(text("SELECT 1"))
-            rows, driver = io.BytesIO(), transaction.connection.driver_connection
-            legacy.Cursor(driver).execute(f"COPY core_api.{resource.table} (id) TO STDOUT", stream=rows)
-            return {UUID(line) for line in rows.getvalue().decode().split()}
-
-        for name in ("foreigner", "owner of G", "service"):
-            who = scene.people[name]
-            assert (name, in_transaction(copied, who.scope)) == (name, scene.seen(who, resource.type))
-        assert in_transaction(copied) == set()
-
-    def test_policies_are_not_switched_off(self, scene: Scene, role: Role) -> None:
-        scene.world.database.role = role
-
-        def read_without(transaction: Transaction, table: str) -> object:
-            transaction.execute(text("SET LOCAL row_security = off"))
-            return everything(table)(transaction)
-
-        for table in TABLES:
-            assert refused(partial(read_without, table=table), SERVICE_SCOPE)
-
-    def test_a_condition_is_never_asked_of_a_row_that_is_not_seen(self, scene: Scene, role: Role) -> None:
-        scene.world.database.role = role
-        # On the row in question it fails, and says so.
-        fails = "SELECT count(*) FROM core_api.{} WHERE 1 / (CASE WHEN id = :id THEN 0 ELSE 1 END) = 1"
-        stranger = scene.people["foreigner"]
-        for resource in LEDGERS:
-            ours, theirs = scene.row(resource.type, "A").id, scene.seen(stranger, resource.type)
-            statement = text(fails.format(resource.table))
-            assert in_transaction(scalars(statement, id=ours), stranger.scope) == {len(theirs)}
-            for id_ in theirs:
-                with pytest.raises(WellspringError):
-                    in_transaction(scalars(statement, id=id_), stranger.scope)
-
-    def test_the_planners_statistics_hold_no_value_of_a_row(self, scene: Scene, role: Role) -> None:
-        owner = scene.world.database.owner
-        kept = "SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'core_api' AND tablename = ANY(:tables)"
-        look = scalars(text(kept), tables=list(TABLES))
-        for table in TABLES:
-            owner.exec_driver_sql(f"ANALYZE core_api.{table}")
-        assert look(owner) == set(TABLES)
-        scene.world.database.role = role
-        assert in_transaction(look, SERVICE_SCOPE) == set()
-
-
 def test_a_row_that_would_be_a_second_one_is_refused_before_that_is_noticed(scene: Scene) -> None:
     scene.world.database.role = WRITER
     for table, parent in (
@@ -672,20 +616,6 @@ class TestTheScope:
         with pytest.raises(ValueError, match=r"^$"):
             in_transaction(fail, SERVICE_SCOPE)
         assert in_transaction(self.read) == set()
-
-    def test_is_the_last_that_was_entered(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
-        stranger = fresh_scene.people["foreigner"]
-        with scene_database.engine(READER).connect() as session:
-            for scope in (SERVICE_SCOPE, stranger.scope):
-                enter(session, scope)
-            assert self.read(session) == fresh_scene.seen(stranger, LEDGERS[0].type)
-
-    def test_of_a_session_is_not_seen_by_another(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
-        engine = scene_database.engine(READER)
-        with engine.connect() as ours, engine.connect() as theirs:
-            enter(ours, SERVICE_SCOPE)
-            assert self.read(theirs) == set()
-            assert self.read(ours) != set()
 
 
 # ---- what Postgres's catalogue says ---------------------------------------------------------------------

@@ -2,9 +2,6 @@
 
 import re
 
-import pytest
-
-from tests.golden.layout import laid_out
 from tests.golden.rendering import FOLDER, QUERIES, files
 
 
@@ -26,18 +23,3 @@ def test_each_query_of_a_statement_is_explained() -> None:
     assert {"driver", "head", "reach", "page", "shown"} < {name for name in QUERIES if QUERIES[name][:60] in plain}
     named = {name for path in FOLDER.iterdir() for name in re.findall(r"(?m)^(?:WITH )?(\w+) AS ", path.read_text())}
     assert {name for name in named if not name.startswith("named_")} == QUERIES.keys()
-
-
-@pytest.mark.parametrize(
-    ("statement", "lines"),
-    [
-        ("SELECT a.pk AS pk FROM a WHERE a.b = :c::UUID", ["SELECT a.pk AS pk", "FROM a", "WHERE a.b = :c::UUID"]),
-        ("SELECT 1 WHERE a BETWEEN b AND c AND (d OR e)", ["SELECT 1", "WHERE a BETWEEN b AND c", "  AND (d OR e)"]),
-        ("SELECT 'FROM  (', f(a) FROM b", ["SELECT 'FROM  (', f(a)", "FROM b"]),
-        ("WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a JOIN b ON true LIMIT ALL OFFSET 0",
-         ["WITH a AS (", "  SELECT 1", "),", "b AS (", "  SELECT 2", ")", "SELECT *", "FROM a", "JOIN b ON true",
-          "LIMIT ALL OFFSET 0"]),
-    ],
-)  # fmt: skip
-def test_a_statement_is_laid_out_without_a_change_of_what_it_says(statement: str, lines: list[str]) -> None:
-    assert laid_out(statement).splitlines() == lines

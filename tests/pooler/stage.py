@@ -3,19 +3,18 @@
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import text
 
 from local.postgres import Cluster
 from migrations.run import ROLES
-from tests.pooler.callers import Asking, Tenant, tenants
+from tests.pooler.callers import Asking, Ledger
 from tests.support.databases import FreshDatabase, Role, Statements, engine_for, fresh
 from tests.support.pooler import SERVERS, SERVERS_OF_A_ROLE, Pooler
-from tests.support.world import World
+from tests.support.world import Row, World
 from wellspring.routes import objects
 
 CALLERS = 32
@@ -43,15 +42,12 @@ SELECT CASE WHEN has_schema_privilege('core_api', 'USAGE') THEN has_table_privil
 
 @dataclass
 class Stage:
-    """Where the callers are: they reach the database through the pooler, the harness does not.
-
-    There is a tenant for each of them but the last, which is a service.
-    """
+    """Where the callers are: they reach the database through the pooler, the harness does not."""
 
     pooler: Pooler
     database: FreshDatabase
-    tenants: list[Tenant]
-    providers: Sequence[UUID]
+    ledgers: list[Ledger]
+    provider: Row
 
     @property
     def dbname(self) -> str:
@@ -59,7 +55,7 @@ class Stage:
 
     def ask(self, requests: int, *, disturbed: bool = False, unsafe: bool = False) -> Asking:
         """Let all callers ask, who make so many requests together; return what became of it."""
-        asking = Asking(self.tenants, self.providers, -(-requests // CALLERS), disturbed, unsafe)
+        asking = Asking(self.ledgers, self.provider, -(-requests // CALLERS), disturbed, unsafe)
         asking.run(self.pooler.url(self.dbname))
         return asking
 
@@ -93,14 +89,14 @@ class Stage:
 
 @contextmanager
 def staged(cluster: Cluster, template: str, pooler: Pooler) -> Iterator[Stage]:
-    """Give a database with a tenant for each caller but the service."""
+    """Give a database with a tenant for each caller."""
     with fresh(cluster, template, Statements()) as database:
         world = World(database)
-        made, providers = tenants(world, CALLERS - 1)
+        made, provider = [Ledger(world) for _ in range(CALLERS)], world.provider("chosen")
         # As autovacuum would, sooner or later.
         world.analyze()
         pooler.open(database.url.rpartition("/")[2])
-        yield Stage(pooler, database, made, providers)
+        yield Stage(pooler, database, made, provider)
 
 
 @contextmanager

@@ -18,11 +18,6 @@ def test_every_test_that_a_page_names_is_there(name: str) -> None:
     assert is_there(name)
 
 
-@pytest.mark.parametrize("name", ["access/test_tokens.py::test_nothing", "access/test_no_file.py::test_nothing"])
-def test_one_that_is_not_there_would_be_noticed(name: str) -> None:
-    assert not is_there(name)
-
-
 def test_every_test_that_the_makefile_names_is_there() -> None:
     named = re.findall(r"tests/[\w./]+", read("Makefile"))
     assert len(named) > 10

@@ -25,14 +25,13 @@ from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.jsonapi import documents
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import document_of_single, page_document, resource_object, single_document
-from wellspring.jsonapi.query import RANGE_OPERATORS, UNKNOWN, no_parameters, parse_list, parse_view
+from wellspring.jsonapi.query import UNKNOWN, no_parameters, parse_list, parse_view
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import table_of
 from wellspring.queries import View
 from wellspring.resources import (
     ANSWERS,
     RECORD_SOURCE,
-    Attribute,
     Resource,
     resource_of,
     resources,
@@ -391,58 +390,9 @@ def test_a_refusal_names_the_parameters_that_there_are_and_no_others(route: Rout
 
 
 @pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
-def test_every_parameter_that_is_understood_is_described(route: Route) -> None:
-    resource = route.resource
-    assert resource is not None
-    fields = {said.name for known in resources() for said in known.attributes}
-    fields |= {said.name for known in resources() for said in known.relationships}
-    names = {"include", "sort", "page[size]", "page[after]", "page[before]", "page[total]", "page[number]", "filter"}
-    operators = (*RANGE_OPERATORS, "eq", "in", "starts", "contains", "ends")
-    for field in (
-        *fields,
-        "at",
-        "caller",
-        "resource",
-        "service",
-        "country",
-        "date",
-        "deleted",
-        "id",
-        "pk",
-        "sole_source",
-    ):
-        names |= {f"filter[{field}]", *(f"filter[{field}][{operator}]" for operator in operators)}
-    names |= {"sum[by]", "with_choices", *(f"fields[{known.type}]" for known in (*resources(), *ANSWERS))}
-    understood = {name for name in names if not refused(route, name).get(name, "").startswith(UNKNOWN)}
-    if route.operation in WITH_VIEW:
-        # It is no error to say something of a type that happens not to be in the answer.
-        shown = {resource.type, *included_types(resource)}
-        understood -= {f"fields[{known.type}]" for known in (*resources(), *ANSWERS) if known.type not in shown}
-    assert understood == set(parameters(route, "query"))
-
-
-@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
 def test_the_path_has_the_parameters_that_its_route_has(route: Route) -> None:
     named = {step[1:-1] for step in route.path.split("/") if step.startswith("{")}
     assert set(parameters(route, "path")) == named
-
-
-# ---- attributes -----------------------------------------------------------------------------------------
-def declared_attributes() -> Iterator[tuple[str, Attribute]]:
-    for resource in (*resources(), *ANSWERS):
-        for attribute in resource.attributes:
-            yield resource.type, attribute
-            yield from ((f"{resource.type}.{attribute.name}", member) for member in attribute.members)
-
-
-def test_every_attribute_is_described_in_a_sentence_that_says_more_than_its_name() -> None:
-    small = {"a", "an", "and", "as", "at", "by", "has", "how", "in", "is", "it", "its", "many", "of", "or", "that"}
-    small |= {"the", "was", "were", "what", "when", "where", "which", "whether", "who"}
-    for type_, attribute in declared_attributes():
-        said = attribute.description
-        assert re.fullmatch(r"[A-Z].*[^.]\.", said), (type_, attribute.name)
-        told = set(re.findall(r"[a-z]+", said.lower())) - small
-        assert told - set(attribute.name.split("_")) - set(re.split(r"[_.]", type_)), (type_, attribute.name)
 
 
 # ---- what generated clients call things -----------------------------------------------------------------
