@@ -45,17 +45,12 @@ class Row:
     def last_updated_at(self) -> datetime:
         return self.updated_at or self.created_at
 
-    @property
-    def nickname(self) -> str:
-        """What to call it among people."""
-        return f"{self.type} {self.pk}"
-
     def __repr__(self) -> str:
-        of = [f"{name}={parent and parent.nickname}" for name, parent in self.parents.items()]
+        of = [f"{name}={parent and parent.id}" for name, parent in self.parents.items()]
         said = [f"{name}={value}" for name, value in self.values.items()]
         times = {"created": self.created_at, "updated": self.updated_at, "deleted": self.deleted_at}
         when = [f"{name} {value:%d.%m. %H:%M}" for name, value in times.items() if value]
-        return f"<{self.nickname}: {', '.join([*of, *said, *when])}>"
+        return f"\n<{self.type} {self.id}: {', '.join([*of, *said, *when])}>"
 
 
 @dataclass

@@ -467,16 +467,6 @@ def test_fields_that_nobody_knows_are_pointed_to_and_other_members_are_ignored(
             assert reply.sources == [{"pointer": f"/{'/'.join(place)}/{token}"} for token in tokens]
 
 
-@of_each_with_a_document
-def test_the_first_and_the_last_times_there_are_are_no_end_of_a_row(requests: Requests, route: Route) -> None:
-    good = requests.good(route)
-    may_say_it = route.resource is not None and route.resource.policy == "provenance" and route.operation == "update"
-    for edge in EDGES:
-        document = replaced(good.document, ("data", "attributes", "deleted_at"), edge)
-        reply = spoilt(requests, good, document=document)
-        assert reply.status == (422 if may_say_it else 403)
-
-
 def bodies(good: Good) -> Iterator[str]:
     """Give texts that are no document for a route."""
     text = json.dumps(good.document)

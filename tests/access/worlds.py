@@ -8,7 +8,7 @@ one draw for all parts: were they several, most worlds would be copies of the on
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -324,33 +324,12 @@ def _asked(world: World, part: bytes) -> tuple[Caller, Request]:
 
 
 # ---- strategies ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
 class Story:
-    """A world and what is asked in it, in this order.
+    """A world and what is asked in it, in this order."""
 
-    No dataclass: hypothesis would print its fields, and not what it says of itself.
-    """
-
-    def __init__(self, world: World, asked: Sequence[tuple[Caller, Request]]) -> None:
-        self.world = world
-        self.asked = asked
-
-    def __repr__(self) -> str:
-        names = {row.id: row for rows in self.world.rows.values() for row in rows}
-        # With a nickname for each id.
-        lines = ["", *map(repr, names.values())]
-        lines += [f"{caller} asks: {_in_short(request)}" for caller, request in self.asked]
-        text = "\n".join(lines)
-        for id_, row in names.items():
-            text = text.replace(repr(id_), f"<{row.nickname}>")
-        return text.replace(repr(ABSENT), "<nobody's id>")
-
-
-def _in_short(request: Request) -> str:
-    """Return a request without what it leaves as it is by default."""
-    said = [(field.name, getattr(request, field.name)) for field in fields(request) if field.init]
-    defaults = {field.name: field.default for field in fields(request)}
-    shown = ", ".join(f"{name}={value!r}" for name, value in said if value != defaults[name])
-    return f"{type(request).__name__}({shown})"
+    world: World
+    asked: Sequence[tuple[Caller, Request]]
 
 
 def _parts(count: int) -> st.SearchStrategy[list[bytes]]:

@@ -4,18 +4,13 @@ pgbouncer stands in for RDS Proxy. What it cannot show is said in docs/adr/0003.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pytest
-from sqlalchemy import text
 
 from local.postgres import Cluster
 from tests.pooler.callers import Asking
 from tests.pooler.stage import CALLERS, DISTURB_SECONDS, WATCH_SECONDS, Disturbance, Watch, beside, staged
-from tests.support.databases import Statements, fresh
 from tests.support.pooler import SERVERS, Pooler
-from tests.support.transactions import in_transaction
-from wellspring.database import scope
 
 pytestmark = pytest.mark.outside
 
@@ -78,19 +73,6 @@ def test_all_callers_share_two_connections_a_role(run: Run) -> None:
 
 def test_no_connection_keeps_anything_of_a_caller(run: Run) -> None:
     assert run.left_behind == []
-
-
-def test_with_the_option_a_transaction_gets_another_connection_than_the_last(
-    cluster: Cluster, template: str, transaction_pooler: Pooler, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What `--pooler` is for: a caller who asks one thing after another would meet the same connection each time."""
-    which = text("SELECT pg_backend_pid()")
-    with fresh(cluster, template, Statements(), transaction_pooler.open) as database:
-        monkeypatch.setattr(scope, "connection", database.connection)
-        pids = [in_transaction(lambda transaction: transaction.execute(which).scalar_one()) for _ in range(6)]
-        lent = {server["remote_pid"] for server in transaction_pooler.servers(database.url.rpartition("/")[2])}
-    assert all(pid != following for pid, following in pairwise(pids))
-    assert lent > set(pids)
 
 
 def test_a_scope_that_is_said_before_the_transaction_is_seen_to_leak(
