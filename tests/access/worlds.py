@@ -116,7 +116,7 @@ def _provenance(world: World, dice: Dice, type_: str) -> Drawn:
 
 def _member(world: World, dice: Dice, place: str) -> Drawn:
     parents = {"people": dice.pick(world.of("people")), place: dice.lean(world.of(place))}
-    return parents, {"role": dice.pick(ROLES), "status": "pending" if dice.one_in(6) else "active"}
+    return {**parents}, {"role": dice.pick(ROLES), "status": "pending" if dice.one_in(6) else "active"}
 
 
 def _choice(world: World, dice: Dice) -> Drawn:
