@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import ColumnElement, Executable, Insert, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who
 from tests.support.api import service, walked
@@ -514,19 +513,6 @@ def test_an_enrolment_that_is_seen_through_the_workspace_is_ended_and_not_change
     assert found == [0, 1, 1]
 
 
-def test_a_choice_of_another_workspace_is_not_overwritten(scene: Scene) -> None:
-    scene.world.database.role = WRITER
-    table = table_of("workspace_providers")
-    made = upsert(table).values(workspace_pk=scene.workspaces["A"].pk, provider_pk=scene.provider.pk)
-    statement = made.on_conflict_do_update(
-        index_elements=["workspace_pk", "provider_pk"],
-        index_where=text("deleted_at IS NULL"),
-        set_={"is_matched": True, "is_selected": True},
-    )
-    assert refused(changing(statement), scene.people["foreigner"].scope)
-    assert not refused(changing(statement), scene.people["owner of A"].scope)
-
-
 def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
     scene.world.database.role = WRITER
     for table, column in (
@@ -538,16 +524,6 @@ def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
     ):
         move = changing(update(table_of(table)).values({column: table_of(table).c[column]}))
         assert all(refused(move, scope) for scope in (SERVICE_SCOPE, scene.people["owner of G"].scope)), column
-
-
-def test_a_row_that_would_be_a_second_one_is_refused_before_that_is_noticed(scene: Scene) -> None:
-    scene.world.database.role = WRITER
-    for table, parent in (
-        ("workspace_providers", {"provider_pk": scene.provider.pk}),
-        ("workspace_group_workspaces", {"workspace_group_pk": scene.groups["G"].pk}),
-    ):
-        again = insert(table_of(table)).values(workspace_pk=scene.workspaces["A"].pk, **parent).inline()
-        assert refused(changing(again), scene.people["foreigner"].scope)
 
 
 class TestThePipeline:

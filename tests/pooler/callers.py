@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -35,8 +36,6 @@ from wellspring.models import table_of
 from wellspring.observability import logger
 from wellspring.settings import CallerSettings
 
-# As many tries as nobody needs: a caller who is told to come again does so until something else is said.
-PATIENCE = 500
 MOST_TOLD = 20
 CHOICES = "/v1/workspace-providers"
 IDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -58,10 +57,8 @@ class Asking:
         ledgers: one caller for each.
         provider: of the catalogue.
         requests: how many each caller makes at least.
-        disturbed: whether 503 is an answer.
         unsafe: whether the scope is said as no function of the product says it; one leak will do then.
         statuses: of the answers.
-        sqlstates: in the log of what could not be answered.
         leaks: where somebody was shown what is somebody else's.
         faults: what else was not as it must be.
     """
@@ -69,10 +66,8 @@ class Asking:
     ledgers: "Sequence[Ledger]"
     provider: Row
     requests: int
-    disturbed: bool = False
     unsafe: bool = False
     statuses: list[int] = field(default_factory=list)
-    sqlstates: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -113,7 +108,7 @@ class _Lines:
 
 
 class _Kept(logging.Handler):
-    """Keeps the SQLSTATEs of what could not be answered, and what nobody foresaw."""
+    """Keeps what could not be answered, and what nobody foresaw."""
 
     def __init__(self, asking: Asking) -> None:
         super().__init__(logging.WARNING)
@@ -121,8 +116,7 @@ class _Kept(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         said = record.__dict__
-        self._asking.sqlstates.append(str(said.get("sqlstate", "none")))
-        if "exception" in said or said.get("code") == InternalError.code:
+        if "exception" in said or said.get("code") in {InternalError.code, ServiceUnavailable.code}:
             _tell(self._asking.faults, f"the log: {record.getMessage()} {said}")
 
 
@@ -197,53 +191,26 @@ class _Caller:
         return self.dice.choice(TYPES)
 
     # ---- asking --------------------------------------------------------------------------------------
-    def ask(self, method: str, url: str, who: Caller, *statuses: int, document: Any = None, key: str = "") -> Reply:
-        """Ask until something else than 503 is said: the first of `statuses`, or after a 503 any of them.
-
-        What was answered 503 may have been done all the same.
-        """
-        tries: list[int] = []
-
-        def asked() -> Reply | None:
-            reply = call(method, url, who, document, headers={"idempotency-key": key})
-            tries.append(reply.status)
-            self.answered(reply.status)
-            if shown := (self.foreign & {*IDS.findall(reply.body)}) - {*IDS.findall(url)}:
-                _tell(self.asking.leaks, f"{self.number}: {url} shows {shown}")
-            return None if reply.status == 503 else reply
-
-        reply = self.until_answered(asked)
-        if reply.status not in statuses[: len(tries)]:
-            self.wrong(f"{method} {url} is none of {statuses}: {reply.status} {reply.body}")
+    def ask(self, method: str, url: str, who: Caller, status: int, document: Any = None) -> Reply:
+        """Ask once; the answer has this status, and shows nothing of others."""
+        reply = call(method, url, who, document)
+        self.answered(reply.status)
+        if shown := (self.foreign & {*IDS.findall(reply.body)}) - {*IDS.findall(url)}:
+            _tell(self.asking.leaks, f"{self.number}: {url} shows {shown}")
+        self.same(f"{method} {url}: {reply.body}", reply.status, status)
         return reply
 
     def answered(self, status: int) -> None:
         self.requests += 1
         self.asking.statuses.append(status)
 
-    def transact[Result](self, work: Callable[[Transaction], Result], scope: str | None, role: Role) -> Result:
-        """Run `work` as the product does."""
-
-        def ran() -> tuple[Result] | None:
-            token = role_of_call.set(role)
-            try:
-                return (in_transaction(work, scope),)
-            except ServiceUnavailable:
-                return None
-            finally:
-                role_of_call.reset(token)
-
-        return self.until_answered(ran)[0]
-
-    def until_answered[Answer](self, ask: Callable[[], Answer | None]) -> Answer:
-        """Repeat a question until there is an answer; where nothing disturbs, the first time."""
-        for _ in range(PATIENCE):
-            answer = ask()
-            if answer is not None:
-                return answer
-            if not self.asking.disturbed:
-                self.wrong("503, and nothing had happened")
-        raise TimeoutError
+    def as_role[Result](self, role: Role, work: Callable[[], Result]) -> Result:
+        """Do what logs in as a role."""
+        token = role_of_call.set(role)
+        try:
+            return work()
+        finally:
+            role_of_call.reset(token)
 
     def wrong(self, what: str) -> None:
         _tell(self.asking.faults, f"{self.number}: {what}")
@@ -288,7 +255,7 @@ class _Caller:
         read = select(table.c.workspace_connector_pk).distinct()
 
         def seen(scope: str | None) -> set[int]:
-            return self.transact(lambda held: set(held.execute(read).scalars()), scope, role)
+            return self.as_role(role, lambda: in_transaction(lambda held: set(held.execute(read).scalars()), scope))
 
         if foreign := seen(self.scope) - self.mine.settled - {self.mine.fed.pk} | seen(None):
             _tell(self.asking.leaks, f"{self.number}: {table} shows {foreign}")
@@ -296,7 +263,7 @@ class _Caller:
             self.same(f"what {table} lacks", self.mine.settled - seen(scope), set())
         for statement, refusal in REFUSED.items():
             try:
-                self.transact(lambda held, sql=statement: held.execute(text(sql)), self.scope, role)  # type: ignore[misc]
+                self.as_role(role, partial(in_transaction, partial(_execute, sql=statement), self.scope))
             except refusal:
                 continue
             self.wrong(f"{statement} was not refused")
@@ -305,9 +272,9 @@ class _Caller:
         theirs = self.dice.choice(self.others).home
         provider = draft("workspace_provider", provider=self.asking.provider)
         self.ask("GET", theirs.providers, self.who, 404)
-        self.ask("POST", theirs.providers, self.who, 404, document=provider)
+        self.ask("POST", theirs.providers, self.who, 404, provider)
         self.ask("GET", f"{CHOICES}?filter[workspace]={theirs.workspace.id}", self.who, 403)
-        self.ask("POST", CHOICES, self.who, 400, document={})
+        self.ask("POST", CHOICES, self.who, 400, {})
 
     # ---- writing -------------------------------------------------------------------------------------
     def feed(self) -> None:
@@ -315,19 +282,10 @@ class _Caller:
         records = [self.dice.choice(rows) for rows in self.mine.records.values()]
         message = synced(self.mine.fed, records, mode="relink")
         for _ in range(2):
-            self.until_answered(lambda: self.deliver(message))
+            self.same("what came back", self.as_role(CONSUMER, lambda: consume(message)), [])
+            self.answered(200)
         for row in records:
             self.mine.links[row.type].add((row.id, self.mine.fed.id, "input"))
-
-    def deliver(self, message: Any) -> bool | None:
-        """Return whether a message was taken; None where it came back."""
-        token = role_of_call.set(CONSUMER)
-        try:
-            is_taken = not consume(message)
-        finally:
-            role_of_call.reset(token)
-        self.answered(200 if is_taken else 503)
-        return is_taken or None
 
     def write_provenance(self) -> None:
         """Write a row as the pipeline, which its person sees and may not remove; and remove it."""
@@ -335,18 +293,22 @@ class _Caller:
         record = self.dice.choice(self.mine.records[type_])
         related = {type_: record, "workspace_connector": connector}
         document = draft(f"{type_}_workspace_connector", {"direction": "output"}, **related)
-        reply = self.ask("POST", _path(type_), PIPELINE, 201, document=document, key=str(uuid4()))
+        reply = self.ask("POST", _path(type_), PIPELINE, 201, document)
         url = f"{_path(type_)}/{reply.data['id']}"
         for answer in (reply, self.ask("GET", url, self.who, 200)):
             self.same(f"the written {type_}", _links(type_, answer), [(record.id, connector.id, "output")])
         self.ask("DELETE", url, self.who, 403)
-        self.ask("DELETE", url, PIPELINE, 204, 404)
+        self.ask("DELETE", url, PIPELINE, 204)
         self.ask("GET", url, self.who, 404)
 
 
 def _tell(list_: list[str], what: str) -> None:
     if len(list_) < MOST_TOLD:
         list_.append(what[:1000])
+
+
+def _execute(transaction: Transaction, sql: str) -> None:
+    transaction.execute(text(sql))
 
 
 def _path(type_: RecordType) -> str:

@@ -255,37 +255,10 @@ class TestEnrolments:
             "FOREIGN KEY (created_by_pk) REFERENCES core_api.peoples(pk) ON DELETE SET NULL",
         }
 
-    def test_can_be_made_again_after_they_ended_but_not_before(self, database: Database, world: World) -> None:
-        group, workspace = world.group(), world.workspace()
-        first = world.enrol(group, workspace)
-        with pytest.raises(DBAPIError) as caught, database.owner.begin_nested():
-            world.enrol(group, workspace)
-        assert constraint(caught.value) == "workspace_group_workspaces_group_workspace_active_unique"
-        world.tombstone(first)
-        again = world.enrol(group, workspace)
-        assert again.id != first.id
 
-
-class TestWorkspaceProviders:
-    @pytest.mark.parametrize(
-        ("selected", "matched", "allowed"),
-        [(False, False, True), (False, True, True), (True, True, True), (True, False, False)],
-    )
-    def test_are_matched_when_they_are_selected(
-        self, database: Database, world: World, *, selected: bool, matched: bool, allowed: bool
-    ) -> None:
-        workspace, provider = world.workspace(), world.provider("qonto")
-        insert = (
-            "INSERT INTO core_api.workspace_providers (workspace_pk, provider_pk, is_selected, is_matched)"
-            " VALUES (%s, %s, %s, %s)"
-        )
-        values = (workspace.pk, provider.pk, selected, matched)
-        if allowed:
-            database.owner.exec_driver_sql(insert, values)
-            return
-        with pytest.raises(DBAPIError) as caught, database.owner.begin_nested():
-            database.owner.exec_driver_sql(insert, values)
-        assert constraint(caught.value) == "ck_workspace_providers_selected_is_matched"
+def test_a_provider_of_a_workspace_is_matched_when_it_is_selected(catalogue: Catalogue) -> None:
+    checks = catalogue.constraints("core_api.workspace_providers", "c")
+    assert checks == {"ck_workspace_providers_selected_is_matched": "CHECK (((NOT is_selected) OR is_matched))"}
 
 
 class TestMemberships:
