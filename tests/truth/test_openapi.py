@@ -318,13 +318,6 @@ def test_the_path_has_the_parameters_that_its_route_has(route: Route) -> None:
 
 
 # ---- what generated clients call things -----------------------------------------------------------------
-def test_a_list_is_called_by_the_plural_of_its_path() -> None:
-    for route in OPERATIONS:
-        if route.operation == "list" and not route.within:
-            plural = route.path.rpartition("/")[2].replace("-", "_")
-            assert operation(route)["operationId"] == f"list_{plural}"
-
-
 def test_every_order_has_a_name_that_a_program_can_have() -> None:
     order = DOCUMENT["components"]["schemas"]["Order"]
     names = order["x-enum-varnames"]
