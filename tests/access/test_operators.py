@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.access.good_requests import CLOSED, Good, Requests, of_routes
 from tests.support.api import ANONYMOUS, READER, Caller, get, person, send
 from tests.support.databases import READER as READER_ROLE
-from tests.support.databases import WRITER, Database, FreshDatabase, Statements
+from tests.support.databases import WRITER, Database, FreshDatabase
 from tests.support.operators import CLAIM, VALUE, noted, operator
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
@@ -227,14 +227,3 @@ def test_what_could_not_be_kept_is_not_answered(
     reply = get(COMPANIES, operator(someone))
     assert reply.status == 500
     assert "Theirs" not in reply.body
-
-
-def test_everybody_else_reads_in_a_transaction_that_can_write_nothing(
-    fresh_database: FreshDatabase, world: World, statements: Statements
-) -> None:
-    someone = world.people(world.workspace())
-    fresh_database.commit()
-    for caller in (person(someone), READER):
-        statements.clear()
-        assert get(COMPANIES, caller).status == 200
-        assert not [sent for sent in statements if "note_reading" in sent]

@@ -571,20 +571,20 @@ class TestTheScope:
 
     @of_each_role
     @pytest.mark.parametrize("ends", ["commit", "rollback"])
-    def test_ends_with_its_transaction(
-        self, scene_database: FreshDatabase, fresh_scene: Scene, role: Role, ends: str
-    ) -> None:
+    def test_ends_with_its_transaction(self, fresh_scene: Scene, role: Role, ends: str) -> None:
+        database = fresh_scene.world.database
+        assert isinstance(database, FreshDatabase)
         owner, reader = fresh_scene.people["owner of A"], fresh_scene.people["service"]
         left = text("SELECT coalesce(current_setting('wellspring.scope', true), '')")
         for scope, who in ((owner.scope, owner), (SERVICE_SCOPE, reader)):
-            with scene_database.engine(role).connect() as session:
+            with database.engine(role).connect() as session:
                 enter(session, scope)
                 assert self.read(session) == fresh_scene.seen(who, LEDGERS[0].type)
                 getattr(session, ends)()
                 assert self.read(session) == set()
                 assert session.execute(left).scalar_one() == ""
 
-    def test_ends_when_the_transaction_fails(self, scene_database: FreshDatabase, fresh_scene: Scene) -> None:
+    def test_ends_when_the_transaction_fails(self, fresh_scene: Scene) -> None:
         def fail(transaction: Transaction) -> None:
             assert self.read(transaction) != set()
             raise ValueError
