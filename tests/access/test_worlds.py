@@ -116,9 +116,6 @@ class Stage:
         if isinstance(request, Retrieve):
             include = "" if request.include is None else f"?include={','.join(request.include)}"
             return f"{resource_of(request.type).route}/{request.id}{include}"
-        return self._list_url(request)
-
-    def _list_url(self, request: List) -> str:
         parameters: dict[str, str] = {"filter[deleted]": request.deleted}
         if request.workspaces:
             parameters["filter[workspace]"] = _joined(request.workspaces)

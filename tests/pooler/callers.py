@@ -27,10 +27,9 @@ from tests.support.tenants import tenant
 from tests.support.transactions import in_transaction
 from tests.support.world import RecordType, Row, World
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
-from wellspring.database import Transaction, WireStatement
+from wellspring.database import Transaction
 from wellspring.database import scope as scopes
 from wellspring.database.circuit_breaker import circuit_breaker
-from wellspring.database.session import session_of
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger
@@ -57,7 +56,6 @@ class Asking:
         ledgers: one caller for each.
         provider: of the catalogue.
         requests: how many each caller makes at least.
-        unsafe: whether the scope is said as no function of the product says it; one leak will do then.
         statuses: of the answers.
         leaks: where somebody was shown what is somebody else's.
         faults: what else was not as it must be.
@@ -66,7 +64,6 @@ class Asking:
     ledgers: "Sequence[Ledger]"
     provider: Row
     requests: int
-    unsafe: bool = False
     statuses: list[int] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -80,8 +77,6 @@ class Asking:
             ThreadPoolExecutor(len(callers)) as pool,
         ):
             patch.setattr(scopes, "connection", _Lines(url, closing).connection)
-            if self.unsafe:
-                patch.setattr(scopes, "_once", _once_unsafely)
             patch.setattr(logger._logger, "handlers", [_Kept(self)])
             closing.callback(logger.setLevel, logger._logger.level)
             logger.setLevel(logging.WARNING)
@@ -118,19 +113,6 @@ class _Kept(logging.Handler):
         said = record.__dict__
         if "exception" in said or said.get("code") in {InternalError.code, ServiceUnavailable.code}:
             _tell(self._asking.faults, f"the log: {record.getMessage()} {said}")
-
-
-def _once_unsafely[Result](
-    work: Callable[[Transaction], Result], limits: scopes._Limits, *, is_read: bool, trace: WireStatement | None
-) -> Result:
-    """Do as `scopes._once`, but say for whom before the transaction, for the whole session."""
-    with scopes.connection() as held:
-        held.execute(text("SELECT set_config('wellspring.scope', :scope, false)"), {"scope": limits._scope})
-        held.commit()
-        with held.begin():
-            if trace is not None:
-                session_of(held).ahead(trace.text, *trace.values)
-            return work(held)
 
 
 class Ledger:
@@ -179,7 +161,7 @@ class _Caller:
     def ask_all(self) -> None:
         """Ask until enough has been asked."""
         questions = (self.look, self.look_as_service, self.look_unguarded, self.feed, self.write_provenance)
-        while self.requests < self.asking.requests and not (self.asking.unsafe and self.asking.leaks):
+        while self.requests < self.asking.requests:
             question = self.dice.choice([*questions, *[self.look_at_one, self.be_refused] * 3])
             try:
                 question()

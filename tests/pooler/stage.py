@@ -49,9 +49,9 @@ class Stage:
     def dbname(self) -> str:
         return self.database.url.rpartition("/")[2]
 
-    def ask(self, requests: int, *, unsafe: bool = False) -> Asking:
+    def ask(self, requests: int) -> Asking:
         """Let all callers ask, who make so many requests together; return what became of it."""
-        asking = Asking(self.ledgers, self.provider, -(-requests // CALLERS), unsafe)
+        asking = Asking(self.ledgers, self.provider, -(-requests // CALLERS))
         asking.run(self.pooler.url(self.dbname))
         return asking
 

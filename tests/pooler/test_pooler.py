@@ -55,12 +55,3 @@ def test_all_callers_share_two_connections_a_role(run: Run) -> None:
 
 def test_no_connection_keeps_anything_of_a_caller(run: Run) -> None:
     assert run.left_behind == []
-
-
-def test_a_scope_that_is_said_before_the_transaction_is_seen_to_leak(
-    cluster: Cluster, template: str, transaction_pooler: Pooler
-) -> None:
-    """The same callers, had the product said `set_config(…, false)` for its session: they need a few requests each."""
-    with staged(cluster, template, transaction_pooler) as stage:
-        assert stage.ask(REQUESTS, unsafe=True).leaks != []
-        assert [found for found in stage.left_behind() if found.startswith("the scope ")] != []

@@ -420,7 +420,6 @@ class TestTheFunctionsRoles:
             database.owner.exec_driver_sql(f"UPDATE {table} SET workspace_pk = workspace_pk WHERE pk = {row.pk}")
 
 
-# ---- indexed texts ---------------------------------------------------------------------------------------
 MOST_BYTES = 2704
 # Of everything beside texts in an entry, its header included.
 OTHER_BYTES = 64

@@ -81,11 +81,6 @@ def test_every_must_has_a_test_or_a_reason() -> None:
             assert "::test_" in row, row
 
 
-def test_no_must_is_said_twice() -> None:
-    said = [row.split(" | ")[0] for row in ROWS if not row.startswith("| a server ")]
-    assert len(said) == len(set(said))
-
-
 def test_every_file_of_the_folder_shows_something() -> None:
     files = {path.name for path in (TESTS / "jsonapi").glob("test_*.py")}
     assert files == {
@@ -108,8 +103,3 @@ def test_every_point_has_a_source_a_test_and_says_what_is_unproven(heading: str,
     for _, source, tests, _ in found:
         assert re.search(r"\.\*\* \S", source)
         assert "::test_" in tests
-
-
-def test_the_other_pages_lead_to_it() -> None:
-    for name in ("README.md", "docs/operations.md"):
-        assert "aws-evidence.md" in read(name)

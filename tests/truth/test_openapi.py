@@ -311,13 +311,6 @@ def test_a_refusal_names_the_parameters_that_there_are_and_no_others(route: Rout
     assert told_in(refused(route, "filter[quetzal]")["filter[quetzal]"], described) == (filters or described)
 
 
-@pytest.mark.parametrize("route", OPERATIONS, ids=name_of)
-def test_the_path_has_the_parameters_that_its_route_has(route: Route) -> None:
-    named = {step[1:-1] for step in route.path.split("/") if step.startswith("{")}
-    assert set(parameters(route, "path")) == named
-
-
-# ---- what generated clients call things -----------------------------------------------------------------
 def test_every_order_has_a_name_that_a_program_can_have() -> None:
     order = DOCUMENT["components"]["schemas"]["Order"]
     names = order["x-enum-varnames"]
