@@ -1,5 +1,6 @@
 """`jsonapi-client` (PyPI), unmodified. It accepts anything, sends raw brackets, and follows links by itself."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -106,10 +107,16 @@ def test_the_pipeline_creates_tombstones_restores_and_deletes(connect: Connect) 
     tombstoned["deleted_at"] = None
     # It has no link to itself, which would be 404; without one the client takes the type for the path.
     tombstoned.commit(custom_url=f"{other.url_prefix}/{LEDGER}/{row.id}")
-    live = connect("pipeline").get(LEDGER, row.id).resource
-    assert live["deleted_at"] is None
-    live.delete()
-    live.commit()
+    assert connect("pipeline").get(LEDGER, row.id).resource["deleted_at"] is None
+
+    async def delete() -> None:
+        """Without waiting it looks for a document in a 204."""
+        async with connect("pipeline", enable_async=True) as waiting:
+            live = (await waiting.get(LEDGER, row.id)).resource
+            live.delete()
+            await live.commit()
+
+    asyncio.run(delete())
     assert refusal(lambda: connect("pipeline").get(LEDGER, row.id)) == [gone]
 
 
