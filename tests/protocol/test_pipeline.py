@@ -282,6 +282,13 @@ class TestWhatIsUnderstood:
         assert [(channel, text) for _, channel, text in driver.notifications] == [("news", "there is some")]
 
 
+def test_nothing_is_run_by_a_cursor_that_is_closed(driver: Driver) -> None:
+    cursor = driver.cursor()
+    cursor.close()
+    with pytest.raises(pg8000.InterfaceError, match="Cursor closed"):
+        cursor.execute("SELECT 1")
+
+
 class TestAFailure:
     @pytest.mark.parametrize(
         ("phase", "statement", "values", "expected"),
