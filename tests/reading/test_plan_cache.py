@@ -1,7 +1,6 @@
 """The server-side plan cache: the same answers, by a call in the place of the text."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from wellspring.repositories.ledger.hot import hot_statements
 from wellspring.repositories.sync import hot as syncing
 from wellspring.settings import CallerSettings
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
 OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}

@@ -20,7 +20,6 @@ from wellspring.database.circuit_breaker import circuit_breaker
 
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
-GROUPS = "/v1/workspace-groups"
 ANY = "0"
 type Log = list[dict[str, Any]]
 
