@@ -26,7 +26,8 @@ from wellspring.resources import READABLE_PARENTS
 
 REPLAYED = (*reading.REPLAYED, *writing.REPLAYED)
 GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
-READ = (*reading.PROVENANCE_LISTS, *reading.PROVENANCE_ROWS, *reading.DEMO, *reading.MESSAGES)
+ANSWERS = {reading.AUDIT, reading.FLEET, "connector_activity_list", "workspace_connector_impact"}
+READ = [name for name in reading.READ if name not in ANSWERS and not name.endswith("_sources")]
 # Of a message that was applied, which is not parked any more; of many, of which there are none.
 RELEASED = {"sync_message_release": 409, "sync_message_dismiss": 409, "sync_message_release_many": 200}
 

@@ -31,11 +31,6 @@ class Replica(Cluster):
         """Follow again."""
         self._execute("SELECT pg_wal_replay_resume()")
 
-    def delay(self, milliseconds: int) -> None:
-        """Take each commit so much later than it was made."""
-        self._execute(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
-        self._execute("SELECT pg_reload_conf()")
-
     def catch_up(self) -> None:
         """Wait until all that was committed is here."""
         ((written,),) = self._primary._execute("SELECT pg_current_wal_lsn()::text")
