@@ -80,7 +80,7 @@ def test_the_first_read_of_a_process_is_one_round_trip_too(
     fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
-    monkeypatch.setattr("wellspring.services.ledger.including.ledger.share", lambda _rows: 1)
+    monkeypatch.setattr("wellspring.services.ledger.including.share", lambda _rows: 1)
     group = world.group(ours.owner)
     world.group_member(ours.owner, group)
     for workspace in (ours.workspace, world.workspace()):

@@ -21,6 +21,7 @@ from local.openapi.parameters import WITH_VIEW
 from local.openapi.schemas import included_types
 from local.settings import ROOT
 from tests.support.classes import MOST_CLASSES, classes
+from wellspring.database.flush import Row
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.jsonapi import documents
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
@@ -38,7 +39,7 @@ from wellspring.resources import (
     resources,
 )
 from wellspring.routes import Route, routes
-from wellspring.services.ledger.reading import Page, Row, RowWithIncludes
+from wellspring.services.ledger.reading import Page, RowWithIncludes
 
 DOCUMENT = document()
 # What there is more than one of.

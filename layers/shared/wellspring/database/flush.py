@@ -13,6 +13,8 @@ from wellspring.plan_cache.compiled import Compiled
 
 # Rows of any columns.
 type Result = CursorResult[*tuple[Any, ...]]
+# A row by the names of its columns, of either kind below.
+type Row = Mapping[Any, Any]
 type TextValue = str | int | float | list[Any] | dict[str, Any] | None
 
 

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, TextClause, text
 
+from wellspring.database.flush import Row
 from wellspring.models import junctions, parents, table_of
 from wellspring.repositories.ledger.columns import attribute_of, target_table
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import MESSAGE_OUTCOMES, Resource, ledgers, records, resource_of
 
 # Connector by connector, as rows of the workspace, or as what rows of it have named.

@@ -15,13 +15,13 @@ from typing import IO, Any
 from uuid import UUID, uuid4
 
 from wellspring.access.principal import export_scope
+from wellspring.database.flush import Row
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.files import Shelf
 from wellspring.observability import logger
 from wellspring.repositories import exporting
 from wellspring.repositories.exporting import Page, Place, Section, sections
-from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 
 # Rows of one statement, and lines of one part.

@@ -11,11 +11,11 @@ from typing import Any
 from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Row
 from wellspring.models import parents
 from wellspring.queries import ActivityQuery, Day
 from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.pages import Slice
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import DIRECTIONS, records
 
 # The connectors that a query names and the caller sees, live or not: their sums outlive them.

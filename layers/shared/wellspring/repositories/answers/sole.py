@@ -11,11 +11,11 @@ from uuid import UUID
 from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
+from wellspring.database.flush import Row
 from wellspring.models import parents, table_of
 from wellspring.queries import MAX_EXAMINED, ListQuery, Position
 from wellspring.repositories.ledger.columns import selected, shown_in_lists
 from wellspring.repositories.ledger.composing import statement
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import Resource, ledgers, resource_of
 
 # One more by which it is known that there are more.

@@ -8,12 +8,11 @@ from uuid import UUID
 from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement
+from wellspring.database.flush import Query, Result, Row, Statement
 from wellspring.queries import MAX_SOURCE_ROWS, MOST_LINKED, MOST_SOURCES, AnswerQuery, Source
+from wellspring.repositories.groups.linkage import share
 from wellspring.repositories.ledger.composing import statement
-from wellspring.repositories.ledger.linkage import share
 from wellspring.repositories.ledger.pages import Slice
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import RECORD_SOURCE, Resource
 

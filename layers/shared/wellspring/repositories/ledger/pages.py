@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement, text_rows
+from wellspring.database.flush import Query, Result, Row, Statement, text_rows
 from wellspring.models import listed_from, table_of
 from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
@@ -21,7 +21,7 @@ from wellspring.repositories.ledger.columns import is_shown, row_filters
 from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.rows import visible_rows
-from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
+from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
 from wellspring.resources import Attribute, Resource
 
 # Before every time that a message may tell: what never happened is older than all.

@@ -1,15 +1,12 @@
 """Shapes of statements about the ledger, and the values that it is executed with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.queries import Deleted, ListQuery, Operator, Sort
 from wellspring.resources import Resource
 
-type Row = Mapping[Any, Any]
 # Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that have a
 # bound of the newest rows (docs/adr/0045).
 SMALL_PAGE = 50

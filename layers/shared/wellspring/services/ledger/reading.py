@@ -6,7 +6,7 @@ from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Flush
+from wellspring.database.flush import Flush, Row
 from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
 from wellspring.queries import (
     MAX_SEARCHED,
@@ -18,27 +18,13 @@ from wellspring.queries import (
     Sort,
     View,
 )
-from wellspring.repositories import groups, ledger, parents
+from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import sole, states
-from wellspring.repositories.ledger import Row
+from wellspring.repositories.groups import workspaces as workspaces_of_groups
 from wellspring.resources import Resource
 from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
 from wellspring.times import of_postgres
-
-__all__ = [
-    "Included",
-    "Page",
-    "Row",
-    "RowWithIncludes",
-    "absent",
-    "found",
-    "include",
-    "list_page",
-    "require_claimed",
-    "require_workspace",
-    "retrieve",
-]
 
 # Parents whose rows are read whole for one page, because no index has them in its order.
 MOST_UNSORTED = 10
@@ -53,7 +39,6 @@ class Page:
     Attributes:
         cursors: the cursor of each row.
         included: the rows included, by type.
-        more_before: whether there is a page before it; and `more_after`.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
@@ -108,14 +93,13 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     choices = flush.ask(ledger.choices(query.resource)) if query.choices else None
     ask_for_keys(flush)
     flush.send(is_last=True)
-    slice_ = page.value
-    rows, included = found.shown(transaction, slice_.rows)
+    rows, included = found.shown(transaction, page.value.rows)
     return Page(
         rows=rows,
-        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in slice_.rows)),
+        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in page.value.rows)),
         included=included,
-        more_before=slice_.more_before,
-        more_after=slice_.more_after,
+        more_before=page.value.more_before,
+        more_after=page.value.more_after,
         total=None if total is None else min(total.value, MAX_TOTAL),
         total_is_capped=total is not None and total.value > MAX_TOTAL,
         choices=None if choices is None else choices.value,
@@ -156,11 +140,10 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
-    slice_ = groups.workspaces_page(
-        transaction, principal, query, verified(transaction, query.resource, query.sort, query)
-    )
+    position = verified(transaction, query.resource, query.sort, query)
+    slice_ = workspaces_of_groups.page(transaction, principal, query, position)
     places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
-    counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
+    counted = workspaces_of_groups.counted(transaction, principal, query) if query.total else None
     return Page(
         rows=slice_.rows,
         cursors=signed(transaction, query.resource, query.sort, places),
@@ -173,21 +156,13 @@ def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQu
 
 
 def require_claimed(transaction: Transaction, principal: Principal, workspaces: Sequence[UUID]) -> None:
-    """Let through who sees the workspaces that a query claims to work in.
-
-    Raises:
-        Forbidden: one of them is not there, or the caller may not see it.
-    """
+    """Let through who sees the workspaces that a query claims to work in; raises `Forbidden`."""
     if len(parents.visible_workspaces(transaction, principal, workspaces)) < len(workspaces):
         raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
 
 
 def _require_few(transaction: Transaction, query: ListQuery) -> None:
-    """Let through an order that no index has, where there are few enough rows to sort.
-
-    Raises:
-        InvalidQueryParameter: there are more.
-    """
+    """Let through an order that no index has, where there are few enough rows to sort."""
     if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
         detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
         # Where it was not asked for, a filter brings it.
@@ -201,8 +176,11 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     Or of all rows of one parent that has its rows in one order only.
     """
     resource, is_person = query.resource, isinstance(principal, Person)
-    leading, of_one = _named_by(query)
-    of_one = None if leading or is_person else of_one
+    ones = {each.name for each in resource.to_one if each.drives == "one_by_service"}
+    by_parents = [each for each in query.filters if each.name in resource.driving]
+    of_one = next((each for each in reversed(by_parents) if each.name in ones), None)
+    if is_person or query.workspaces or any(each.name not in ones for each in by_parents):
+        of_one = None
     if of_one is None:
         if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
             return _of_too_many(query)
@@ -210,15 +188,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
             return []
     ways, beside = ", ".join(resource.narrowing), f" beside {of_one.parameter}" if of_one else ""
     detail = f"This is not for the rows of all workspaces{beside}: ask for it with one of {ways}."
-    # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
-    asked = [
-        found.parameter
-        for found in query.filters
-        if found is not of_one
-        and found.operator not in IN_ORDER
-        and not _is_everywhere(resource, found)
-        and not _is_of_few_messages(resource, found)
-    ]
+    asked = [each.parameter for each in query.filters if each is not of_one and not _stand_together(resource, each)]
     if resource.tenancy == "message" and query.sort.name != resource.times[0]:
         asked.append("sort")
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
@@ -242,40 +212,22 @@ def _of_too_many(query: ListQuery) -> list[WellspringError]:
     ]
 
 
-def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
-    """Say whether a query names parents that have their rows in every order, and which it names that has not."""
-    leads, of_one = bool(query.workspaces), None
-    for found in query.filters:
-        relationship = query.resource.relationship(found.name)
-        if relationship is not None and relationship.drives == "one_by_service":
-            of_one = found
-        elif relationship is not None and relationship.drives:
-            leads = True
-    return leads, of_one
+def _stand_together(resource: Resource, condition: Filter) -> bool:
+    """Say whether the rows of all workspaces that a filter asks for stand together, in the order that it is asked in.
 
-
-def _is_everywhere(resource: Resource, condition: Filter) -> bool:
-    """Say whether all rows of what a filter asks for stand together."""
-    attribute = resource.attribute(condition.name)
-    return attribute is not None and attribute.is_everywhere
-
-
-def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
-    """Say whether a filter is of what few messages have: one id, a reason, an outcome that is rare.
-
-    Those of all workspaces stand together.
+    A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`). Of messages it is
+    what few have: one id, a reason, an outcome that is rare.
     """
+    attribute = resource.attribute(condition.name)
+    if condition.operator in IN_ORDER or (attribute is not None and attribute.is_everywhere):
+        return True
     if resource.tenancy != "message":
         return False
     return condition.name in {"message_id", "reason"} or (condition.name == "outcome" and condition.value != "applied")
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
-    """Let through a search for a part of a name where there are few enough names.
-
-    Raises:
-        InvalidQueryParameter: there are more.
-    """
+    """Let through a search for a part of a name where there are few enough names."""
     if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
         names, where = query.resource.names, "workspace" if query.workspaces else "list"
         detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
@@ -313,11 +265,7 @@ def found(transaction: Transaction, principal: Principal, resource: Resource, ro
 
 
 def require_workspace(transaction: Transaction, principal: Principal, id_: UUID | None) -> None:
-    """Let through who sees the workspace that a path names.
-
-    Raises:
-        NotFound: there is no such workspace, or the caller may not see it.
-    """
+    """Let through who sees the workspace that a path names; raises `NotFound`."""
     if id_ is None or not parents.visible_workspaces(transaction, principal, [id_]):
         raise absent("workspace", id_)
 
