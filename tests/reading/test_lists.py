@@ -92,7 +92,7 @@ def test_the_first_read_of_a_process_is_one_round_trip_too(
         f"{COMPANIES}/{ours.provenance.id}",
         f"/v1/workspace-groups/{group.id}?include=workspaces",
     ):
-        monkeypatch.setattr(cursors, "_keys", cursors._Keys())
+        monkeypatch.setattr(cursors, "_known", [])
         for turn in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)

@@ -27,18 +27,13 @@ _SEEN = text(
 at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
 
 
-class Noted:
-    """The latest token that the transactions of an invocation gave; None where nothing was committed."""
-
-    token: str | None = None
+# The tokens of what an invocation committed; None where nobody asked for them.
+_noted: ContextVar[list[str] | None] = ContextVar("noted", default=None)
 
 
-_noted: ContextVar[Noted | None] = ContextVar("noted", default=None)
-
-
-def noting() -> AbstractContextManager[Noted]:
+def noting() -> AbstractContextManager[list[str]]:
     """Have each transaction meanwhile that may write leave its token: one round trip before its commit."""
-    return during(_noted, Noted())
+    return during(_noted, [])
 
 
 def noted[Result](work: Callable[[Connection], Result]) -> Callable[[Connection], Result]:
@@ -49,7 +44,7 @@ def noted[Result](work: Callable[[Connection], Result]) -> Callable[[Connection]
 
     def leaving(transaction: Connection) -> Result:
         result = work(transaction)
-        asked.token = str(transaction.execute(_SEEN).scalar_one())
+        asked.append(str(transaction.execute(_SEEN).scalar_one()))
         return result
 
     return leaving

@@ -27,14 +27,12 @@ def read[Result](
     token: str | None,
     tell: Callable[[Server], None],
 ) -> Result:
-    """Run `work`, which only reads, on a reader or on the writer.
+    """Run `work`, which only reads, as `in_transaction` does: on a reader, where the request says how old it may be.
 
-    A reader is asked where there is one and the request says how old its answer may be. What it cannot answer, because
-    it is behind, away, in conflict with what it replays or without what a migration made, the writer is asked for in
-    the time that is left. Not so what took its time on the reader: it would take it once more.
+    What a reader cannot answer, because it is behind, away, in conflict with what it replays or without what a
+    migration made, the writer is asked for in the time that is left. Not so what took its time on the reader.
 
-    `deadline` is that of both together; `token` is what the read must see, None for all that there is; `tell` is told
-    which of them is asked, before it is. The rest is `in_transaction`'s.
+    `token` is what the read must see, None for all that there is; `tell` is told which is asked, before it is.
     """
     if token is not None and has_reader() and not absence.is_open:
         tell("reader")

@@ -99,17 +99,15 @@ def in_transaction[Result](
     """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
 
     Args:
-        work: what to do.
+        work: what to do, with no other effect than on the database. It runs once more where nothing has been changed
+            for certain: the connection was lost before the commit was sent or with the last flush of a read, not in
+            waiting for a silent server; or a function of the `plan_cache` has gone.
         scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
         deadline: of connecting, of all statements together and of their answers.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
-
-    `work` must have no other effect than on the database. When the connection is lost before the commit was sent, or
-    with the last flush of a read, nothing has been changed for certain, and it runs once more on a new one, unless the
-    time was spent in waiting for a silent server. So it does when a function of the `plan_cache` has gone.
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.

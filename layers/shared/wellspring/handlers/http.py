@@ -214,9 +214,9 @@ def http_handler[Result](
             return answered(event, context)
         with noting() as noted:
             answer = answered(event, context)
-        if noted.token is not None:
+        if noted:
             # Also of a failure, before which something may have been committed.
-            answer["headers"][TOKEN_HEADER.lower()] = noted.token
+            answer["headers"][TOKEN_HEADER.lower()] = noted[-1]
         return answer
 
     def answered(event: Event, context: object) -> HttpResponse:

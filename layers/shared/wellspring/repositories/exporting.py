@@ -1,7 +1,6 @@
 """One workspace's ledger, whole: every row of it, tombstones too, page after page (docs/adr/0040).
 
-What is named comes after what names it, so that it is there when its own turn comes. Each page of a table is one
-statement. Rows are walked by what never changes of them, so each that was there when the walk began comes once.
+Rows are walked by what never changes of them, so each that was there when the walk began comes once.
 """
 
 # Asks for no caller: it works for an operator, of one workspace that the scope of the transaction names.
@@ -49,10 +48,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a section, each with its id, attributes, and `<relationship>_id` of each to-one relationship.
-
-    The next page begins at `place`, unless this is the last.
-    """
+    """Rows of a section, each with its id, attributes, and `<relationship>_id`s; the next page begins at `place`."""
 
     rows: Sequence[Row]
     place: Place
@@ -136,7 +132,6 @@ AND (SELECT record.workspace_pk FROM {records} AS record WHERE record.pk = found
 
 
 def _naming(table: Table, column: str) -> str:
-    """Return the pks that the workspace's own rows name."""
     return f"SELECT own.{column} FROM {table} AS own WHERE {_OF_WORKSPACE.format('own')}"
 
 

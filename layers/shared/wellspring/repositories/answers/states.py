@@ -59,11 +59,11 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
     `places` (`ledger.stored_ids`) by statements that come before.
     """
     found = _states_statement(person=isinstance(principal, Person), failures=failures)
-    return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), _by_id)
 
+    def by_id(answer: Result) -> dict[UUID, Row]:
+        return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
-def _by_id(answer: Result) -> dict[UUID, Row]:
-    return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
+    return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), by_id)
 
 
 # Asks for no caller: parents.visible_workspaces has found the workspaces for them.

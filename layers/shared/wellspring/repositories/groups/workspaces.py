@@ -1,16 +1,13 @@
 """Lists of a group's workspaces, in the order of their enrolment."""
 
-from functools import lru_cache
-
 from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Row
+from wellspring.database import Transaction
 from wellspring.models import listed_from, parents
 from wellspring.queries import MAX_TOTAL, ListQuery, Position
 from wellspring.repositories.ledger import Slice
 from wellspring.repositories.ledger.columns import selected, shown_in_lists
-from wellspring.repositories.ledger.composing import all_of, statement
+from wellspring.repositories.ledger.composing import all_of, kept_statement
 from wellspring.resources import OWN_WORKSPACE
 
 # The workspaces of the group that a query names, where the caller sees it. An index has a group's enrolments in this
@@ -35,40 +32,27 @@ def page(transaction: Transaction, principal: Principal, query: ListQuery, posit
     Of a group that the caller does not see there is nothing. Each workspace has `enrolled_at`, `enrolment_id` and
     `place`, which a `position` to continue from is made of.
     """
-    asked = _page_statement(person=isinstance(principal, Person), placed=position is not None, backward=query.backward)
+    visible, way = Visibility(person=isinstance(principal, Person)), "DESC" if query.backward else "ASC"
+    rows, ahead, behind = _workspaces(visible), *(("<", ">=") if query.backward else (">", "<="))
+    parts = {"page": rows + (PLACED.format(operator=ahead) if position else "") + IN_ORDER.format(way=way)}
+    columns, source = [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"], "page"
     values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
     if position is not None:
+        columns, source = ["behind", *columns], "behind LEFT JOIN page ON true"
+        parts["behind"] = f"SELECT EXISTS ({rows}{PLACED.format(operator=behind)}) AS behind"
         values |= {"place_at": position.at, "place": position.pk}
-    rows: list[Row] = list(asked.execute(transaction, values).mappings())
-    return Slice.of_rows(rows, query, of_cursor=position is not None)
+    whole = PAGE.format(columns=", ".join(columns), source=source, way=way)
+    found = kept_statement({**visible.queries, **parts}, whole, columns).execute(transaction, values)
+    return Slice.of_rows([*found.mappings()], query, of_cursor=position is not None)
 
 
 def counted(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
     """Count the workspaces of such a list, up to one more than `MAX_TOTAL`."""
-    asked = _counted_statement(person=isinstance(principal, Person))
-    values = {"group": query.enrolled_in, **parameters(principal)}
-    return int(asked.execute(transaction, values).scalar_one())
-
-
-@lru_cache(maxsize=8)
-def _page_statement(*, person: bool, placed: bool, backward: bool) -> Compiled:
-    visible, way = Visibility(person=person), "DESC" if backward else "ASC"
-    rows, ahead, behind = _workspaces(visible), *(("<", ">=") if backward else (">", "<="))
-    parts = {"page": rows + (PLACED.format(operator=ahead) if placed else "") + IN_ORDER.format(way=way)}
-    columns, source = [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"], "page"
-    if placed:
-        columns, source = ["behind", *columns], "behind LEFT JOIN page ON true"
-        parts["behind"] = f"SELECT EXISTS ({rows}{PLACED.format(operator=behind)}) AS behind"
-    query = PAGE.format(columns=", ".join(columns), source=source, way=way)
-    return statement({**visible.queries, **parts}, query, columns)
-
-
-@lru_cache(maxsize=2)
-def _counted_statement(*, person: bool) -> Compiled:
-    visible = Visibility(person=person)
+    visible = Visibility(person=isinstance(principal, Person))
     # First: the queries of who sees what are those that it asks for.
-    counted = COUNTED.format(rows=_workspaces(visible))
-    return statement(visible.queries, counted, ["count"])
+    whole = COUNTED.format(rows=_workspaces(visible))
+    found = kept_statement(visible.queries, whole, ["count"])
+    return int(found.execute(transaction, {"group": query.enrolled_in, **parameters(principal)}).scalar_one())
 
 
 def _workspaces(visible: Visibility) -> str:
