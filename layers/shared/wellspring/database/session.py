@@ -41,13 +41,10 @@ COMMIT = WireStatement("commit")
 
 
 class Session:
-    """The transactions of one connection.
+    """The transactions of one connection, which speaks the protocol.
 
-    Args:
-        connection: speaks the protocol.
-        plan_cache: knows the statements in whose place a call is sent; None to send all texts.
-        pipelining: whether what leaves together is one flush, before one Sync; otherwise each statement is a flush of
-            its own, for a proxy that does not carry several (the setting `DB_PIPELINING`).
+    `plan_cache` knows the statements in whose place a call is sent; None to send all texts. Without `pipelining` each
+    statement is a flush of its own, for a proxy that does not carry several (the setting `DB_PIPELINING`).
     """
 
     def __init__(self, connection: "PipelinedConnection", plan_cache: PlanCache | None, *, pipelining: bool) -> None:

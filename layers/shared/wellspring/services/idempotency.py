@@ -1,7 +1,6 @@
 """`Idempotency-Key`: the first answer again for a day, kept in the transaction of the write (contract, section 4).
 
-Only what succeeded is kept: a failure is rolled back with the key that it had taken, so that the same request may be
-tried again.
+A failure is rolled back with the key that it had taken, so that the same request may be tried again.
 """
 
 from collections.abc import Callable

@@ -16,11 +16,9 @@ BY_TIME = Sort("at")
 
 
 def audit_entries(transaction: Transaction, principal: Principal, query: AuditQuery) -> Page:
-    """Return who did what: of a workspace to who keeps it, of all to services.
+    """Return a page of who did what.
 
-    Raises:
-        Forbidden: a person names no workspace, or one that they do not keep; the query claims one that is not there.
-        InvalidCursor: the query's cursor is not one of this list.
+    Raises `Forbidden` where a person names no workspace, or one that they do not keep, and `InvalidCursor`.
     """
     workspace = None
     if query.workspace is not None:

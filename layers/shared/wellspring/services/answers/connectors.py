@@ -21,12 +21,7 @@ BY_DAY, IN_ALL = Sort("date"), Sort("connector")
 
 
 def connector_activity(transaction: Transaction, principal: Principal, query: ActivityQuery) -> Page:
-    """Return how much the connectors of a query linked and ended, by day or in all.
-
-    Raises:
-        Forbidden: the query claims a workspace that the caller does not see.
-        InvalidCursor: the query's cursor is not one of this list.
-    """
+    """Return how much the connectors of a query linked and ended; raises as `require_claimed` and `verified` do."""
     if query.workspace is not None:
         require_claimed(transaction, principal, [query.workspace])
     order = IN_ALL if query.is_summed else BY_DAY
@@ -39,11 +34,7 @@ def connector_activity(transaction: Transaction, principal: Principal, query: Ac
 
 
 def connector_impact(transaction: Transaction, principal: Principal, id_: UUID | None) -> RowWithIncludes:
-    """Return what is lost if a connector is disconnected; `id_` is None where the path held no uuid.
-
-    Raises:
-        NotFound: there is no such connector, or the caller may not see it.
-    """
+    """Return what is lost if a connector is disconnected; raises `NotFound`. Its id is None where there was no uuid."""
     if id_ is None or ledger.one(principal, WORKSPACE_CONNECTOR, {"id": id_}).run(transaction) is None:
         raise absent(WORKSPACE_CONNECTOR.type, id_)
     live = {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}

@@ -18,13 +18,9 @@ SOURCES = Sort(BY_SOURCE)
 def record_sources(
     transaction: Transaction, principal: Principal, record: Resource, id_: UUID | None, query: AnswerQuery
 ) -> Page:
-    """Return where a record came from and where it went: a line for each connector and direction.
+    """Return a line for each connector and direction of a record, whose id is None where the path held no uuid.
 
-    `id_` is None where the path held no uuid.
-
-    Raises:
-        NotFound: there is no such record, or the caller may not see it.
-        InvalidCursor: the query's cursor is not one of this list.
+    Raises `NotFound` where the caller may not see the record, and `InvalidCursor`.
     """
     if id_ is None or ledger.one(principal, record, {"id": id_}).run(transaction) is None:
         raise absent(record.type, id_)

@@ -54,11 +54,7 @@ def _written(signed: bytes) -> str:
 
 
 def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
-    """Return the position that a cursor, which the client sent as `parameter`, stands for.
-
-    Raises:
-        InvalidCursor: it was not signed with one of the keys for this type and sort.
-    """
+    """Return the position of a cursor, sent as `parameter`; raises `InvalidCursor` where no key signed it for these."""
     try:
         signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

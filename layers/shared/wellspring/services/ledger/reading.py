@@ -67,10 +67,7 @@ class RowWithIncludes:
 def list_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the page that `query` asks for, of the rows that `principal` sees.
 
-    Raises:
-        Forbidden: the query claims a workspace that the caller does not see.
-        InvalidCursor: the query's cursor is not one of this list.
-        InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
+    Raises what `require_claimed` and `verified` do, and `InvalidQueryParameter` where the query is of too many rows.
     """
     if query.enrolled_in is not None:
         return _enrolled_page(transaction, principal, query)
@@ -237,11 +234,7 @@ def _require_searchable(transaction: Transaction, principal: Principal, query: L
 def retrieve(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View
 ) -> RowWithIncludes:
-    """Return one live row and what it includes; its id is None where the path held something that is no uuid.
-
-    Raises:
-        NotFound: there is no such row, or the caller may not see it.
-    """
+    """Return one live row and what it includes; raises `NotFound`. Its id is None where the path held no uuid."""
     if id_ is None:
         raise absent(resource.type, id_)
     plan = IncludePlan.of(resource, view)
@@ -273,8 +266,7 @@ def require_workspace(transaction: Transaction, principal: Principal, id_: UUID 
 def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFound:
     """Return the error of a resource that is not there, or that the caller may not see: the same for both.
 
-    `ids` are its own, or those of the parents that it was looked for by; None for text that is none, which is not
-    repeated. `pointer` is where the document names it.
+    `ids` are its own, or those of the parents that it was looked for by; None for text that is none.
     """
     named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
     return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)
