@@ -8,8 +8,8 @@ import pytest
 
 from wellspring.database import engine as module
 from wellspring.database import scope
-from wellspring.database.consistency import at_reader
 from wellspring.database.deadline import during
+from wellspring.database.scope import at_reader
 from wellspring.settings import Settings
 
 ON_AWS = Settings(db_host="proxy.example.internal", db_user="wellspring_reader", aws_region="eu-west-3")

@@ -6,15 +6,20 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import CircuitBreaker, circuit_breaker
-from wellspring.database.consistency import NO_OLDER, at_reader
 from wellspring.database.deadline import Deadline, during
-from wellspring.database.scope import Transaction, in_transaction
+from wellspring.database.scope import Transaction, at_reader, in_transaction
 from wellspring.database.session import session_of
 from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
 from wellspring.errors import DatabaseAway, WellspringError
 from wellspring.settings import has_reader
 
 type Server = Literal["reader", "writer"]
+
+# "All transaction IDs less than xmin are either committed and visible, or rolled back and dead" (PostgreSQL manual,
+# table "Snapshot Components"). The snapshot is that of all statements of the read, which this goes ahead of. Not
+# `pg_visible_in_snapshot`: a standby keeps what is under way in a part of the snapshot in which that does not look.
+# Where the reader is behind it fails, by a division by zero, and the read with it.
+NO_OLDER = "SELECT 1 / (pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8)::int"
 
 # For so long a reader that was away is not looked for again: RDS Proxy waits 4 s for one (`ConnectionBorrowTimeout`).
 absence = CircuitBreaker(30.0)

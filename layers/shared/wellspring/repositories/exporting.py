@@ -164,16 +164,13 @@ def _statement(section: Section) -> TextClause:
         if section.walked == "connector":
             record = resource.parents[0]
             of["of"] = _OF_CONNECTOR.format(records=target_table(record), column=record.column)
-        halves = " UNION ALL ".join(_HALF.format(half=half, **of) for half in _halves(resource))
+        parts = ["found.deleted_at IS NULL", "found.deleted_at IS NOT NULL"] if resource.has_tombstones else ["true"]
+        if resource.tenancy == "message":
+            parts = [f"found.outcome = '{outcome}'" for outcome in MESSAGE_OUTCOMES]
+        halves = " UNION ALL ".join(_HALF.format(half=half, **of) for half in parts)
         walk, order = _WALKED.format(halves=halves, time=time), f"row.{time}, row.pk"
     shown = ", ".join(f"{column} AS {name}" for name, column in (*_attributes(resource), *_linkage(section)))
     return text(_PAGE.format(shown=shown, walk=walk, time=time, order=order))
-
-
-def _halves(resource: Resource) -> Sequence[str]:
-    if resource.tenancy == "message":
-        return [f"found.outcome = '{outcome}'" for outcome in MESSAGE_OUTCOMES]
-    return ["found.deleted_at IS NULL", "found.deleted_at IS NOT NULL"] if resource.has_tombstones else ["true"]
 
 
 def _attributes(resource: Resource) -> Iterator[tuple[str, str]]:

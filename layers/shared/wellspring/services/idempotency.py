@@ -23,11 +23,11 @@ def once(
     Raises `SchemaValidationError` where the key stands for another request, by its `fingerprint`.
     """
     caller = name_of(principal)
-    if not idempotency.claim(transaction, caller, key, fingerprint, KEPT):
-        first, answer = idempotency.answer_of(transaction, caller, key)
-        if first != fingerprint:
+    taken = idempotency.claim(transaction, caller, key, fingerprint, KEPT)
+    if taken is not None:
+        if taken[0] != fingerprint:
             raise SchemaValidationError("The key was used for another request.", header=HEADER)
-        return answer
+        return taken[1]
     answer = perform()
     idempotency.keep(transaction, caller, key, answer)
     return answer

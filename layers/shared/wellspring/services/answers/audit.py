@@ -38,5 +38,5 @@ def audit_entries(transaction: Transaction, principal: Principal, query: AuditQu
         {**row, "deleted_at": None, "resource": {"type": row["resource_type"], "id": row["resource_id"]}}
         for row in page.rows
     ]
-    included = include(transaction, principal, AUDIT_ENTRY, rows, query.view)
+    _, included = include(transaction, principal, AUDIT_ENTRY, rows, query.view)
     return Page(rows, cursors, included, page.more_before, page.more_after)

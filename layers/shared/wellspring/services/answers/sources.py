@@ -34,5 +34,5 @@ def record_sources(
         for row in found.rows
     )
     cursors = signed(transaction, RECORD_SOURCE, SOURCES, places)
-    included = include(transaction, principal, RECORD_SOURCE, found.rows, query.view)
+    _, included = include(transaction, principal, RECORD_SOURCE, found.rows, query.view)
     return Page(found.rows, cursors, included, found.more_before, found.more_after)

@@ -123,7 +123,7 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
         rows.reverse()
         places.reverse()
         near, far = far, near
-    shown, included = _with_includes(transaction, principal, query.resource, rows, query.view)
+    shown, included = include(transaction, principal, query.resource, rows, query.view)
     first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
     return Page(
         rows=shown,
@@ -144,7 +144,7 @@ def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQu
     return Page(
         rows=slice_.rows,
         cursors=signed(transaction, query.resource, query.sort, places),
-        included=include(transaction, principal, query.resource, slice_.rows, query.view),
+        included=include(transaction, principal, query.resource, slice_.rows, query.view)[1],
         more_before=slice_.more_before,
         more_after=slice_.more_after,
         total=None if counted is None else min(counted, MAX_TOTAL),
@@ -253,7 +253,7 @@ def retrieve(
 
 def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> RowWithIncludes:
     """Return a row that was read or written, with its linkage and what it includes."""
-    (shown,), included = _with_includes(transaction, principal, resource, [row], view)
+    (shown,), included = include(transaction, principal, resource, [row], view)
     return RowWithIncludes(shown, included)
 
 
@@ -274,19 +274,13 @@ def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFoun
 
 def include(
     transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
-) -> Included:
-    """Read what the view's paths name of rows that are known already, in one flush."""
-    return _with_includes(transaction, principal, resource, rows, view)[1]
-
-
-def _with_includes(
-    transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
 ) -> tuple[list[Row], Included]:
+    """Return rows that are known already, with their linkage, and what the view's paths name of them, in one flush."""
     plan = IncludePlan.of(resource, view)
+    if not rows or not plan.is_needed:
+        return list(rows), {}
     flush = Flush(transaction)
-    if rows and plan.is_needed:
-        flush.ask(ledger.store(plan.stored_by(rows)))
-        read = plan.ask(flush, principal, len(rows))
-        flush.send()
-        return read.shown(transaction, rows)
-    return list(rows), {}
+    flush.ask(ledger.store(plan.stored_by(rows)))
+    read = plan.ask(flush, principal, len(rows))
+    flush.send()
+    return read.shown(transaction, rows)
