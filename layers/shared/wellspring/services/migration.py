@@ -45,15 +45,11 @@ def _wait_to_be_let_in(connect: Callable[[], Any]) -> None:
         try:
             connect().close()
         except Exception as error:
-            if not _is_refused(error) or deadline.has_passed:
+            # By the database, or Secrets Manager refused the password.
+            code = getattr(error, "response", {}).get("Error", {}).get("Code")
+            if deadline.has_passed or not (has_state(error, REFUSED) or code == "AccessDeniedException"):
                 raise
             logger.warning("the owner is not let in yet", extra=describe(error))
             sleep(PAUSE_SECONDS)
         else:
             return
-
-
-def _is_refused(error: Exception) -> bool:
-    """Say whether the database refused the sign-in, or Secrets Manager the password."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return has_state(error, REFUSED) or code == "AccessDeniedException"
