@@ -107,7 +107,9 @@ class IncludedRows:
     def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
         """Return the rows that are shown with their linkage and what is computed about them, and what they include."""
         resource = self.plan.resource
-        shown = self._with_computed(resource.type, [self._with_linkage(transaction, row, len(rows)) for row in rows])
+        linked = self.linkage is not None or self.sources is not None
+        whole = [self._with_linkage(transaction, row, len(rows)) for row in rows] if linked else rows
+        shown = self._with_computed(resource.type, whole)
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
         for step in self.plan.steps:
@@ -139,8 +141,10 @@ class IncludedRows:
         """
         ids: dict[str, object] = {}
         capped: dict[str, str | None] = {}
-        # Of a tombstoned record no GET shows any sources.
-        if self.sources is not None and row["deleted_at"] is None:
+        if self.sources is not None:
+            # Of a tombstoned record no GET shows any.
+            if row["deleted_at"] is not None:
+                return row
             found, most = self._sources_of(row), sources.most_sources(rows)
             ids[f"{SOURCES.name}_ids"] = [each["id"] for each in found[:most]]
             capped |= {SOURCES.name: None} if len(found) > most else {}
@@ -150,7 +154,7 @@ class IncludedRows:
             ids[f"{name}_ids"] = [each.id for each in held[:most]]
             if len(held) > most:
                 capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1])
-        return {**row, **ids, "capped": capped} if ids else row
+        return {**row, **ids, "capped": capped}
 
 
 def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Linked) -> str | None:
