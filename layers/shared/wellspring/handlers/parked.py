@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
+from wellspring.database.flush import Row
 from wellspring.errors import WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, jsonapi_handler, render
 from wellspring.handlers.reading import single_response
@@ -18,7 +19,7 @@ from wellspring.jsonapi.body import MetaMember, parse_meta
 from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
-from wellspring.services.ledger.reading import Row, RowWithIncludes
+from wellspring.services.ledger.reading import RowWithIncludes
 from wellspring.services.parked import Oldest, Parked, dismiss, release, release_many
 
 # As long as other texts may be (contract, section 2).

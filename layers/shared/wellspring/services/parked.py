@@ -12,9 +12,9 @@ from uuid import UUID
 from wellspring.access.principal import Principal, scope_of
 from wellspring.access.rules import may_read
 from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.flush import Row
 from wellspring.errors import Conflict, InternalError, Overtaken, SchemaValidationError
 from wellspring.repositories import audit, ledger
-from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 from wellspring.services.ledger.reading import absent
 
