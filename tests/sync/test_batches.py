@@ -7,7 +7,7 @@ import pytest
 from tests.support.databases import Statements
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, ids, outcomes, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, bringing, ids, outcomes, units
 
 
 @pytest.fixture
@@ -68,6 +68,22 @@ class TestStatements:
         relinks = [synced(ours.connector, [record], mode="relink") for record in ours.mixed]
         assert consume(*relinks, synced(ours.other_connector, ours.mixed, mode="relink")) == []
         assert units(statements) == 1
+
+    def test_a_message_that_comes_twice_is_known_to_be_done_in_the_second_unit(
+        self, ours: Tenant, statements: Statements, log: Log
+    ) -> None:
+        message = synced(ours.connector, ours.mixed)
+        assert consume(message, message) == []
+        assert units(statements) == 2
+        assert outcomes(log) == ["applied", "duplicate"]
+
+    def test_a_message_that_names_what_an_earlier_one_makes_is_applied_in_the_second_unit(
+        self, ours: Tenant, statements: Statements, log: Log
+    ) -> None:
+        made = absent()
+        assert consume(bringing(ours.connector, made), synced(ours.other_connector, [made])) == []
+        assert units(statements) == 2
+        assert outcomes(log) == ["applied", "applied"]
 
     def test_a_batch_of_nothing_but_malformed_bodies_is_parked_in_one(self, statements: Statements) -> None:
         assert consume("", "{}") == []
