@@ -1,4 +1,4 @@
-"""Effects of an event on its resource: versions, sources, tombstones, tenants, and what waits."""
+"""Effects of an event on its resource: versions, sources, tenants, what waits; and the chore that gives up an id."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,44 +7,52 @@ import pytest
 from sqlalchemy import Connection
 
 from local.settings import number
+from migrations.chores import CHORES
 from tests.feed.conftest import Tables
 from tests.support.databases import FreshDatabase, Statements, tuples_read
-from tests.support.feed import apply, deleted, event, settle, statuses, told, upserted
-from tests.support.world import World
+from tests.support.feed import SOURCE, Event, apply, deleted, event, settle, statuses, told, upserted
+from tests.support.world import Row, World
+from wellspring.access.principal import Service
 from wellspring.database.retry import Deadline
 from wellspring.repositories.feed import pending
-from wellspring.services import feed
+from wellspring.resources import records
+from wellspring.services import feed, parked
 from wellspring.services.feed.applying import CHUNK
+from wellspring.services.feed.parked import ParkedEvents
 
 OTHER = "/well/other"
 
 
 class TestVersions:
-    def test_an_upsert_makes_a_resource(self, tables: Tables) -> None:
-        id_ = uuid4()
-        assert statuses(upserted("workspace", id_, 7, name="Verdier")) == ["applied"]
-        row = tables.resource("workspaces", id_)
-        assert (row.name, row.source, row.source_version, row.deleted_at) == ("Verdier", "/well/test", 7, None)
-
-    def test_the_higher_version_wins_and_another_has_no_effect(self, tables: Tables) -> None:
-        id_ = uuid4()
-        apply(upserted("workspace", id_, 5, name="Five"))
-        assert statuses(upserted("workspace", id_, 4, name="Four")) == ["stale"]
-        assert statuses(upserted("workspace", id_, 5, name="Also five")) == ["stale"]
-        assert tables.resource("workspaces", id_).name == "Five"
-        assert statuses(upserted("workspace", id_, 10, name="Ten")) == ["applied"]
-        assert tables.resource("workspaces", id_).name == "Ten"
-
     @pytest.mark.parametrize(
-        ("versions", "effects"),
-        [((2, 9, 4), ["stale", "applied", "stale"]), ((9, 10, 9223372036854775807), ["stale", "stale", "applied"])],
+        ("batches", "effects", "left"),
+        [
+            # The higher version wins, as a number, and another has no effect.
+            (["5", "4", "5", "10"], "applied stale stale applied", (10, True)),
+            (["2 9 4"], "stale applied stale", (9, True)),
+            (["9 10 9223372036854775807"], "stale stale applied", (9223372036854775807, True)),
+            # A deletion ends, and a higher upsert revives.
+            (["1", "-5", "4"], "applied applied stale", (5, False)),
+            (["1", "-5", "6"], "applied applied applied", (6, True)),
+            (["3 -2"], "applied stale", (3, True)),
+            # One of the unseen is kept.
+            (["-5", "5", "-7", "6 -6"], "applied stale applied stale stale", None),
+            (["-2 1"], "applied stale", None),
+            (["-7", "8"], "applied applied", (8, True)),
+        ],
     )
-    def test_of_one_batch_the_highest_has_the_effect_as_a_number(
-        self, tables: Tables, versions: tuple[int, ...], effects: list[str]
+    def test_the_highest_has_the_effect(
+        self, tables: Tables, batches: list[str], effects: str, left: tuple[int, bool] | None
     ) -> None:
         id_ = uuid4()
-        assert statuses(*(upserted("workspace", id_, each, name=f"Version {each}") for each in versions)) == effects
-        assert tables.resource("workspaces", id_).name == f"Version {max(versions)}"
+        found: list[str] = []
+        for batch in batches:
+            told = (
+                (deleted if each < 0 else upserted)("workspace", id_, abs(each)) for each in map(int, batch.split())
+            )
+            found += statuses(*told)
+        row = tables.resource("workspaces", id_)
+        assert (found, row and (row.source_version, row.deleted_at is None)) == (effects.split(), left)
 
     def test_an_upsert_is_the_whole_state(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
@@ -107,36 +115,6 @@ class TestSources:
         assert statuses(upserted("workspace", id_, 9, source=OTHER)) == ["other_source"]
 
 
-class TestTombstones:
-    def test_a_deletion_ends_and_a_higher_upsert_revives(self, tables: Tables) -> None:
-        id_ = uuid4()
-        apply(upserted("workspace", id_, 1, name="First"))
-        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
-        assert tables.resource("workspaces", id_).deleted_at is not None
-        assert statuses(upserted("workspace", id_, 4)) == ["stale"]
-        assert tables.resource("workspaces", id_).deleted_at is not None
-        assert statuses(upserted("workspace", id_, 6, name="Second")) == ["applied"]
-        row = tables.resource("workspaces", id_)
-        assert (row.name, row.deleted_at) == ("Second", None)
-
-    def test_a_deletion_of_the_unseen_is_kept(self, tables: Tables) -> None:
-        id_ = uuid4()
-        assert statuses(deleted("workspace", id_, 5)) == ["applied"]
-        assert statuses(upserted("workspace", id_, 5)) == ["stale"]
-        assert tables.resource("workspaces", id_) is None
-        assert statuses(deleted("workspace", id_, 7)) == ["applied"]
-        assert statuses(upserted("workspace", id_, 6), deleted("workspace", id_, 6)) == ["stale", "stale"]
-        assert statuses(upserted("workspace", id_, 8)) == ["applied"]
-        assert tables.resource("workspaces", id_).deleted_at is None
-
-    def test_in_one_batch_the_higher_of_upsert_and_deletion_wins(self, tables: Tables) -> None:
-        one, other = uuid4(), uuid4()
-        apply(deleted("workspace", one, 2), upserted("workspace", one, 1))
-        apply(upserted("workspace", other, 3), deleted("workspace", other, 2))
-        assert tables.resource("workspaces", one) is None
-        assert tables.resource("workspaces", other).deleted_at is None
-
-
 class TestTenants:
     def test_an_upsert_with_another_workspace_is_parked(self, world: World, tables: Tables) -> None:
         ours, theirs, id_ = world.workspace("Ours"), world.workspace("Theirs"), uuid4()
@@ -168,14 +146,14 @@ class TestWaiting:
         assert tables.pending() == []
         assert tables.resource("companies", id_).deleted_at is None
 
-    def test_chains_are_settled_in_one_go(self, tables: Tables) -> None:
-        workspace, person, membership = uuid4(), uuid4(), uuid4()
-        apply(upserted("workspace_membership", membership, workspace_id=workspace, people_id=person))
-        apply(upserted("people", person, workspace_id=workspace))
+    def test_chains_are_settled_at_once_in_bounded_steps(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
+        workspace, person = uuid4(), uuid4()
+        apply(upserted("workspace_membership", uuid4(), workspace_id=workspace, people_id=person))
+        apply(*(upserted("people", id_, workspace_id=workspace) for id_ in (person, *(uuid4() for _ in range(20)))))
         apply(upserted("workspace", workspace))
-        assert settle() == 2
+        assert settle() == 22
         assert tables.pending() == []
-        assert tables.resource("workspace_memberships", membership).deleted_at is None
 
     def test_an_event_that_is_sent_twice_waits_once(self, tables: Tables) -> None:
         waits = upserted("company", uuid4(), workspace_id=uuid4())
@@ -183,36 +161,16 @@ class TestWaiting:
         apply(waits)
         assert len(tables.pending()) == 1
 
-    def test_what_waited_for_less_than_there_is_by_now_has_no_effect(self, tables: Tables) -> None:
-        here, later, id_ = uuid4(), uuid4(), uuid4()
-        apply(upserted("workspace", here))
-        apply(upserted("company", id_, 3, workspace_id=later, name="Waits"))
-        apply(deleted("company", id_, 4))
-        apply(upserted("workspace", later))
-        settle()
-        assert tables.resource("companies", id_) is None
-        assert tables.pending() == []
-
     def test_after_a_day_it_is_parked_and_applied_even_then_when_what_it_names_comes(self, tables: Tables) -> None:
         workspace, id_ = uuid4(), uuid4()
         apply(upserted("company", id_, workspace_id=workspace))
-        tables.rows("UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'")
+        tables.sql("UPDATE wellspring.pending_events SET received_at = received_at - interval '24 hours 1 second'")
         settle()
         assert tables.pending() == [("parked", "unknown_reference", "workspace", str(workspace))]
         apply(upserted("workspace", workspace))
         settle()
         assert tables.pending() == [("applied", None, None, None)]
         assert tables.resource("companies", id_) is not None
-
-    def test_a_hundred_that_wait_for_one_are_settled_in_bounded_steps(
-        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
-        workspace = uuid4()
-        apply(*(upserted("company", uuid4(), workspace_id=workspace) for _ in range(100)))
-        apply(upserted("workspace", workspace))
-        assert settle() == 100
-        assert tables.count("core_api.companies") == 100
 
     def test_a_slug_that_another_provider_has_is_waited_for(self, tables: Tables) -> None:
         one, other = uuid4(), uuid4()
@@ -247,10 +205,8 @@ class TestBadNeighbours:
         assert [row[:2] for row in tables.pending()] == [("parked", "malformed")] * len(bad)
         assert tables.count("core_api.workspaces") == 3
 
-    def test_one_that_the_database_refuses_goes_back_and_is_parked_at_last(
-        self, tables: Tables, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        tables.rows("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
+    def test_what_the_database_refuses_is_parked_at_last(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+        tables.sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
         events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
         assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]
         assert tables.pending() == []
@@ -265,15 +221,8 @@ class TestSums:
         first = upserted("workspace", one, 3)
         apply(first, upserted("workspace", two, 9))
         apply(first, deleted("workspace", two, 10), deleted("workspace", uuid4(), 1))
-        row = tables.one("SELECT * FROM wellspring.feed_sources")
-        assert (row.source, row.type, row.events, row.applied, row.live, row.last_version) == (
-            "/well/test",
-            "workspace",
-            5,
-            4,
-            1,
-            10,
-        )
+        kept = "SELECT source, type, events, applied, live, last_version FROM wellspring.feed_sources"
+        assert tuple(tables.one(kept)) == ("/well/test", "workspace", 5, 4, 1, 10)
 
 
 def test_a_thousand_mixed_events_are_a_handful_of_statements(world: World, statements: Statements) -> None:
@@ -325,3 +274,71 @@ def test_very_many_that_wait_for_one_are_settled_in_bounded_steps(
     sizes, reads = zip(*steps, strict=True)
     assert (max(sizes), sum(sizes)) == (min(CHUNK, waiting), waiting)
     assert max(reads) <= 5 * CHUNK
+
+
+CHORE = "GiveUpId"
+PIPELINE = Service("sync-pipeline", frozenset({"sync:write"}))
+
+
+def give_up(world: World, type_: str, id_: object) -> dict[str, object]:
+    said = CHORES[CHORE](world.database.owner, {"Chore": CHORE, "Type": type_, "Id": str(id_)})
+    world.database.commit()
+    return said
+
+
+@pytest.mark.parametrize("type_", [record.type for record in records()])
+def test_the_feed_can_make_it_in_the_workspace_that_it_belongs_to(tables: Tables, world: World, type_: str) -> None:
+    old = world.record(type_, world.workspace())
+    home = world.workspace()
+    assert statuses(upserted(type_, old, 5, workspace_id=home)) == ["workspace_changed"]
+    said = give_up(world, type_, old.id)
+    assert (said["GivenUp"], said["Memberships"]) == (1, 0)
+    (event,) = tables.sql("SELECT id FROM wellspring.pending_events")
+    assert parked.release(ParkedEvents(), PIPELINE, event.id, Deadline(30))["outcome"] == "applied"
+    table = next(record.table for record in records() if record.type == type_)
+    row = tables.resource(table, old.id)
+    assert (row.workspace_pk, row.source, row.source_version, row.deleted_at) == (home.pk, SOURCE, 5, None)
+    # The one that the sync made is there under another id, dead, and its rows of provenance end with it.
+    before = tables.one(f"SELECT id, deleted_at FROM core_api.{table} WHERE pk = :pk", pk=old.pk)
+    assert str(before.id) == said["Id"]
+    assert before.deleted_at is not None
+    assert tables.one("SELECT type, of_pk FROM wellspring.endings") == (type_, old.pk)
+
+
+def test_what_a_source_has_told_of_keeps_its_id(tables: Tables, world: World) -> None:
+    company = uuid4()
+    apply(upserted("company", company, workspace_id=world.workspace()))
+    assert give_up(world, "company", company) == {"GivenUp": 0}
+    apply(deleted("company", company))
+    assert give_up(world, "company", company) == {"GivenUp": 0}
+    assert give_up(world, "company", uuid4()) == {"GivenUp": 0}
+    assert tables.resource("companies", company) is not None
+
+
+def member_of(person: Row, workspace: Row) -> Event:
+    return upserted("workspace_membership", uuid4(), 3, people_id=person, workspace_id=workspace)
+
+
+def test_memberships_of_the_person_end_and_have_an_effect_when_sent_again(tables: Tables, world: World) -> None:
+    home = world.workspace()
+    person, other = world.people(world.workspace(), source=None), world.people(home)
+    theirs, others = member_of(person, home), member_of(other, home)
+    in_group = world.group_member(person, world.group(other))
+    apply(theirs, others)
+    assert give_up(world, "people", person.id)["Memberships"] == 1
+    live = "SELECT live FROM wellspring.feed_sources WHERE type = 'workspace_membership'"
+    assert tables.value(live) == 1
+    assert tables.resource("workspace_memberships", theirs["subject"]).deleted_at is not None
+    assert tables.resource("workspace_memberships", others["subject"]).deleted_at is None
+    assert tables.resource("workspace_group_memberships", in_group.id).deleted_at is not None
+    assert statuses(upserted("people", person, 1, workspace_id=home)) == ["applied"]
+    assert statuses(theirs, others) == ["applied", "stale"]
+    row = tables.resource("workspace_memberships", theirs["subject"])
+    assert (row.deleted_at, row.people_pk) == (None, tables.resource("peoples", person.id).pk)
+    assert tables.value(live) == 2
+
+
+@pytest.mark.parametrize(("arguments", "error"), [({"Type": "workspace"}, KeyError), ({"Id": "no uuid"}, ValueError)])
+def test_another_type_and_no_id_are_refused(world: World, arguments: dict[str, str], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        CHORES[CHORE](world.database.owner, {"Type": "company", "Id": str(uuid4())} | arguments)

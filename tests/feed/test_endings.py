@@ -1,23 +1,29 @@
-"""Endings by the feed: rows of records and connectors, choices of providers; and the races about them."""
+"""Endings by the feed, and the races about them; and settling behind a batch, by both consumers: it fails no batch."""
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
-from tests.feed.conftest import Tables
+from feed.consume import handler as consume_feed
+from tests.feed.conftest import Tables, sync
 from tests.support import events
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
-from tests.support.feed import apply, deleted, statuses, upserted
-from tests.support.queue import consume, synced
+from tests.support.api import Context
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
+from tests.support.feed import Event, apply, deleted, statuses, upserted
+from tests.support.queue import synced
+from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
-from tests.sync.test_redelivery import deadlocks
+from tests.sync.conftest import Tenant
 from wellspring.database.retry import Deadline
+from wellspring.errors import DatabaseAway
+from wellspring.handlers import after_batch
 from wellspring.services.feed import endings
 from wellspring.services.feed.endings import Swept
+from wellspring.services.sync import releasing
+
+pytestmark = pytest.mark.usefixtures("fresh_database")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +32,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "QUIET_SECONDS", 0.0)
 
 
-def sweep(database: FreshDatabase) -> Swept:
+def sweep(tables: Tables) -> Swept:
+    database = tables.database
     database.role = CONSUMER
     try:
         return endings.sweep(Deadline(30))
@@ -39,63 +46,58 @@ def live(tables: Tables, ledger: str = "company_workspace_connectors") -> int:
 
 
 def open_endings(tables: Tables) -> int:
-    return int(tables.one("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL")[0])
-
-
-class Stage:
-    """A workspace with a connector and two companies, each with rows."""
-
-    def __init__(self, world: World) -> None:
-        self.workspace = world.workspace()
-        self.link = world.workspace_connector(self.workspace)
-        self.one, self.other = world.companies(self.workspace, 2)
-        for company in (self.one, self.other):
-            world.provenances([company] * 5, self.link)
-            world.provenances([company] * 2, self.link, "output")
+    return int(tables.value("SELECT count(*) FROM wellspring.endings WHERE done_at IS NULL"))
 
 
 @pytest.fixture
-def stage(fresh_database: FreshDatabase, world: World) -> Stage:
-    return Stage(world)
+def pair(world: World, ours: Tenant) -> list[Row]:
+    """Two companies with rows of both directions on our connector."""
+    for company in ours.companies[:2]:
+        world.provenances([company] * 5, ours.connector)
+        world.provenances([company] * 2, ours.connector, "output")
+    return ours.companies[:2]
 
 
 def test_a_deleted_connector_ends_all_its_rows_in_chunks(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, ours: Tenant, pair: list[Row], statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people = world.peoples(stage.workspace, 9)
-    world.provenances(people, stage.link)
-    other = world.workspace_connector(stage.workspace)
-    world.provenances([stage.one], other)
+    ours.world.provenances(ours.peoples, ours.connector)
+    ours.world.provenances([pair[0]], ours.other_connector)
     monkeypatch.setattr(endings, "CHUNK", 4)
-    connector = world.connector("Told")
-    apply(upserted("workspace_connector", stage.link, 1, workspace_id=stage.workspace, connector_id=connector))
-    apply(deleted("workspace_connector", stage.link))
-    assert sweep(fresh_database) == Swept(rows=23, done=0, is_all=True)
+    tool = ours.world.connector("Told")
+    apply(upserted("workspace_connector", ours.connector, 1, workspace_id=ours.workspace, connector_id=tool))
+    apply(deleted("workspace_connector", ours.connector))
+    statements.clear()
+    assert sweep(tables) == Swept(rows=16, done=0, is_all=True)
+    # Contract, section 5: whoever writes rows of a connector locks it first.
+    assert "lock_connectors" in next(
+        each for each in statements if "_connectors" in each and "SELECT ended" not in each
+    )
     assert live(tables) == 1
     assert live(tables, "people_workspace_connectors") == 0
 
 
-def test_a_deleted_provider_ends_its_choices(fresh_database: FreshDatabase, tables: Tables, world: World) -> None:
+def test_a_deleted_provider_ends_its_choices(tables: Tables, world: World) -> None:
     provider, other = world.provider("qonto"), world.provider("other")
     for _ in range(3):
         workspace = world.workspace()
         world.choose(workspace, provider, is_selected=True, is_matched=True)
         world.choose(workspace, other, is_selected=True, is_matched=True)
     apply(deleted("provider", provider))
-    assert sweep(fresh_database).rows == 3
-    rows = tables.rows("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
+    assert sweep(tables).rows == 3
+    rows = tables.sql("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
     assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
 
 
 def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_of_the_template(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
     provider = world.provider("qonto")
-    world.choose(stage.workspace, provider, is_selected=True, is_matched=True)
-    other = world.workspace_connector(stage.workspace)
-    world.provenances([stage.other], other)
+    world.choose(ours.workspace, provider, is_selected=True, is_matched=True)
+    other = ours.other_connector
+    world.provenances([pair[1]], other)
     assert (
-        statuses(deleted("company", stage.one), deleted("provider", provider), deleted("workspace_connector", other))
+        statuses(deleted("company", pair[0]), deleted("provider", provider), deleted("workspace_connector", other))
         == ["applied"] * 3
     )
     assert events.replay("maintenance_settle")["sweep"] == {"rows": 9, "done": 0, "is_all": True}
@@ -104,141 +106,223 @@ def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_
     for _ in range(3):
         events.replay("maintenance_settle")
     assert open_endings(tables) == 0
-    assert tables.rows("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
+    assert tables.sql("SELECT * FROM wellspring.recount(0, 1000000, false)") == []
 
 
-def test_a_deleted_workspace_ends_nothing_and_hides_all(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage
-) -> None:
-    apply(deleted("workspace", stage.workspace))
-    assert sweep(fresh_database) == Swept(0, 0, is_all=True)
+def test_a_deleted_workspace_ends_nothing_and_hides_all(tables: Tables, ours: Tenant, pair: list[Row]) -> None:
+    apply(deleted("workspace", ours.workspace))
+    assert sweep(tables) == Swept(0, 0, is_all=True)
     assert live(tables) == 14
 
 
-def test_an_ending_is_done_when_whoever_saw_the_thing_live_is_gone(
-    fresh_database: FreshDatabase, tables: Tables, stage: Stage
-) -> None:
-    apply(deleted("company", stage.one))
-    with fresh_database.session() as old:
-        # A transaction that has begun to write before the ending is looked at.
-        old.exec_driver_sql("UPDATE core_api.company_workspace_connectors SET updated_at = now() WHERE false")
-        old.exec_driver_sql("SELECT pg_current_xact_id()")
-        for _ in range(4):
-            sweep(fresh_database)
-        assert open_endings(tables) == 1
-        old.rollback()
-    assert sweep(fresh_database).done == 1
-    assert open_endings(tables) == 0
-
-
 def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
-    other = world.workspace_connector(stage.workspace)
+    other = ours.other_connector
     with fresh_database.session() as sync:
         # As the consumer does: it has looked, and its row is not committed yet. It has its connector to itself.
         sync.exec_driver_sql(
             "INSERT INTO core_api.company_workspace_connectors (company_pk, workspace_connector_pk, direction)"
             " VALUES (%s, %s, 'input')",
-            (stage.one.pk, other.pk),
+            (pair[0].pk, other.pk),
         )
-        apply(deleted("company", stage.one))
+        apply(deleted("company", pair[0]))
         for _ in range(4):
-            sweep(fresh_database)
+            sweep(tables)
         assert open_endings(tables) == 1
         sync.commit()
     assert live(tables) == 8
-    assert sweep(fresh_database).rows == 1
+    assert sweep(tables).rows == 1
     assert live(tables) == 7
-    sweep(fresh_database)
+    sweep(tables)
     assert open_endings(tables) == 0
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase, world: World, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    fresh_database: FreshDatabase,
+    tables: Tables,
+    world: World,
+    ours: Tenant,
+    pair: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
-    free = world.company(stage.workspace)
-    world.provenances([free] * 3, world.workspace_connector(stage.workspace))
-    apply(deleted("company", stage.one))
+    free = ours.companies[2]
+    ours.world.provenances([free] * 3, ours.other_connector)
+    apply(deleted("company", pair[0]))
     apply(deleted("company", free))
     with fresh_database.session() as sync:
-        sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (stage.link.pk,))
+        sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (ours.connector.pk,))
         # It holds up nobody else's.
-        swept = sweep(fresh_database)
+        swept = sweep(tables)
         assert (swept.rows, swept.is_all) == (3, False)
         sync.rollback()
-    assert sweep(fresh_database).rows == 7
+    assert sweep(tables).rows == 7
 
 
 def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
-    fresh_database: FreshDatabase, tables: Tables, world: World, stage: Stage
+    tables: Tables, world: World, ours: Tenant, pair: list[Row]
 ) -> None:
-    apply(deleted("company", stage.one, 2))
-    apply(upserted("company", stage.one, 3, workspace_id=stage.workspace))
-    world.provenances([stage.one], stage.link)
-    assert sweep(fresh_database).rows == 7
+    apply(deleted("company", pair[0], 2))
+    apply(upserted("company", pair[0], 3, workspace_id=ours.workspace))
+    world.provenances([pair[0]], ours.connector)
+    assert sweep(tables).rows == 7
     assert live(tables) == 8
     for _ in range(3):
-        sweep(fresh_database)
+        sweep(tables)
     assert open_endings(tables) == 0
     assert live(tables) == 8
 
 
-def test_the_first_row_ever_of_a_revived_record_lives(
-    fresh_database: FreshDatabase, tables: Tables, world: World
-) -> None:
+def test_the_first_row_of_a_revived_record_lives(tables: Tables, world: World) -> None:
     workspace = world.workspace()
     link, company = world.workspace_connector(workspace), world.company(workspace)
     apply(deleted("company", company, 2))
     apply(upserted("company", company, 3, workspace_id=workspace))
     world.provenances([company], link)
-    sweep(fresh_database)
+    sweep(tables)
     assert live(tables) == 1
 
 
-def test_syncs_deletions_and_sweeps_at_once_leave_no_live_row_of_what_ended(
-    fresh_database: FreshDatabase, tables: Tables, world: World
+type Log = list[dict[str, Any]]
+
+
+def tell(*events: Event) -> None:
+    records = [
+        {"messageId": str(uuid4()), "body": json.dumps(event), "attributes": {"ApproximateReceiveCount": "1"}}
+        for event in events
+    ]
+    assert consume_feed({"Records": records}, Context()) == {"batchItemFailures": []}
+
+
+@pytest.fixture
+def missing() -> Row:
+    return Row("company", 0, uuid4())
+
+
+def outcomes(tables: Tables) -> list[str]:
+    return [row.outcome for row in tables.sql("SELECT outcome FROM wellspring.sync_messages ORDER BY pk")]
+
+
+class TestTheFeed:
+    def test_releases_what_waited_for_what_it_brought(
+        self, fresh_database: FreshDatabase, tables: Tables, ours: Tenant, missing: Row
+    ) -> None:
+        sync(synced(ours.connector, [missing, ours.companies[0]]))
+        assert outcomes(tables) == ["parked"]
+        tell(upserted("company", missing, workspace_id=ours.workspace))
+        assert outcomes(tables) == ["applied"]
+        assert live(tables) == 2
+        sums_are_right(fresh_database)
+
+    def test_releases_what_waited_for_what_was_settled(self, tables: Tables, ours: Tenant, missing: Row) -> None:
+        workspace, connector = uuid4(), uuid4()
+        tell(upserted("company", missing, workspace_id=workspace))
+        tell(upserted("workspace_connector", connector, workspace_id=workspace, connector_id=uuid4()))
+        sync(synced(ours.connector, [missing]))
+        tell(upserted("workspace", workspace))
+        # It has come, of another workspace.
+        reasons = tables.sql("SELECT reason FROM wellspring.sync_messages")
+        assert [row.reason for row in reasons] == ["tenant_mismatch"]
+
+    def test_releases_what_waited_for_its_connector_and_makes_its_records(
+        self, fresh_database: FreshDatabase, tables: Tables, ours: Tenant, missing: Row
+    ) -> None:
+        workspace, connector, software = uuid4(), uuid4(), uuid4()
+        making = synced(connector, [missing])
+        making["records"][0]["attributes"] = {"name": "Made when its connector came"}
+        sync(making)
+        tell(upserted("workspace_connector", connector, workspace_id=workspace, connector_id=software))
+        tell(upserted("workspace", workspace))
+        assert outcomes(tables) == ["parked"]
+        tell(upserted("connector", software))
+        assert outcomes(tables) == ["applied"]
+        assert live(tables) == 1
+        sums_are_right(fresh_database)
+
+    def test_leaves_what_misses_more(self, tables: Tables, ours: Tenant, missing: Row) -> None:
+        sync(synced(ours.connector, [missing, Row("people", 0, uuid4())]))
+        tell(upserted("company", missing, workspace_id=ours.workspace))
+        assert outcomes(tables) == ["parked"]
+
+    @pytest.mark.parametrize("kind", ["company", "workspace_connector"])
+    def test_ends_the_rows_of_what_it_ended(
+        self, fresh_database: FreshDatabase, world: World, tables: Tables, ours: Tenant, kind: str
+    ) -> None:
+        world.provenances([ours.companies[0]] * 5, ours.connector)
+        tell(deleted(kind, {"company": ours.companies[0], "workspace_connector": ours.connector}[kind]))
+        assert live(tables) == 0
+        assert tables.value("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")
+        sums_are_right(fresh_database)
+
+    def test_looks_at_no_ending_of_others(self, world: World, tables: Tables, ours: Tenant) -> None:
+        tell(deleted("company", ours.companies[0]))
+        other = ours.companies[1]
+        tables.sql("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
+        tell(deleted("company", other))
+        kept = tables.sql("SELECT seen_at FROM wellspring.endings WHERE seen_at = '2026-01-01'")
+        assert len(kept) == 1
+
+    def test_asks_one_thing_more_where_nobody_waits(
+        self, ours: Tenant, statements: Statements, missing: Row, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tell(upserted("company", uuid4(), workspace_id=ours.workspace))
+        statements.clear()
+        tell(upserted("company", missing, workspace_id=ours.workspace))
+        with_it = len(statements)
+        monkeypatch.setattr(after_batch, "settle_for_feed", lambda *_given, **_named: None)
+        statements.clear()
+        tell(upserted("company", uuid4(), workspace_id=ours.workspace))
+        assert with_it == len(statements) + 1
+
+
+class TestSyncs:
+    def test_release_what_waited_for_the_records_that_they_make(
+        self, fresh_database: FreshDatabase, tables: Tables, ours: Tenant, missing: Row
+    ) -> None:
+        further = Row("company", 0, uuid4())
+        chained = synced(ours.connector, [missing, further])
+        chained["records"][1]["attributes"] = {"name": "Made by what was released"}
+        sync(synced(ours.connector, [further]), chained)
+        assert outcomes(tables) == ["parked", "parked"]
+        making = synced(ours.connector, [missing])
+        making["records"][0]["attributes"] = {"name": "Made"}
+        sync(making)
+        assert outcomes(tables) == ["applied"] * 3
+        sums_are_right(fresh_database)
+
+    def test_ask_nothing_where_they_make_nothing(
+        self, ours: Tenant, monkeypatch: pytest.MonkeyPatch, tables: Tables, missing: Row
+    ) -> None:
+        def asked(*_given: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(after_batch, "_settle", asked)
+        body = synced(ours.connector, [ours.companies[0]])
+        body["records"][0]["attributes"] = {"name": "There already"}
+        sync(body, synced(ours.connector, [missing]))
+        assert outcomes(tables) == ["applied", "parked"]
+
+
+@pytest.mark.parametrize("error", [DatabaseAway("away"), RuntimeError("a bug")])
+def test_a_failure_behind_a_batch_gives_nothing_back(
+    tables: Tables, ours: Tenant, missing: Row, log: Log, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    workspace = world.workspace()
-    link = world.workspace_connector(workspace)
-    companies = world.companies(workspace, 40)
-    stop = threading.Event()
-    fresh_database.role = CONSUMER
-    with ThreadPoolExecutor(3) as pool:
-        beside = [pool.submit(_repeat, stop, _sync, link, companies) for _ in range(2)]
-        beside.append(pool.submit(_repeat, stop, endings.sweep, Deadline(60)))
-        for company in companies[:20]:
-            _delete_as_feeder(fresh_database, company)
-        stop.set()
-        for future in beside:
-            future.result()
-    for _ in range(4):
-        endings.sweep(Deadline(30))
-    assert open_endings(tables) == 0
-    dead = {company.pk for company in companies[:20]}
-    found = tables.rows(
-        "SELECT DISTINCT company_pk FROM core_api.company_workspace_connectors WHERE deleted_at IS NULL"
-    )
-    assert {row.company_pk for row in found} & dead == set()
-    assert len(found) == 20
-    # Contract, section 5: whoever writes rows of a connector locks it first.
-    assert deadlocks(fresh_database) == 0
+    sync(synced(ours.connector, [missing]))
+
+    def fails(*_given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(releasing, "release_for", fails)
+    tell(upserted("company", missing, workspace_id=ours.workspace))
+    assert outcomes(tables) == ["parked"]
+    assert any("left to the schedule" in line["message"] for line in log)
 
 
-def _repeat(stop: threading.Event, work: Callable[..., object], *values: object) -> None:
-    while not stop.is_set():
-        work(*values)
-
-
-def _sync(link: Row, companies: list[Row]) -> None:
-    # Of which the first may be dead by now: each in its own message.
-    consume(*(synced(link, [company], id_=uuid4()) for company in companies[::7]))
-    consume(synced(link, companies[20:]))
-
-
-def _delete_as_feeder(database: FreshDatabase, company: Row) -> None:
-    """Do what the feed does; product code of another role runs in other threads meanwhile."""
-    with database.engine(FEEDER).begin() as feeder:
-        feeder.execute(text("UPDATE core_api.companies SET deleted_at = now() WHERE pk = :pk"), {"pk": company.pk})
-        feeder.execute(text("INSERT INTO wellspring.endings (type, of_pk) VALUES ('company', :pk)"), {"pk": company.pk})
+def test_a_batch_that_took_its_time_leaves_it_to_the_schedule(
+    tables: Tables, ours: Tenant, missing: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync(synced(ours.connector, [missing]))
+    monkeypatch.setattr(after_batch, "SECONDS", 0.5)
+    tell(upserted("company", missing, workspace_id=ours.workspace))
+    assert outcomes(tables) == ["parked"]

@@ -40,7 +40,7 @@ def erase(world: World) -> None:
 
 
 def is_done(tables: Tables) -> bool:
-    return bool(tables.one("SELECT done_at IS NOT NULL FROM wellspring.erasures")[0])
+    return bool(tables.value("SELECT done_at IS NOT NULL FROM wellspring.erasures"))
 
 
 @pytest.fixture
@@ -155,9 +155,7 @@ def test_goes_on_where_it_was_killed(
     assert is_done(tables)
 
 
-def test_is_done_when_what_was_left_behind_by_whoever_was_writing_is_gone(
-    tables: Tables, world: World, workspace: Row
-) -> None:
+def test_is_done_when_what_others_wrote_meanwhile_is_gone(tables: Tables, world: World, workspace: Row) -> None:
     apply(erased(workspace))
     assert feed.erase(Deadline(30.0)) > 0
     late = world.company(workspace, f"{NAME} True, late")
@@ -178,8 +176,8 @@ def test_ends_what_is_in_it_and_the_sums_of_its_sources(tables: Tables, world: W
     )
     apply(erased(workspace))
     erase(world)
-    assert tables.rows("SELECT DISTINCT live FROM wellspring.feed_sources") == [(0,)]
-    ended = {row.type for row in tables.rows("SELECT type FROM wellspring.endings")}
+    assert tables.sql("SELECT DISTINCT live FROM wellspring.feed_sources") == [(0,)]
+    ended = {row.type for row in tables.sql("SELECT type FROM wellspring.endings")}
     assert ended == {"company", "workspace_connector"}
     assert tables.resource("companies", company).deleted_at is not None
 
@@ -193,13 +191,13 @@ def test_takes_what_is_parked_off_the_count_of_its_connector(tables: Tables, wor
     erase(world)
     row = tables.one("SELECT * FROM wellspring.sync_messages WHERE message_id = :id", id=body["id"])
     assert (row.outcome, row.reason, row.problems, row.body) == ("dismissed", "unknown_record", [], None)
-    assert tables.one("SELECT parked_messages FROM wellspring.connector_state")[0] == 0
+    assert tables.value("SELECT parked_messages FROM wellspring.connector_state") == 0
     assert tables.count("wellspring.waiting_for") == 0
 
 
 def test_nothing_brings_any_of_it_back_and_nothing_of_it_is_kept(tables: Tables, world: World, workspace: Row) -> None:
-    company = tables.one("SELECT id FROM core_api.companies WHERE workspace_pk = :pk LIMIT 1", pk=workspace.pk)[0]
-    person = tables.one("SELECT id FROM core_api.peoples WHERE workspace_pk = :pk LIMIT 1", pk=workspace.pk)[0]
+    company = tables.value("SELECT id FROM core_api.companies WHERE workspace_pk = :pk LIMIT 1", pk=workspace.pk)
+    person = tables.value("SELECT id FROM core_api.peoples WHERE workspace_pk = :pk LIMIT 1", pk=workspace.pk)
     apply(erased(workspace))
     name = f"{NAME} True"
     events = (
@@ -218,7 +216,7 @@ def test_nothing_brings_any_of_it_back_and_nothing_of_it_is_kept(tables: Tables,
     connection = Row(
         "workspace_connector",
         0,
-        tables.one("SELECT id FROM core_api.workspace_connectors WHERE workspace_pk = :pk", pk=workspace.pk)[0],
+        tables.value("SELECT id FROM core_api.workspace_connectors WHERE workspace_pk = :pk", pk=workspace.pk),
     )
     told = synced(connection, [Row("company", 0, uuid4())])
     told["records"][0]["attributes"] = {"name": name}

@@ -39,7 +39,6 @@ REPLAYED = (*(f"feed_{name}" for name in KEPT), "feed_settle", "feed_load", *ANS
 
 @pytest.fixture(autouse=True)
 def demo(world: World) -> None:
-    """What the events speak of."""
     load_demo(world.database)
 
 
@@ -58,11 +57,6 @@ def test_the_batch_changes_the_demo(tables: Tables) -> None:
     assert tables.resource("workspaces", demo_id("workspace", "a")).name == "Verdier Foods SA"
     assert tables.resource("companies", demo_id("company", "a", 1)).name == "Alder & Sons"
     assert tables.resource("peoples", demo_id("people", "a", 4)).deleted_at is not None
-
-
-def test_the_erasure_takes_the_name(tables: Tables) -> None:
-    handler(event("feed_erased"), Context())
-    assert tables.resource("peoples", demo_id("people", "a", 5)).full_name == "Erased"
 
 
 def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None:
@@ -90,9 +84,7 @@ def test_what_is_no_notification_is_dropped_and_told(log: list[dict[str, Any]]) 
     assert [line["level"] for line in log] == ["ERROR"]
 
 
-def test_a_body_goes_back_when_the_database_refuses_it(
-    monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]
-) -> None:
+def test_a_body_that_the_database_refuses_goes_back(monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]) -> None:
     def away(*_given: object, **_named: object) -> None:
         raise DatabaseAway("away")
 

@@ -28,7 +28,7 @@ def emptied(fresh_database: FreshDatabase, tables: Tables) -> Tables:
 
 def empty(tables: Tables) -> None:
     names = ", ".join(f"core_api.{table}" for table, _ in TABLES.values())
-    tables.rows(
+    tables.sql(
         f"TRUNCATE {names}, wellspring.pending_events, wellspring.tombstones, wellspring.endings,"
         " wellspring.feed_sources CASCADE"
     )
@@ -49,7 +49,7 @@ def test_end_as_the_model_says_whatever_the_order(emptied: Tables, seed: int) ->
         assert not [verdict for verdicts in found for verdict in verdicts if verdict.status in {"returned", "parked"}]
         list(consumers.map(lambda _: settle(), range(2)))
     settle()
-    assert list(problems(told, emptied.rows)) == []
+    assert list(problems(told, emptied.sql)) == []
     assert emptied.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Interval, bindparam, text
 
-from tests.support.api import Caller, person
+from tests.support import tenants
 from tests.support.databases import CONSUMER, AnyDatabase
 from tests.support.queue import Body, consume, synced
 from tests.support.world import Row, World
@@ -43,8 +43,6 @@ UPDATE wellspring.connector_state
 
 @dataclass
 class Kept:
-    """What is kept about a connector, as the owner of the tables sees it."""
-
     database: AnyDatabase
     connector: Row
 
@@ -62,7 +60,6 @@ class Kept:
         return [reason["code"] for reason in self.row().reasons or ()]
 
     def passes(self, time: timedelta) -> None:
-        """Let all of it be so much older."""
         self.database.owner.execute(OLDER, {"time": time, "pk": self.connector.pk})
         self.database.commit()
 
@@ -83,23 +80,12 @@ def let_have_synced(database: AnyDatabase, connectors: Sequence[Row], ago: Seque
     database.owner.execute(SYNCED, values)
 
 
-@dataclass
-class Tenant:
-    """A workspace with a member, a connector and a company."""
-
-    workspace: Row
-    member: Row
-    connector: Row
-    company: Row
-    kept: Kept = field(repr=False)
-
-    @property
-    def caller(self) -> Caller:
-        return person(self.member)
+@dataclass(frozen=True)
+class Tenant(tenants.Tenant):
+    kept: Kept
 
     def sync(self, at: datetime, **members: Any) -> Body:
-        """Have the connector sync its company at a time; return the message."""
-        message = synced(self.connector, [self.company]) | {"occurred_at": at.isoformat()} | members
+        message = synced(self.connector, [self.records["company"]]) | {"occurred_at": at.isoformat()} | members
         assert consume(message) == []
         return message
 
@@ -110,23 +96,16 @@ class Tenant:
         return message
 
 
-def tenant(world: World) -> Tenant:
-    workspace = world.workspace()
-    member = world.people(workspace)
-    world.member(member, workspace)
-    connector = world.workspace_connector(workspace)
-    return Tenant(workspace, member, connector, world.company(workspace), Kept(world.database, connector))
-
-
 @pytest.fixture
 def ours(world: World) -> Tenant:
     world.database.role = CONSUMER
-    return tenant(world)
+    made = tenants.tenant(world)
+    return Tenant(**vars(made), kept=Kept(world.database, made.connector))
 
 
 @pytest.fixture
-def theirs(world: World) -> Tenant:
-    return tenant(world)
+def theirs(world: World) -> tenants.Tenant:
+    return tenants.tenant(world)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from maintenance.settle import handler as settle
 from tests.health.conftest import Tenant
-from tests.support.api import Context, post, service
+from tests.support.api import PIPELINE, Context, get, post
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
 from tests.support.feed import deleted, upserted
 from tests.support.queue import completed, consume, disconnected, invalidated, reverted, synced
@@ -20,7 +20,6 @@ from wellspring.services import recounting
 from wellspring.services.feed import applying
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PIPELINE = service("system:read", "sync:write")
 
 
 @pytest.fixture
@@ -53,12 +52,61 @@ def recounted(world: World, ours: Tenant) -> Iterator[None]:
     assert recounting.recount(Deadline(30), None).differences == []
 
 
-class TestMessages:
-    def test_a_sync_makes_it_well(self, ours: Tenant, now: datetime) -> None:
-        assert (ours.kept.health, ours.kept.codes) == ("new", [])
-        ours.sync(now)
-        assert (ours.kept.health, ours.kept.codes) == ("ok", [])
+@pytest.mark.parametrize(
+    ("steps", "codes"),
+    [
+        ("", []),
+        ("sync", []),
+        ("sync park", ["failing"]),
+        ("sync park hour", ["failing"]),
+        ("sync park hour sync", []),
+        ("park release", []),
+        ("sync park dismiss", []),
+        ("both", ["failing"]),
+        ("sync disconnect", ["disconnected"]),
+        ("sync disconnect invalidate", []),
+        ("sync disconnect undo", []),
+        ("sync error", ["failing"]),
+        ("sync error active", []),
+        ("sync gone", ["disconnected"]),
+        ("sync gone active", []),
+    ],
+)
+def test_health_is_what_the_last_of_these_leaves(
+    world: World, ours: Tenant, tell: Callable[..., None], now: datetime, steps: str, codes: list[str]
+) -> None:
+    assert (ours.kept.health, ours.kept.codes) == ("new", [])
+    missing, over = Row("company", 0, uuid4()), disconnected(ours.connector)
 
+    def release() -> None:
+        world.record("company", ours.workspace, id=missing.id)
+        assert cast("Any", settle({}, Context())["release"])["applied"] == 1
+
+    def dismiss() -> None:
+        (parked,) = get("/v1/sync-messages?filter[outcome]=parked", PIPELINE).ids
+        assert post(f"/v1/sync-messages/{parked}/dismiss", PIPELINE, {"meta": {"note": "ours"}}).status == 200
+
+    does: dict[str, Callable[[], object]] = {
+        "sync": lambda: ours.sync(now),
+        "park": lambda: ours.park(missing),
+        "both": lambda: consume(synced(ours.connector, [missing]), synced(ours.connector, [ours.records["company"]])),
+        "hour": lambda: ours.kept.passes(HOUR),
+        "release": release,
+        "dismiss": dismiss,
+        "disconnect": lambda: consume(over),
+        "invalidate": lambda: consume(invalidated(ours.connector, [ours.records["company"]])),
+        "undo": lambda: consume(reverted(ours.connector, over["id"])),
+        "error": lambda: tell(status="error"),
+        "active": lambda: tell(status="active"),
+        "gone": lambda: tell(is_deleted=True),
+    }
+    for step in steps.split():
+        does[step]()
+    assert ours.kept.codes == codes
+    assert ours.kept.health == (codes or ["ok" if steps else "new"])[0]
+
+
+class TestMessages:
     def test_of_four_syncs_it_is_known_when_the_next_is_expected(self, ours: Tenant, now: datetime) -> None:
         for days in (4, 3, 2):
             ours.sync(now - days * DAY)
@@ -73,59 +121,13 @@ class TestMessages:
 
     def test_syncs_of_one_batch_are_each_one(self, ours: Tenant, now: datetime) -> None:
         times = [now - days * DAY for days in (4, 3, 2, 1)]
-        consume(*(synced(ours.connector, [ours.company]) | {"occurred_at": at.isoformat()} for at in times))
+        consume(*(synced(ours.connector, [ours.records["company"]]) | {"occurred_at": at.isoformat()} for at in times))
         assert ours.kept.row().syncs == times
 
     def test_a_run_is_one_sync(self, ours: Tenant, now: datetime) -> None:
         for hours in (3, 2, 1):
             ours.sync(now - hours * HOUR, run="nightly")
         assert ours.kept.row().syncs == [now - 3 * HOUR]
-
-    def test_what_is_parked_makes_it_fail_until_the_next_sync(self, ours: Tenant, now: datetime) -> None:
-        ours.sync(now)
-        ours.park()
-        assert ours.kept.health == "failing"
-        ours.kept.passes(HOUR)
-        assert ours.kept.health == "failing"
-        ours.sync(now)
-        assert ours.kept.health == "ok"
-
-    def test_a_batch_of_which_one_is_parked_fails(self, ours: Tenant, now: datetime) -> None:
-        consume(synced(ours.connector, [Row("company", 0, uuid4())]), synced(ours.connector, [ours.company]))
-        assert ours.kept.codes == ["failing"]
-
-    def test_what_is_released_fails_no_more(self, world: World, ours: Tenant, now: datetime) -> None:
-        company = Row("company", 0, uuid4())
-        ours.park(company)
-        world.record("company", ours.workspace, id=company.id)
-        assert cast("Any", settle({}, Context())["release"])["applied"] == 1
-        assert ours.kept.codes == []
-
-    def test_what_is_dismissed_fails_no_more(self, world: World, ours: Tenant, now: datetime) -> None:
-        ours.sync(now)
-        ours.park()
-        world.database.role = CONSUMER
-        listed = world.database.owner.exec_driver_sql(
-            "SELECT id FROM wellspring.sync_messages WHERE outcome = 'parked'"
-        ).scalar_one()
-        world.database.commit()
-        reply = post(f"/v1/sync-messages/{listed}/dismiss", PIPELINE, {"meta": {"note": "ours"}})
-        assert reply.status == 200
-        assert ours.kept.health == "ok"
-
-    def test_a_disconnect_lasts_until_the_next_message(self, ours: Tenant, now: datetime) -> None:
-        ours.sync(now)
-        consume(disconnected(ours.connector))
-        assert ours.kept.codes == ["disconnected"]
-        consume(invalidated(ours.connector, [ours.company]))
-        assert ours.kept.health == "ok"
-
-    def test_a_disconnect_that_is_undone_is_the_last_message_no_more(self, ours: Tenant, now: datetime) -> None:
-        ours.sync(now)
-        message = disconnected(ours.connector)
-        consume(message)
-        consume(reverted(ours.connector, message["id"]))
-        assert ours.kept.health == "ok"
 
     def test_a_whole_run_says_how_far_it_is_complete(self, ours: Tenant, now: datetime) -> None:
         first, second = (ours.sync(now - hours * HOUR, run=run) for run, hours in (("one", 2), ("two", 1)))
@@ -140,13 +142,6 @@ class TestMessages:
 
 
 class TestTheFeed:
-    def test_says_whether_it_works(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
-        ours.sync(now)
-        tell(status="error")
-        assert ours.kept.codes == ["failing"]
-        tell(status="active")
-        assert ours.kept.codes == []
-
     def test_says_when_a_consent_ends(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
         ours.sync(now)
         tell(consent_expires_at=(now + 10 * DAY).isoformat())
@@ -159,13 +154,6 @@ class TestTheFeed:
         assert (row.health, row.changes_at) == ("ok", now + 150 * DAY)
         tell()
         assert ours.kept.row().changes_at is None
-
-    def test_ends_it_and_revives_it(self, ours: Tenant, tell: Callable[..., None], now: datetime) -> None:
-        ours.sync(now)
-        tell(is_deleted=True)
-        assert ours.kept.codes == ["disconnected"]
-        tell()
-        assert ours.kept.health == "ok"
 
     def test_tells_of_a_new_one_that_fails(self, world: World, ours: Tenant) -> None:
         world.database.role = FEEDER
@@ -189,9 +177,7 @@ def test_a_batch_sends_no_statement_more_for_it(ours: Tenant, now: datetime, sta
     assert not [one for one in statements if "health" in one]
 
 
-def test_the_feed_locks_connectors_in_the_order_of_everybody(
-    fresh_database: FreshDatabase, world: World, ours: Tenant
-) -> None:
+def test_the_feed_locks_connectors_as_everybody_does(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:
     fresh_database.role = FEEDER
     with fresh_database.session() as other:
         other.exec_driver_sql(f"SELECT wellspring.lock_connectors(ARRAY[{ours.connector.pk}]::bigint[], NULL)")

@@ -18,8 +18,6 @@ SELECT id, sequence, type, partition_key, workspace_id, subject, occurred_at, da
 
 @dataclass
 class Outbox:
-    """What is in the outbox, as the owner of the table sees it."""
-
     database: FreshDatabase
 
     def rows(self) -> list[dict[str, Any]]:
@@ -28,7 +26,6 @@ class Outbox:
         return found
 
     def events(self) -> list[dict[str, Any]]:
-        """Return all of it, as it goes out."""
         return [envelope(row) for row in self.rows()]
 
     def taken(self) -> list[tuple[str, dict[str, Any]]]:
@@ -39,7 +36,6 @@ class Outbox:
         return found
 
     def types(self) -> list[str]:
-        """Return the types, and forget them."""
         return [type_ for type_, _ in self.taken()]
 
 
@@ -57,7 +53,6 @@ def outbox(fresh_database: FreshDatabase) -> Outbox:
 
 @pytest.fixture(autouse=True)
 def bus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events go out."""
     monkeypatch.setenv("EVENT_BUS", "wellspring")
 
 

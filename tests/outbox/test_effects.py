@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.health.conftest import unjudged
 from tests.outbox.conftest import Outbox
 from tests.support.api import Caller, delete, draft, of_every_ledger, patch, person, post, service
 from tests.support.databases import CONSUMER, FEEDER
@@ -130,9 +131,7 @@ def test_a_run_is_parked_and_completed(ours: Tenant, outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("chunk", [2, 5000])
-def test_what_goes_in_chunks_is_told_when_it_is_done(
-    ours: Tenant, outbox: Outbox, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chunks_are_told_when_done(ours: Tenant, outbox: Outbox, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", chunk)
     message = synced(ours.connector, [*ours.companies, *ours.peoples])
     consume(message)
@@ -236,7 +235,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sweep(world: World) -> None:
-    """Sweep until nothing is open."""
     world.database.role = CONSUMER
     for _ in range(3):
         endings.sweep(Deadline(30))
@@ -293,9 +291,7 @@ def test_what_the_platform_tells_changes_health(ours: Tenant, world: World, outb
     assert [(data["from"], data["to"]) for _, data in outbox.taken()] == [("ok", "failing"), ("failing", "ok")]
 
 
-def test_who_is_disconnected_already_tells_that_it_goes_and_comes_back(
-    ours: Tenant, world: World, outbox: Outbox
-) -> None:
+def test_who_is_disconnected_tells_that_it_goes_and_comes_back(ours: Tenant, world: World, outbox: Outbox) -> None:
     consume(disconnected(ours.connector))
     link = f"/v1/workspace-connectors/{ours.connector.id}"
     assert [data["link"] for type_, data in outbox.taken() if type_ == HEALTH] == [link]
@@ -318,13 +314,9 @@ def test_who_is_disconnected_already_tells_that_it_goes_and_comes_back(
 
 def test_who_is_late_is_told_by_the_clock_and_once(ours: Tenant, world: World, outbox: Outbox) -> None:
     consume(synced(ours.connector, ours.companies))
-    owner = world.database.owner
-    # As of a connector whose next sync was expected an hour ago, and that nobody has judged since.
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state DISABLE TRIGGER health_is_judged")
-    owner.exec_driver_sql(
-        "UPDATE wellspring.connector_state SET expected_by = now() - interval '1 hour', health_changes_at = now()"
-    )
-    owner.exec_driver_sql("ALTER TABLE wellspring.connector_state ENABLE TRIGGER health_is_judged")
+    expected = "expected_by = now() - interval '1 hour', health_changes_at = now()"
+    with unjudged(world.database) as owner:
+        owner.exec_driver_sql(f"UPDATE wellspring.connector_state SET {expected}")
     world.database.commit()
     outbox.taken()
     for _ in range(2):

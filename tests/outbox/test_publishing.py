@@ -53,7 +53,6 @@ def as_publisher(fresh_database: FreshDatabase) -> None:
 
 
 def fill(database: FreshDatabase, number: int, *, age: str = "0", padding: int = 0) -> None:
-    """Put so many events into the outbox, which happened so long ago."""
     database.owner.exec_driver_sql(
         "INSERT INTO wellspring.outbox (type, partition_key, workspace_id, subject, occurred_at, data)"
         " SELECT %s, %s, %s, uuidv7(), now() - CAST(%s AS interval), jsonb_build_object('padding', repeat('x', %s))"
@@ -64,7 +63,6 @@ def fill(database: FreshDatabase, number: int, *, age: str = "0", padding: int =
 
 
 def later(database: FreshDatabase, seconds: int = 3600) -> None:
-    """Let time pass for what waits."""
     database.owner.exec_driver_sql(
         "UPDATE wellspring.outbox SET next_attempt_at = next_attempt_at - make_interval(secs => %s)", (seconds,)
     )
@@ -103,9 +101,7 @@ def test_a_call_is_no_larger_than_the_bus_takes(fresh_database: FreshDatabase, m
     assert MOST_ENTRIES == 10
 
 
-def test_what_is_refused_comes_again_with_its_id_and_holds_up_nobody(
-    fresh_database: FreshDatabase, outbox: Outbox
-) -> None:
+def test_what_is_refused_comes_again_and_holds_up_nobody(fresh_database: FreshDatabase, outbox: Outbox) -> None:
     fill(fresh_database, 20)
     dead = ids(outbox.events())[3]
     bus = FakeBus(lambda entries: ["InternalFailure" if json_of(entry)["id"] == dead else None for entry in entries])
@@ -169,9 +165,7 @@ def test_while_events_are_sent_nobody_holds_a_lock_of_them_or_takes_them(fresh_d
     assert publish(FakeBus(look)).published == 3
 
 
-def test_who_dies_between_sending_and_noting_leaves_the_same_ids_to_the_next(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_dies_leaves_the_same_ids(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(fresh_database, 12)
     first, second = FakeBus(), FakeBus()
 
@@ -244,7 +238,6 @@ def test_it_begins_nothing_that_it_may_not_end(fresh_database: FreshDatabase, mo
 
 @pytest.fixture
 def of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account of calls of AWS."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nobody")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")

@@ -33,7 +33,6 @@ print(run.message_ids == (run.message_ids[0],), told)
 
 
 def imported(path: Path) -> set[str]:
-    """Return the names of the packages that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

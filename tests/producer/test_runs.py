@@ -3,7 +3,8 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.producer.queues import URL, Entry, FakeSqs, failing
+from tests.producer.conftest import URL, Entry, FakeSqs, failing
 from wellspring_producer import (
     Connector,
     InvalidRecord,
@@ -42,7 +43,6 @@ def connector(sqs: FakeSqs, progress: Callable[[Progress], None] = lambda _: Non
 def sent(
     records: Iterable[tuple[int, str | None]], name: str = NAME, *, sqs: FakeSqs | None = None, **more: Any
 ) -> list[dict[str, Any]]:
-    """Send a run of companies; return the bodies."""
     sqs = sqs or FakeSqs()
     with connector(sqs).run(name, **more) as run:
         for number, text in records:
@@ -79,27 +79,24 @@ def test_a_message_is_cut_where_one_record_more_would_not_fit_by_its_bytes(text:
     assert all(size + one > MOST_BYTES for size in sizes[:-2])
 
 
-def bodies_of_notes(lengths: Iterable[int]) -> list[int]:
-    """Send a run of records with texts of these lengths; return the bodies' bytes."""
-    sqs = FakeSqs()
-    with connector(sqs).run(NAME) as run:
-        for number, length in enumerate(lengths):
-            run.record("note", company(number), text="x" * length)
-    return [len(entry["MessageBody"].encode()) for entry in sqs.taken[:-1]]
-
-
 def test_a_body_may_be_as_large_as_the_queue_takes_and_not_a_byte_larger() -> None:
-    long = [2000] * 120
-    (whole,) = bodies_of_notes(long)
-    (with_two,) = bodies_of_notes([*long, 0, 0])
-    room = MOST_BYTES - with_two
-    more = room // (2000 + (with_two - whole) // 2)
-    (with_more,) = bodies_of_notes([*long, *[2000] * (more - 1), 0, 0])
-    first = (MOST_BYTES - with_more) // 2
-    last = MOST_BYTES - with_more - first
-    assert 0 < first <= last < 2000
-    assert bodies_of_notes([*long, *[2000] * (more - 1), first, last]) == [MOST_BYTES]
-    assert len(bodies_of_notes([*long, *[2000] * (more - 1), first, last + 1])) == 2
+    def bodies(*lengths: int) -> list[int]:
+        sqs = FakeSqs()
+        with connector(sqs).run(NAME) as run:
+            for number, length in enumerate(lengths):
+                run.record("note", company(number), text="x" * length)
+        return [len(entry["MessageBody"].encode()) for entry in sqs.taken[:-1]]
+
+    (one,), (two,) = bodies(2000), bodies(2000, 2000)
+    fitting = [2000] * ((MOST_BYTES - one) // (two - one))
+    # Room for one more, and a part of one.
+    (known,) = bodies(*fitting, 0)
+    first = (MOST_BYTES - known) // 2
+    (known,) = bodies(*fitting, first, 0)
+    last = MOST_BYTES - known
+    assert 0 < last < 2000
+    assert bodies(*fitting, first, last) == [MOST_BYTES]
+    assert len(bodies(*fitting, first, last + 1)) == 2
 
 
 def test_whatever_is_sent_is_a_message_in_its_connectors_group_under_its_own_id() -> None:
@@ -168,8 +165,6 @@ def test_whoever_starts_again_with_the_same_records_sends_the_same_messages(monk
 
 
 class Later(datetime):
-    """A clock an hour later."""
-
     @classmethod
     def now(cls, tz: Any = None) -> "Later":
         later = datetime.now(tz) + timedelta(hours=1)
@@ -314,29 +309,20 @@ def test_a_run_is_completed_alone_after_all_others_were_taken(pauses: list[float
     assert pauses
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("records", [MOST_RECORDS + 1, 12 * MOST_RECORDS])
+@pytest.mark.parametrize("error", [ConnectionResetError, KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_an_exception_in_the_block_never_completes_and_sends_nothing_more(
-    error: type[BaseException], caplog: pytest.LogCaptureFixture
+    error: type[BaseException], records: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sqs = FakeSqs()
-    with pytest.raises(error), connector(sqs).run(NAME, snapshot=WHOLE) as run:  # noqa: PT012  the block is the test
-        for number in range(MOST_RECORDS + 1):
+    sqs, told = FakeSqs(), list[Progress]()
+    with pytest.raises(error), connector(sqs, told.append).run(NAME, snapshot=WHOLE) as run:  # noqa: PT012  the block is the test
+        for number in range(records):
             run.company(company(number))
         raise error
-    assert sqs.taken == []
+    assert [body["type"] for body in sqs.bodies] == ["records.synced"] * (10 if records > 10 * MOST_RECORDS else 0)
+    assert told[-1].state == "failed"
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "was not completed" in warning.getMessage()
-
-
-def test_a_source_that_stops_in_the_middle_never_completes() -> None:
-    def broken() -> Iterator[tuple[int, str | None]]:
-        yield from unnamed(12 * MOST_RECORDS)
-        raise ConnectionResetError
-
-    sqs = FakeSqs()
-    with pytest.raises(ConnectionResetError):
-        sent(broken(), sqs=sqs, snapshot=WHOLE)
-    assert {body["type"] for body in sqs.bodies} == {"records.synced"}
 
 
 def test_what_sqs_refused_is_not_completed_even_where_it_is_caught(pauses: list[float]) -> None:
@@ -349,14 +335,6 @@ def test_what_sqs_refused_is_not_completed_even_where_it_is_caught(pauses: list[
             except ProducerError as error:
                 assert isinstance(error, NotSent | NotCompleted)  # noqa: PT017  both are told, one after the other
     assert "run.completed" not in {body["type"] for body in sqs.bodies}
-    assert pauses
-
-
-def test_what_sqs_refuses_at_the_end_is_told_and_not_completed(pauses: list[float]) -> None:
-    sqs = FakeSqs(then=failing(0))
-    with pytest.raises(NotSent):
-        sent(unnamed(1), sqs=sqs)
-    assert sqs.taken == []
     assert pauses
 
 
@@ -404,24 +382,21 @@ def test_no_error_about_a_record_holds_what_it_is_made_of() -> None:
     assert caught.value.__suppress_context__
 
 
-def test_a_run_that_cannot_be_completed_ends_before_the_message_that_is_too_many() -> None:
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_run_ends_before_the_message_with_which_it_could_not_be_completed(more: int) -> None:
     sqs = FakeSqs()
-    run = connector(sqs).run(NAME, snapshot=WHOLE)
-    with pytest.raises(TooManyMessages, match=rf"{MOST_COMPLETED:,} messages.*{company(MOST_COMPLETED)}"), run:  # noqa: PT012
-        for number in range(MOST_COMPLETED + 1):
+    run = connector(sqs).run("2026-11-23".ljust(100, "\U0010ffff"), snapshot=WHOLE)
+    told = rf"{MOST_COMPLETED:,} messages.*{company(MOST_COMPLETED)}"
+    with pytest.raises(TooManyMessages, match=told) if more else nullcontext(), run:
+        for number in range(MOST_COMPLETED + more):
             # Each begins a message.
             run.invalidate("company", company(number), both_directions=number % 2 == 0)
-    assert len(sqs.taken) <= MOST_COMPLETED
-    assert "run.completed" not in {body["type"] for body in sqs.bodies}
-
-
-def test_a_run_of_as_many_messages_as_can_be_completed_is() -> None:
-    sqs = FakeSqs()
-    with connector(sqs).run("2026-11-23".ljust(100, "\U0010ffff"), snapshot=WHOLE) as run:
-        for number in range(MOST_COMPLETED):
-            run.invalidate("company", company(number), both_directions=number % 2 == 0)
-    assert len(sqs.bodies[-1]["message_ids"]) == MOST_COMPLETED == len(sqs.taken) - 1
-    assert len(sqs.taken[-1]["MessageBody"].encode()) <= MOST_BYTES
+    ends = [entry["MessageBody"] for entry in sqs.taken if "run.completed" in entry["MessageBody"]]
+    assert len(ends) == 1 - more
+    assert len(sqs.taken) - len(ends) <= MOST_COMPLETED
+    for end in ends:
+        assert len(json.loads(end)["message_ids"]) == MOST_COMPLETED
+        assert len(end.encode()) <= MOST_BYTES
 
 
 def test_a_run_takes_records_in_its_block_and_at_no_other_time() -> None:
@@ -438,8 +413,6 @@ def test_a_run_takes_records_in_its_block_and_at_no_other_time() -> None:
 
 # ---- memory, progress ------------------------------------------------------------------------------------
 class Counting(FakeSqs):
-    """Keeps nothing but how many records it was sent."""
-
     records = messages = completed = 0
 
     def take(self, entries: Sequence[Entry]) -> None:
@@ -450,26 +423,15 @@ class Counting(FakeSqs):
         self.calls.clear()
 
 
-def stream(count: int, sqs: Counting, most_held: int) -> None:
-    def companies() -> Iterator[UUID]:
+@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_run_holds_no_more_than_a_call_and_a_message_of_what_a_source_has(count: int) -> None:
+    sqs = Counting()
+    with connector(sqs).run(NAME) as run:
         for number in range(count):
             # What was read and is not with SQS is held by the run: eleven messages of it at most.
-            assert number - sqs.records == run.held <= most_held
-            yield company(number)
-
-    with connector(sqs).run(NAME) as run:
-        for id_ in companies():
-            run.company(id_, name="Alder Trading")
+            assert number - sqs.records == run.held <= 5 * MOST_RECORDS
+            run.company(company(number), name="Alder Trading")
     assert (sqs.records, sqs.completed, run.held) == (count, 1, 0)
-
-
-def test_a_run_holds_no_more_than_a_call_and_a_message_of_what_a_source_has() -> None:
-    stream(100_000, Counting(), 5 * MOST_RECORDS)
-
-
-@pytest.mark.long
-def test_a_run_of_a_million_records_holds_no_more() -> None:
-    stream(1_000_000, Counting(), 5 * MOST_RECORDS)
 
 
 def test_progress_is_told_with_each_call_and_at_the_end() -> None:
@@ -481,13 +443,6 @@ def test_progress_is_told_with_each_call_and_at_the_end() -> None:
     assert all(later.records >= earlier.records for earlier, later in pairwise(told))
     assert {one.state for one in told[:-1]} == {"open"}
     assert len(told) > 3
-
-
-def test_progress_of_a_run_that_fails_says_so() -> None:
-    told: list[Progress] = []
-    with pytest.raises(RuntimeError), connector(FakeSqs(), told.append).run(NAME):
-        raise RuntimeError
-    assert told == [Progress(NAME, 0, 0, "failed")]
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
@@ -503,9 +458,7 @@ def test_a_terminal_shows_a_line_and_nothing_else_does(
     assert shown.err == (f"{wanted}\r{NAME}: 1 records in 2 messages, complete\n" if is_terminal else "")
 
 
-def test_the_log_says_when_a_run_begins_and_is_complete_and_no_name_of_a_record(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_the_log_says_when_a_run_begins_and_is_complete_and_no_name(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "wellspring_producer")
     sent([(1, "Confidential")])
     lines = [record.getMessage() for record in caplog.records]

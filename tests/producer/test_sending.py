@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tests.producer.queues import URL, FakeSqs, Refusal, client_error, failing, raising
+from tests.producer.conftest import URL, FakeSqs, Refusal, client_error, failing, raising
 from wellspring_producer.errors import NotSent
 from wellspring_producer.messages import Entry
 from wellspring_producer.sending import ATTEMPTS, MOST_BYTES_OF_A_CALL, Sender
@@ -83,8 +83,6 @@ def test_what_sqs_refused_is_sent_again_and_nothing_else(pauses: list[float]) ->
 
 
 class Silent(FakeSqs):
-    """Says nothing of the second message, once."""
-
     def send_message_batch(self, **request: object) -> dict[str, object]:
         answer = dict(super().send_message_batch(**request))
         if len(self.calls) == 1:
@@ -113,9 +111,7 @@ def test_what_the_answer_does_not_speak_of_is_sent_again(pauses: list[float]) ->
     ],
     ids=["entries", "KMS", "503", "throttled", "throttling", "429", "no connection", "timeout"],
 )
-def test_what_may_pass_is_tried_ten_times_with_growing_pauses_and_then_told(
-    refusal: Refusal, pauses: list[float]
-) -> None:
+def test_what_may_pass_is_tried_ten_times_with_growing_pauses(refusal: Refusal, pauses: list[float]) -> None:
     sqs = FakeSqs(then=refusal)
     sender = Sender(URL, sqs)
     messages = [entry(number) for number in range(3)]
@@ -167,9 +163,7 @@ def test_pauses_are_drawn_at_random_so_that_senders_do_not_meet_again(monkeypatc
     assert [longest for _, longest in ranges] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 20.0, 20.0]
 
 
-def test_neither_a_log_line_nor_an_error_holds_what_is_sent(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_log_line_and_no_error_holds_what_is_sent(pauses: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "wellspring_producer")
     with pytest.raises(NotSent) as caught:
         Sender(URL, FakeSqs(then=failing(0, 1))).send(entry(0), entry(1))

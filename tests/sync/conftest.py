@@ -42,7 +42,6 @@ LEDGER = " UNION ALL ".join(
 
 @pytest.fixture(autouse=True)
 def as_writer(world: World) -> None:
-    """The consumer's role, in whichever database the test uses."""
     world.database.role = CONSUMER
 
 
@@ -68,7 +67,6 @@ class Tenant:
 
     @property
     def mixed(self) -> list[Row]:
-        """One record of each type."""
         return [self.companies[0], self.accounts[0], self.peoples[0]]
 
     def come(self, row: Row) -> Row:
@@ -121,30 +119,24 @@ def units(statements: Statements) -> int:
 
 
 def begins_a_chunk(statement: str) -> bool:
-    """Say whether this is the first statement of a chunk of a disconnect."""
     return statement.startswith("SELECT pk, workspace_pk FROM core_api.workspace_connectors AS found")
 
 
 def chunks(statements: Statements) -> int:
-    """Return how many chunks were tried."""
     return sum(map(begins_a_chunk, statements))
 
 
 @dataclass
 class Ledger:
-    """What is written down, as the owner of the tables sees it."""
-
     database: AnyDatabase
 
     def sql(self, statement: str, **values: Any) -> Sequence[Any]:
-        """Have the owner run a statement, and commit; return its rows, where it has some."""
         done = self.database.owner.execute(text(statement), values)
         found = done.all() if done.returns_rows else []
         self.database.commit()
         return found
 
     def value(self, statement: str, **values: Any) -> Any:
-        """Return what a statement finds, which is one value."""
         ((found,),) = self.sql(statement, **values)
         return found
 
@@ -157,7 +149,6 @@ class Ledger:
         )
 
     def live(self, connector: Row | None = None) -> Counter[UUID]:
-        """Return the records with live rows, and how many each has."""
         found: Counter[UUID] = Counter()
         for (_, record, _, live), number in self.rows(connector).items():
             if live:
@@ -165,7 +156,6 @@ class Ledger:
         return found
 
     def inbox(self) -> set[UUID]:
-        """Return the ids of the messages that had their effect."""
         done = "SELECT message_id FROM wellspring.sync_messages WHERE outcome IN ('applied', 'dismissed')"
         return {row.message_id for row in self.sql(done)}
 
@@ -179,7 +169,6 @@ class Ledger:
         return {str(row.message_id or row.hex): row for row in rows}
 
     def fate(self, body: Body) -> tuple[str, str | None]:
-        """Return the outcome of a message, and the reason."""
         row = self.messages()[body["id"]]
         return row.outcome, row.reason
 
@@ -189,16 +178,13 @@ class Ledger:
         self.sql(f"UPDATE wellspring.sync_messages SET received_at = now() - interval '{age}' WHERE {where}")
 
     def waits_for(self) -> set[tuple[str, str]]:
-        """Return what parked messages wait for: types and ids."""
         return {(type_, str(id_)) for type_, id_ in self.sql("SELECT type, id FROM wellspring.waiting_for")}
 
     def parked_of(self, connector: Row) -> int:
-        """Return how many parked messages the connector's state counts."""
         state = "SELECT parked_messages FROM wellspring.connector_state WHERE workspace_connector_pk = :pk"
         return int(self.value(state, pk=connector.pk))
 
     def run_of(self, connector: Row, name: str = "nightly") -> Any:
-        """Return the row of a run; None where there is none."""
         run = "SELECT * FROM wellspring.sync_runs WHERE workspace_connector_pk = :pk AND run = :run"
         return next(iter(self.sql(run, pk=connector.pk, run=name)), None)
 
@@ -213,7 +199,6 @@ class Ledger:
         return Counter(map(tuple, rows))
 
     def times(self, type_: str) -> Sequence[Any]:
-        """Return the three times of every row of `type_`, oldest first."""
         return self.sql(
             f"SELECT created_at, updated_at, deleted_at FROM core_api.{type_}_workspace_connectors ORDER BY pk"
         )
@@ -227,17 +212,14 @@ def ledger(world: World) -> Iterator[Ledger]:
 
 
 def ids(rows: Sequence[Row]) -> Counter[UUID]:
-    """Return the ids of `rows`, each once."""
     return Counter(row.id for row in rows)
 
 
 def absent(type_: str = "company") -> Row:
-    """Return something that is not there yet."""
     return Row(type_, 0, uuid4())
 
 
 def bringing(connector: Row, *rows: Row, mode: str | None = None, **attributes: Any) -> Body:
-    """Return a message that brings these records and what they are made of."""
     body = synced(connector, rows, mode=mode)
     for record in body["records"]:
         record["attributes"] = attributes or ATTRIBUTES[record["type"]]
@@ -260,7 +242,6 @@ def settle(**event: Any) -> dict[str, Any]:
 
 
 def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
-    """Return a message that ends the live rows of records on a connector: relink, invalidation, or disconnect."""
     match way:
         case "relink":
             return synced(connector, records, mode="relink")
@@ -271,18 +252,15 @@ def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
 
 
 def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
-    """Return the resource of a message that was sent."""
     found = get("/v1/sync-messages?page[size]=100", caller).data
     return next(row for row in found if row["attributes"]["message_id"] == body["id"])
 
 
 def release(body: Body, caller: Caller = PIPELINE) -> Reply:
-    """Release a message over HTTP."""
     return post(f"/v1/sync-messages/{message_of(body)['id']}/release", caller, None)
 
 
 def dismiss(id_: object, note: str = "Agreed.") -> Reply:
-    """Dismiss the message of a public id over HTTP."""
     return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
 
 

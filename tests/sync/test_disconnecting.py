@@ -22,7 +22,6 @@ CHUNK = 3
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chunk is three rows of each type."""
     monkeypatch.setattr("wellspring.services.sync.applying.CHUNK", CHUNK)
 
 
@@ -65,9 +64,7 @@ def test_it_ends_every_live_row_of_its_connector(ours: Tenant, ledger: Ledger, w
 
 
 @pytest.mark.parametrize("rows", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1])
-def test_a_chunk_is_one_transaction_and_the_last_one_records_the_message(
-    ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int
-) -> None:
+def test_chunks_are_transactions(ours: Tenant, ledger: Ledger, world: World, statements: Statements, rows: int) -> None:
     companies = world.companies(ours.workspace, rows) if rows else []
     if companies:
         world.provenances(companies, ours.connector)
@@ -78,23 +75,6 @@ def test_a_chunk_is_one_transaction_and_the_last_one_records_the_message(
     assert len(ledger.inbox()) == 1
 
 
-def test_rows_of_any_age_end_and_those_that_had_ended_keep_their_time(
-    ours: Tenant, ledger: Ledger, world: World
-) -> None:
-    company = ours.companies[0]
-    for days in (3, 1, 2, 1, 3, 2, 2, 1):
-        row = world.provenance(company, ours.connector)
-        ledger.sql(
-            "UPDATE core_api.company_workspace_connectors"
-            f" SET created_at = now() - interval '{days} days', updated_at = NULL,"
-            f"     deleted_at = CASE WHEN {days} = 2 THEN now() - interval '1 hour' END WHERE pk = {row.pk}"
-        )
-    assert consume(disconnected(ours.connector)) == []
-    times = ledger.times("company")
-    assert all(time.deleted_at is not None for time in times)
-    assert [time.updated_at is None for time in times] == [False, False, True, False, False, True, True, False]
-
-
 def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger, log: Log) -> None:
     after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
     assert consume(disconnected(uuid4()), after, other) == []
@@ -103,9 +83,7 @@ def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger
 
 
 class TestItsPlaceInTheOrder:
-    def test_what_was_sent_before_it_ends_and_what_was_sent_after_it_stays(
-        self, ours: Tenant, ledger: Ledger, log: Log
-    ) -> None:
+    def test_what_came_before_it_ends_and_what_came_after_stays(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         first, second, third = ours.companies[:3]
         batch = [
             synced(ours.connector, [first]),
@@ -136,16 +114,7 @@ class TestItsPlaceInTheOrder:
 
 
 class TestAMessageThatComesAgain:
-    def test_in_one_batch_has_one_effect(self, ours: Tenant, ledger: Ledger, world: World, log: Log) -> None:
-        world.provenances(ours.companies, ours.connector)
-        message = disconnected(ours.connector)
-        assert consume(message, message, message) == []
-        assert not ledger.live()
-        assert sorted(outcomes(log)) == ["applied", "duplicate", "duplicate"]
-
-    def test_in_one_batch_with_another_of_its_connector_counts_each_row_once(
-        self, ours: Tenant, world: World, log: Log
-    ) -> None:
+    def test_with_another_of_its_connector_counts_each_row_once(self, ours: Tenant, world: World, log: Log) -> None:
         world.provenances(ours.companies, ours.connector)
         batch = [disconnected(ours.connector) for _ in range(3)]
         assert consume(*batch) == []
@@ -174,16 +143,6 @@ class TestATimeThatIsOver:
         assert consume(*batch[:2]) == []
         assert ledger.live(ours.connector) == ids(ours.mixed)
         assert log[0]["tombstoned"] == len(many) - done
-
-    def test_before_anything_was_done_sends_everything_back(
-        self, ours: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], statements: Statements, log: Log
-    ) -> None:
-        rounds.append(0)
-        before = ledger.rows()
-        assert consume(synced(ours.connector, ours.mixed), disconnected(ours.connector)) == [0, 1]
-        assert ledger.rows() == before
-        assert len(statements) == 0
-        assert outcomes(log) == ["returned", "held"]
 
 
 type BeforeChunk = Callable[[int, Callable[[int], object]], None]
@@ -262,7 +221,6 @@ class TestACrash:
 
 
 def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
-    """Deliver these batches, one after the other, to a consumer of their own."""
     results: list[list[int]] = []
     thread = threading.Thread(target=lambda: results.extend(consume(*batch) for batch in batches), daemon=True)
     thread.start()
@@ -287,9 +245,7 @@ def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_me
     assert sorted(outcomes(log)) == ["applied", "applied", "duplicate"]
 
 
-def test_nobody_who_reads_or_writes_other_rows_waits_for_a_chunk(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]
-) -> None:
+def test_nobody_waits_for_a_chunk(fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, many: list[Row]) -> None:
     found: list[int] = []
 
     def look(_: Connection) -> None:

@@ -1,26 +1,28 @@
-"""Plans of the write path. Its tables have no statistics here: the plan must be good without any."""
+"""Plans and sizes of the write path: its tables have no statistics here, and the plan must be good without any."""
 
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from tests.support.databases import Database
 from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
 from wellspring.database.flush import Statement
+from wellspring.messages import arrival
 from wellspring.repositories.sync import completing
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.disconnecting import end_rows
-from wellspring.repositories.sync.effects import end_statement
-from wellspring.repositories.sync.resolving import questions
-from wellspring.work import Synced
+from wellspring.repositories.sync.effects import Effect, effects, end_statement
+from wellspring.repositories.sync.messages import Entry, Known, known, lock, proceed, write
+from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions
+from wellspring.repositories.sync.tables import RECORDS, RecordTables
+from wellspring.work import Change, Invalidated, Matched, Problem, Synced
 
 
 def explained(database: Database, asked: Statement) -> dict[str, Any]:
-    """Return the plan of a statement."""
     with database.connection() as writer:
         (found,) = writer.execute(text(f"EXPLAIN (FORMAT JSON) {asked.statement}"), asked.parameters).scalar_one()
     plan: dict[str, Any] = found["Plan"]
@@ -34,7 +36,6 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def part(plan: dict[str, Any], cte: str) -> list[dict[str, Any]]:
-    """Return the nodes of the CTE called `cte`."""
     (top,) = [node for node in nodes(plan) if node.get("Subplan Name") == f"CTE {cte}"]
     return list(nodes(top))
 
@@ -50,7 +51,6 @@ def indexes(found: list[dict[str, Any]]) -> set[str]:
 
 @pytest.fixture
 def companies(world: World, ours: Tenant) -> list[Row]:
-    """Two thousand companies with ten thousand rows on one connector."""
     companies = world.companies(ours.workspace, 2000)
     for _ in range(5):
         world.provenances(companies, ours.connector)
@@ -100,9 +100,7 @@ def test_what_a_relink_ends_is_joined_with_nothing(ending: dict[str, Any]) -> No
     assert not [node for node in part(ending, "ended") if "Join Type" in node]
 
 
-def test_a_chunk_of_a_disconnect_walks_the_index_on_connectors_and_sorts_nothing(
-    untouched_database: Database, ours: Tenant, companies: list[Row]
-) -> None:
+def test_a_disconnect_walks_an_index_unsorted(untouched_database: Database, ours: Tenant, companies: list[Row]) -> None:
     # Knowing whose rows they are, the planner would read and sort all of them, for each chunk.
     there = {"there": {"at": "infinity", "company": 2**62}}
     found = part(explained(untouched_database, end_rows("company", 1, ours.connector.pk, there, 5000)), "stale")
@@ -143,3 +141,48 @@ def test_a_snapshot_looks_at_its_connectors_rows_in_their_order_and_at_each_reco
         "idx_company_workspace_connectors_record_created_dead",
     }
     assert "Seq Scan" not in ways_into(beside, LEDGER)
+
+
+MOST_CHARACTERS = 4096
+SCRATCH = [f"scratch_record_of_type_{number}" for number in range(8)]
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    company = RECORDS["company"]
+    for name in SCRATCH:
+        metadata = MetaData()
+        records = company.records.to_metadata(metadata, name=f"{name}s")
+        provenance = company.provenance.to_metadata(metadata, name=f"{name}_workspace_connectors")
+        monkeypatch.setitem(RECORDS, name, RecordTables(records, provenance))
+    return list(RECORDS)
+
+
+def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are(types: list[str]) -> None:
+    records = {type_: [str(uuid4())] for type_ in types}
+    of_connector = {"group": "group", "workspace_connector_id": str(uuid4()), "records": records}
+    unit: list[Change] = [
+        Invalidated(id=str(uuid4()), direction=None, **of_connector),  # type: ignore[arg-type]  # one of several types
+        Synced(id=str(uuid4()), direction="input", relink=True, **of_connector),  # type: ignore[arg-type]  # the same
+        Matched(id=str(uuid4()), group="group", workspace_id=str(uuid4()), provider_ids=[str(uuid4())]),
+    ]
+    asked = questions(unit)
+    found = Resolved(parent_pk=1, workspace_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
+    written = effects([Effect(number, item, found) for number, item in enumerate(unit)])
+    arrivals = [arrival("{}", group="group") for _ in unit]
+    there = {"there": {"at": "infinity", **dict.fromkeys(types, 1)}}
+    chunk = [end_rows(type_, 1, 1, there, 5000) for type_ in types]
+    # The providers, and each type; each type twice, and the providers.
+    assert len(asked) == 1 + len(types)
+    assert len(written) == 1 + 2 * len(types)
+    problems = (Problem("unknown_record", "company", str(uuid4())),)
+    is_same, has_connector, is_overtaken = True, False, False
+    was = Known(1, "parked", "unknown_record", is_same, has_connector, is_overtaken, run_state=None, progress={})
+    entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
+    noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
+    # The lock of people, the row with its connector's state, what it waited for, and what it waits for.
+    assert len(noted) == 3 + 4
+    statements = [str(each.statement) for each in (*asked.values(), *(each for _, each in written), *chunk, *noted)]
+    of_runs = (completing.count_rows, completing.end_rows)
+    statements += [str(statement(type_, "output")) for statement in of_runs for type_ in types]
+    assert max(map(len, statements)) <= MOST_CHARACTERS

@@ -34,10 +34,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Memory(Ledger):
-    """The three tables, as the owner sees them."""
-
     def remember(self, rows: int, age: str) -> None:
-        """Put as many rows into each, so old."""
         id_ = "gen_random_uuid()"
         for columns, values in (
             ("sync_messages (message_id, received_at)", id_),
@@ -54,7 +51,6 @@ class Memory(Ledger):
             self.sql(f"INSERT INTO wellspring.{columns} SELECT {values}, {many}")
 
     def left(self) -> tuple[int, int, int]:
-        """Return how many are left of each."""
         counts = (
             f"(SELECT count(*) FROM wellspring.{table})" for table in ("sync_messages", "idempotency_keys", "audit")
         )
@@ -79,9 +75,7 @@ def memory(world: World) -> Memory:
         ("-1 hour", (3, 3, 3)),
     ],
 )
-def test_a_message_is_remembered_for_90_days_an_answer_for_one_and_who_wrote_for_365(
-    memory: Memory, age: str, left: tuple[int, int, int]
-) -> None:
+def test_each_is_remembered_for_its_days(memory: Memory, age: str, left: tuple[int, int, int]) -> None:
     memory.remember(3, age)
     handler({}, Context())
     assert memory.left() == left
@@ -132,9 +126,7 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
     monkeypatch.undo()
 
 
-def test_a_key_that_is_claimed_anew_while_its_deletion_waits_for_it_is_kept(
-    fresh_database: FreshDatabase, memory: Memory
-) -> None:
+def test_a_key_that_is_claimed_anew_meanwhile_is_kept(fresh_database: FreshDatabase, memory: Memory) -> None:
     memory.remember(1, "95 days")
     with fresh_database.session() as other:
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")

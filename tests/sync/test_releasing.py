@@ -1,22 +1,25 @@
-"""Settling: what was parked for something that has come is released, in its order, once, and nothing else is."""
+"""Settling: what was parked for something that has come is released, in its order, once; and an operator's verbs."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from maintenance.settle import handler
 from tests.support import events
+from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import RECORDS, Row, World
 from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, bringing, emitted, fail, ids, settle
 from wellspring.database.retry import Deadline
-from wellspring.errors import DatabaseBusy, InternalError, ServiceUnavailable
+from wellspring.errors import DatabaseBusy, InternalError, NotFound, ServiceUnavailable
 from wellspring.repositories.sync.releasing import WAITING
-from wellspring.services import settling
+from wellspring.services import recounting, settling
 from wellspring.services.settling import Done
 from wellspring.services.sync import releasing
 
@@ -30,37 +33,19 @@ ONE = NOTHING | {"applied": 1}
 
 
 def release() -> Any:
-    """Run the function as its schedule does; return what it says of the release."""
     return settle()["release"]
 
 
 @pytest.fixture
 def company() -> Row:
-    """What is not there yet."""
     return absent()
 
 
 @pytest.fixture
 def waiting(ours: Tenant, company: Row) -> Body:
-    """A message that has come before its company."""
     body = synced(ours.connector, [company])
     assert consume(body) == []
     return body
-
-
-def test_a_message_is_applied_when_what_it_missed_has_come(ours: Tenant, ledger: Ledger, company: Row) -> None:
-    body = synced(ours.connector, [company, ours.accounts[0]])
-    assert consume(body) == []
-    assert ledger.fate(body) == UNKNOWN
-    ours.come(company)
-    assert release() == ONE
-    assert ledger.fate(body) == APPLIED
-    assert ledger.live() == ids([company, ours.accounts[0]])
-    row = ledger.messages()[body["id"]]
-    assert (row.body, row.problems, row.problem_count) == (None, [], 0)
-    assert row.counts["company"] == {"named": 1, "made": 0, "linked": 1, "ended": 0}
-    assert not ledger.waits_for()
-    assert release() == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -73,9 +58,7 @@ def test_a_message_is_applied_when_what_it_missed_has_come(ours: Tenant, ledger:
     ],
     ids=["records", "a connector and its record", "a connector", "a workspace and a provider"],
 )
-def test_a_message_waits_for_all_that_it_misses(
-    ours: Tenant, ledger: Ledger, missing: list[str], make: Callable[..., Body]
-) -> None:
+def test_it_waits_for_all_of_it(ours: Tenant, ledger: Ledger, missing: list[str], make: Callable[..., Body]) -> None:
     rows = [absent(type_) for type_ in missing]
     body = make(ours, *rows)
     consume(body)
@@ -86,6 +69,8 @@ def test_a_message_waits_for_all_that_it_misses(
         made.append(ours.come(row))
     assert release() == ONE
     assert ledger.fate(body) == APPLIED
+    row = ledger.messages()[body["id"]]
+    assert (row.body, row.problems, row.problem_count, ledger.waits_for()) == (None, [], 0, set())
     assert ledger.live() == ids([row for row in rows if row.type in RECORDS])
     if "provider" in missing:
         assert ledger.choices(made[0]) == {(rows[1].id, False, True, True): 1}
@@ -104,9 +89,7 @@ def test_a_message_of_an_unknown_connector_does_not_wait_for_what_it_makes_itsel
     assert ledger.messages()[body["id"]].counts["company"] == {"named": 2, "made": 1, "linked": 2, "ended": 0}
 
 
-def test_what_it_would_make_is_waited_for_from_then_on_where_it_turns_out_to_be_gone(
-    world: World, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_what_it_would_make_and_is_gone_is_waited_for(world: World, ours: Tenant, ledger: Ledger, company: Row) -> None:
     connector = absent("workspace_connector")
     body = bringing(connector, company)
     consume(body)
@@ -134,9 +117,7 @@ def test_what_is_gone_has_not_come_for_what_links_it(world: World, ours: Tenant,
     assert ledger.messages()[body["id"]] == before
 
 
-def test_an_invalidation_is_released_by_a_record_that_came_and_went(
-    world: World, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_an_ending_is_released_by_what_came_and_went(world: World, ours: Tenant, ledger: Ledger, company: Row) -> None:
     body = invalidated(ours.connector, [company])
     consume(body)
     world.tombstone(ours.come(company))
@@ -160,9 +141,7 @@ def test_an_append_links_behind_an_invalidation_and_not_before_it(
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
-def test_a_message_is_not_released_over_what_was_applied_since(
-    ours: Tenant, ledger: Ledger, company: Row, mode: str
-) -> None:
+def test_nothing_is_released_over_what_was_applied_since(ours: Tenant, ledger: Ledger, company: Row, mode: str) -> None:
     parked = synced(ours.connector, [company, ours.companies[0]], mode=mode)
     consume(parked)
     consume(synced(ours.connector, ours.companies[:1], mode="relink"))
@@ -191,25 +170,6 @@ def test_appends_are_released_in_the_order_in_which_they_came(
     assert [row[0] for row in rows] == told
 
 
-def test_what_turns_out_another_tenants_is_parked_for_that(
-    theirs: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
-    theirs.come(company)
-    assert release() == NOTHING | {"parked": 1}
-    assert ledger.fate(waiting) == ("parked", "tenant_mismatch")
-    assert release() == NOTHING
-
-
-def test_the_connectors_count_of_parked_messages_goes_down(
-    ours: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
-    state = "SELECT parked_messages, last_synced_at IS NOT NULL FROM wellspring.connector_state"
-    assert ledger.sql(state) == [(1, False)]
-    ours.come(company)
-    release()
-    assert ledger.sql(state) == [(0, True)]
-
-
 def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_applied(
     ours: Tenant, theirs: Tenant, ledger: Ledger, company: Row, waiting: Body, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,9 +189,7 @@ def test_what_fails_for_a_reason_of_its_own_is_parked_as_such_and_its_neighbour_
     assert ledger.parked_of(ours.connector) == 0
 
 
-def test_two_runs_at_once_apply_a_message_once(
-    fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, company: Row
-) -> None:
+def test_two_at_once_apply_it_once(fresh_database: FreshDatabase, ours: Tenant, ledger: Ledger, company: Row) -> None:
     bodies = [synced(ours.connector, [company]) for _ in range(12)]
     consume(*bodies)
     ours.come(company)
@@ -247,9 +205,7 @@ def test_two_runs_at_once_apply_a_message_once(
     assert set(map(ledger.fate, bodies)) == {APPLIED}
 
 
-def test_a_run_that_has_no_time_leaves_all_and_says_so(
-    ours: Tenant, ledger: Ledger, company: Row, waiting: Body
-) -> None:
+def test_a_run_without_time_leaves_all_and_says_so(ours: Tenant, ledger: Ledger, company: Row, waiting: Body) -> None:
     ours.come(company)
     settled = settling.settle(Deadline(0.5), lambda *_: pytest.fail("read"))
     assert settled.done["release"] == Done({"applied": 0, "parked": 0}, is_all=False, metrics={"Released": 0})
@@ -258,13 +214,7 @@ def test_a_run_that_has_no_time_leaves_all_and_says_so(
 
 class TestSteps:
     def test_one_that_fails_holds_up_nobody_and_counts_as_the_functions_failure(
-        self,
-        ours: Tenant,
-        ledger: Ledger,
-        company: Row,
-        waiting: Body,
-        log: Log,
-        monkeypatch: pytest.MonkeyPatch,
+        self, ours: Tenant, ledger: Ledger, company: Row, waiting: Body, log: Log, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def away(*_: object) -> Done:
             raise ServiceUnavailable("away")
@@ -279,9 +229,7 @@ class TestSteps:
         assert ledger.fate(waiting) == APPLIED
         assert [line["step"] for line in log if line["level"] == "ERROR" and "step" in line] == ["away", "broken"]
 
-    def test_one_that_meets_a_lock_is_left_to_the_next_run_and_is_no_failure(
-        self, log: Log, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_one_that_meets_a_lock_is_left_to_the_next_run(self, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
         def busy(*_: object) -> Done:
             raise DatabaseBusy("locked")
 
@@ -301,19 +249,12 @@ class TestSteps:
         assert [round(seconds) for seconds in given] == [10, 13, 20, 40]
 
     @pytest.mark.usefixtures("waiting")
-    def test_the_metric_counts_what_was_released(
+    def test_the_metrics_count_what_was_released_and_what_is_parked_for_more_than_15_minutes(
         self, ours: Tenant, company: Row, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        ours.come(company)
-        capsys.readouterr()
-        release()
-        assert emitted(capsys)["Released"] == 1
-
-    def test_what_is_parked_for_more_than_a_quarter_of_an_hour_is_counted(
-        self, ours: Tenant, capsys: pytest.CaptureFixture[str]
     ) -> None:
         # Of which the sums are wrong in the end.
         ledger = Ledger(ours.world.database)
+        ours.come(company)
         old, dismissed, young = (synced(ours.connector, [absent()]) for _ in range(3))
         consume(old, dismissed, young)
         for body, age in ((old, "16 minutes"), (dismissed, "16 minutes"), (young, "14 minutes")):
@@ -323,7 +264,8 @@ class TestSteps:
         )
         capsys.readouterr()
         assert settle()["count"] == {"parked_too_long": 1, "is_all": True}
-        assert emitted(capsys)["ParkedTooLong"] == 1
+        told = emitted(capsys)
+        assert (told["Released"], told["ParkedTooLong"]) == (1, 1)
 
 
 def test_the_event_is_answered_by_the_role_of_the_template() -> None:
@@ -359,9 +301,7 @@ def test_a_look_at_what_waits_is_bounded_however_many_messages_and_records_there
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 10 * 15
 
 
-def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
-    fresh_database: FreshDatabase, ours: Tenant
-) -> None:
+def test_what_is_released_while_its_body_expires_is_applied(fresh_database: FreshDatabase, ours: Tenant) -> None:
     # Of which the sums are wrong in the end.
     ledger = Ledger(fresh_database)
     bodies = [synced(ours.connector, [absent()]) for _ in range(2)]
@@ -377,3 +317,105 @@ def test_what_is_released_while_its_body_expires_is_applied_and_not_expired(
         assert expired.result(20) == 1
         fresh_database.commit()
     assert list(map(ledger.fate, bodies)) == [APPLIED, ("parked", "expired")]
+
+
+def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
+    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
+
+
+def reasons(ledger: Ledger) -> dict[str, int]:
+    return {reason: number for reason, number in ledger.reasons().items() if reason}
+
+
+class TestRelease:
+    def test_of_all_tries_each_connectors_messages_and_those_of_none(self, ours: Tenant, ledger: Ledger) -> None:
+        come, missing, nobody = absent(), absent(), absent("workspace_connector")
+        consume(synced(ours.connector, [come]), synced(ours.other_connector, [missing]), synced(nobody, [come]))
+        ours.come(come)
+        assert settle(Verb="Release", DryRun=True) == came_to(3, 0, remaining=3)
+        assert not ledger.live()
+        assert settle(Verb="Release") == came_to(3, 1, 2)
+        assert ledger.live() == ids([come])
+        assert reasons(ledger) == {"unknown_record": 1, "unknown_connector": 1}
+
+    def test_of_a_connector_and_a_reason_leaves_the_others(self, ours: Tenant, ledger: Ledger) -> None:
+        come = absent()
+        consume(synced(ours.connector, [come]), synced(ours.other_connector, [come]))
+        ours.come(come)
+        connector = str(ours.connector.id)
+        assert settle(Verb="Release", Connector=connector, Reason="tenant_mismatch") == came_to(0, 0)
+        assert settle(Verb="Release", Connector=connector, Reason="unknown_record") == came_to(1, 1)
+        assert ledger.live(ours.other_connector) == {}
+        assert settle(Verb="Release", Reason="unknown_record") == came_to(1, 1)
+
+    def test_does_not_try_what_was_overtaken(self, ours: Tenant, ledger: Ledger) -> None:
+        come = absent()
+        consume(synced(ours.connector, [come]))
+        consume(invalidated(ours.connector, ours.companies[:1]))
+        ours.come(come)
+        assert settle(Verb="Release") == came_to(1, 0, 1)
+        assert reasons(ledger) == {"overtaken": 1}
+        assert settle(Verb="Release") == came_to(0, 0)
+
+    def test_leaves_what_is_too_much_and_says_how_many(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(releasing, "BY_HAND", 2)
+        monkeypatch.setattr(releasing, "TOGETHER", 1)
+        come = absent()
+        consume(*(synced(ours.connector, [come]) for _ in range(3)))
+        ours.come(come)
+        assert settle(Verb="Release") == came_to(3, 2, remaining=1)
+        assert settle(Verb="Release") == came_to(1, 1)
+
+    def test_of_a_connector_that_is_not_there_is_refused(self) -> None:
+        with pytest.raises(NotFound):
+            settle(Verb="Release", Connector=str(uuid4()))
+
+
+class TestRecount:
+    def test_finds_nothing_where_all_is_well_and_what_somebody_spoilt(self, ours: Tenant, ledger: Ledger) -> None:
+        consume(synced(ours.connector, ours.mixed), synced(ours.connector, [absent()]))
+        well = settle(Verb="Recount")
+        assert (well["different"], well["differences"], well["is_all"]) == (0, [], True)
+        assert well["connectors"] >= 2
+        mine = f"WHERE workspace_connector_pk = {ours.connector.pk}"
+        ledger.sql(f"UPDATE wellspring.connector_rows SET live = live + 2 {mine} AND type = 'company'")
+        ledger.sql(f"UPDATE wellspring.connector_state SET parked_messages = 0, live_rows = 0 {mine}")
+        found = settle(Verb="Recount")
+        told = {"date": None, "connector_id": str(ours.connector.id)}
+        assert found["different"] == 3
+        assert found["differences"] == [
+            {**told, "name": "live", "type": "company", "direction": "input", "counted": 1, "kept": 3},
+            {**told, "name": "live_rows", "type": None, "direction": None, "counted": 3, "kept": 0},
+            {**told, "name": "parked_messages", "type": None, "direction": None, "counted": 1, "kept": 0},
+        ]
+        # What is missing is added where the owner has it mended.
+        span = f"{ours.connector.pk}, {ours.connector.pk + 1}"
+        mended = ledger.sql(f"SELECT name FROM wellspring.recount({span}, true)")
+        assert sorted(row.name for row in mended) == ["live", "live_rows", "parked_messages"]
+        assert settle(Verb="Recount")["different"] == 0
+
+    def test_goes_on_behind_the_connector_that_it_came_to(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(recounting, "TOGETHER", 1)
+        all_of_them = settle(Verb="Recount")["connectors"]
+        behind_ours = settle(Verb="Recount", After=str(ours.connector.id))["connectors"]
+        assert 1 <= behind_ours < all_of_them
+        none = handler({"Verb": "Recount"}, Context(milliseconds=0))
+        assert (none["connectors"], none["is_all"], none["after"]) == (0, False, None)
+        with pytest.raises(NotFound):
+            settle(Verb="Recount", After=str(uuid4()))
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount."),
+        ({"Verb": "Recount", "Reason": "expired"}, "Recount does not take Reason; it takes After."),
+        ({"Verb": "Release", "Reason": "bored"}, "There is no reason 'bored'"),
+        ({"Verb": "Release", "DryRun": "yes"}, "DryRun is true or false."),
+        ({"Verb": "Release", "Connector": "no-uuid"}, "Connector is the uuid of a workspace connector."),
+        ({"Verb": "Recount", "After": 7}, "After is the uuid of a workspace connector."),
+    ],
+)
+def test_what_it_does_not_know_is_refused_in_words(event: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said.replace(".", r"\.")):
+        handler(event, Context())

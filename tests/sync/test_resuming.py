@@ -53,7 +53,6 @@ def url_of(row: Row) -> str:
 
 
 def restore(row: Row) -> Reply:
-    """Bring a row back over HTTP."""
     token = role_of_call.set(WRITER)
     try:
         return patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": None}, row.id))
@@ -62,9 +61,7 @@ def restore(row: Row) -> Reply:
 
 
 class TestADisconnect:
-    def test_ends_the_rest_of_what_was_there_and_nothing_newer(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_ends_what_was_there_and_nothing_newer(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         consume(synced(ours.connector, companies))
         over = disconnected(ours.connector)
         begin(over)
@@ -75,25 +72,12 @@ class TestADisconnect:
         assert ledger.live(ours.connector) == ids(newer)
         assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
 
-    def test_of_a_type_that_had_no_row_leaves_its_first_one(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_leaves_the_first_row_of_a_type(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         consume(synced(ours.connector, companies))
         begin(disconnected(ours.connector))
         consume(synced(ours.connector, ours.peoples[:1]))
         settle()
         assert ledger.live(ours.connector) == ids(ours.peoples[:1])
-
-    def test_leaves_what_was_brought_back_since(
-        self, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
-        rows = world.provenances(companies, ours.connector)
-        world.tombstone(rows[-1])
-        begin(disconnected(ours.connector))
-        restore = "UPDATE core_api.company_workspace_connectors SET deleted_at = NULL, updated_at = now()"
-        ledger.sql(f"{restore} WHERE pk = {rows[-1].pk}")
-        settle()
-        assert ledger.live(ours.connector) == ids(companies[-1:])
 
     def test_leaves_what_a_request_brought_back_that_had_waited_for_its_first_chunk(
         self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
@@ -115,19 +99,8 @@ class TestADisconnect:
         assert found == restored.data["attributes"]
         assert found["updated_at"] > found["created_at"]
 
-    def test_that_nobody_interrupts_leaves_what_is_written_between_two_chunks(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
-        consume(synced(ours.connector, companies))
-        over = disconnected(ours.connector)
-        begin(over)
-        consume(synced(ours.connector, ours.mixed))
-        assert consume(over) == []
-        assert ledger.live(ours.connector) == ids(ours.mixed)
-
 
 def restored_rows(ledger: Ledger) -> Sequence[Any]:
-    """Return the live rows that have changed since they were made."""
     rows = "SELECT pk, updated_at FROM core_api.company_workspace_connectors"
     return ledger.sql(f"{rows} WHERE deleted_at IS NULL AND updated_at > created_at")
 
@@ -154,16 +127,24 @@ class TestARevert:
         assert len(stamped) == CHUNK
         assert min(stamped) >= at
 
-    def test_goes_on_when_it_comes_again(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
+    @pytest.mark.parametrize("behind", ["nothing", "an append", "what is parked"])
+    @pytest.mark.parametrize("goes_on", [settle, consume])
+    def test_goes_on(
+        self,
+        ours: Tenant,
+        ledger: Ledger,
+        companies: list[Row],
+        undo: Body,
+        behind: str,
+        goes_on: Callable[..., object],
+    ) -> None:
         assert ledger.fate(undo) == ("in_progress", None)
-        assert consume(undo) == []
-        assert ledger.live(ours.connector) == ids(companies)
-
-    def test_goes_on_behind_appends(self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body) -> None:
-        consume(synced(ours.connector, companies[-1:]))
-        settle()
+        more = companies[-1:] if behind == "an append" else []
+        if behind != "nothing":
+            consume(synced(ours.connector, more) if more else invalidated(ours.connector, [absent()]))
+        goes_on(*([undo] if goes_on is consume else []))
         assert ledger.fate(undo) == APPLIED
-        assert ledger.live(ours.connector) == ids([*companies, companies[-1]])
+        assert ledger.live(ours.connector) == ids([*companies, *more])
 
     @pytest.mark.parametrize("newer", ["invalidation", "relink", "disconnect"])
     def test_brings_nothing_back_behind_what_ends_rows_and_says_so(
@@ -180,17 +161,7 @@ class TestARevert:
         assert consume(undo) == []
         assert ledger.live(ours.connector) == (ids(companies) if newer == "relink" else {})
 
-    def test_is_not_overtaken_by_what_is_parked(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row], undo: Body
-    ) -> None:
-        consume(invalidated(ours.connector, [absent()]))
-        settle()
-        assert ledger.fate(undo) == APPLIED
-        assert ledger.live(ours.connector) == ids(companies)
-
-    def test_that_has_nothing_to_bring_back_is_applied_behind_anything(
-        self, ours: Tenant, ledger: Ledger, companies: list[Row]
-    ) -> None:
+    def test_of_nothing_is_applied_behind_anything(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
         wrote = synced(ours.connector, companies)
         consume(wrote)
         undo = reverted(ours.connector, wrote["id"])

@@ -63,9 +63,7 @@ def test_what_is_gone_does_not_come_back(world: World, ours: Tenant, ledger: Led
     assert not ledger.live(ours.other_connector)
 
 
-def test_what_a_reverted_message_wrote_stays_ended_also_where_another_had_ended_it(
-    ours: Tenant, ledger: Ledger
-) -> None:
+def test_what_a_reverted_message_wrote_stays_ended_where_another_had_ended_it(ours: Tenant, ledger: Ledger) -> None:
     kept = synced(ours.connector, [ours.companies[0]])
     wrote = of_run(synced(ours.connector, ours.companies[:2]))
     ended = of_run(synced(ours.connector, ours.companies[:2], mode="relink"))
@@ -94,9 +92,7 @@ def test_later_messages_of_a_reverted_run_are_parked(world: World, ours: Tenant,
     assert ledger.live() == ids(ours.companies[1:2])
 
 
-def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
-    world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_are_undone_in_chunks(world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.MARKED", 3)
     monkeypatch.setattr("wellspring.repositories.sync.reverting.LOOKED_AT", 2)
@@ -112,7 +108,7 @@ def test_a_run_of_many_rows_is_undone_in_chunks_and_leaves_the_others(
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
 
 
-def test_a_disconnect_of_many_rows_is_undone_in_chunks(
+def test_a_disconnect_is_undone_too(
     world: World, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(applying, "CHUNK", 7)

@@ -55,9 +55,7 @@ def test_a_run_is_complete_when_all_of_its_messages_are_applied(ours: Tenant, le
 
 
 @pytest.mark.parametrize("missing", ["never sent", "parked", "of another run", "of another connector", "reverted"])
-def test_a_run_that_misses_a_message_is_incomplete_and_its_end_waits_for_that(
-    ours: Tenant, ledger: Ledger, missing: str
-) -> None:
+def test_a_run_that_misses_a_message_is_incomplete_and_waits_for_it(ours: Tenant, ledger: Ledger, missing: str) -> None:
     there, missed = of_run(synced(ours.connector, ours.mixed)), absent()
     late = of_run(synced(ours.connector, [missed] if missing == "parked" else ours.mixed))
     applied(there)

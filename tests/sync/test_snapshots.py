@@ -24,14 +24,12 @@ TOO_MANY = ("parked", "too_many_endings")
 
 @pytest.fixture
 def companies(world: World, ours: Tenant) -> list[Row]:
-    """Ten records with a live row each, all older than any run."""
     found = world.companies(ours.workspace, 10)
     linked(world, found, ours.connector)
     return found
 
 
 def linked(world: World, records: Iterable[Row], connector: Row, direction: Direction = "input") -> None:
-    """Link records as long ago as a snapshot asks for."""
     for record in records:
         world.provenance(record, connector, direction, created_at=datetime(2026, 5, 1, tzinfo=UTC))
 
@@ -59,9 +57,7 @@ def tomorrow(ledger: Ledger) -> str:
     return str(ledger.value("SELECT to_json(now() + interval '12 hours')"))
 
 
-def test_it_ends_what_the_run_did_not_name_and_nothing_else(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_it_ends_what_the_run_did_not_name(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     linked(world, companies[:1], ours.connector, "output")
     linked(world, companies[:1], ours.other_connector)
     linked(world, ours.accounts, ours.connector)
@@ -84,9 +80,7 @@ def test_it_ends_what_the_run_did_not_name_and_nothing_else(
 
 
 @pytest.mark.parametrize("way", ["relinked", "invalidated", "disconnected and synced again"])
-def test_what_the_run_named_stays_whatever_became_of_its_row(
-    ours: Tenant, ledger: Ledger, companies: list[Row], way: str
-) -> None:
+def test_what_the_run_named_stays(ours: Tenant, ledger: Ledger, companies: list[Row], way: str) -> None:
     """A row of the run that is dead was written all the same: its record is at the source."""
     # Old rows of the same records came back by hand before the source was read, as far as times tell.
     named, end = run_of(ours.connector, companies, read_since="2026-11-01T00:00:00Z")
@@ -102,20 +96,6 @@ def test_what_the_run_named_stays_whatever_became_of_its_row(
     assert ledger.fate(end) == APPLIED
     assert ledger.rows(ours.connector) == before
     assert ended_by(ledger, end) == 0
-
-
-def test_a_dead_row_of_the_run_keeps_the_old_rows_of_its_record(
-    ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
-    named, end = run_of(ours.connector, companies)
-    applied(named)
-    ledger.sql(
-        "UPDATE core_api.company_workspace_connectors SET deleted_at = now()"
-        f" WHERE sync_message_pk = {ledger.messages()[named['id']].pk}"
-    )
-    applied(end)
-    assert ledger.fate(end) == APPLIED
-    assert ledger.live(ours.connector) == ids(companies)
 
 
 def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
@@ -141,9 +121,7 @@ def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, c
 
 
 @pytest.mark.parametrize("minutes", [-6, -4, 4])
-def test_what_is_as_young_as_the_reading_stays(
-    ours: Tenant, ledger: Ledger, companies: list[Row], minutes: int
-) -> None:
+def test_what_is_as_new_as_the_reading_stays(ours: Tenant, ledger: Ledger, companies: list[Row], minutes: int) -> None:
     """A row that changed within five minutes before the source was read, or since, may be what the source has."""
     changed = f"timestamptz '{READ_SINCE}' + interval '{minutes} minutes'"
     for column, company in (("created_at", companies[0]), ("updated_at", companies[1])):
@@ -169,21 +147,7 @@ def test_what_came_back_since_the_run_began_stays(ours: Tenant, ledger: Ledger, 
     assert ledger.live(ours.connector)[gone.id] == 1
 
 
-def test_an_incomplete_run_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
-    named, late = (of_run(synced(ours.connector, some)) for some in (companies[1:6], companies[6:]))
-    end = snapshot(ours.connector, named, late)
-    applied(named, end, end)
-    settle()
-    assert release(end).data["attributes"]["reason"] == "incomplete_run"
-    assert ended_by(ledger, end) == 0
-    applied(late)
-    assert ledger.fate(end) == APPLIED
-    assert ended_by(ledger, end) == 1
-
-
-def test_a_record_of_several_rows_is_one_that_ends(
-    world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_a_record_of_several_rows_ends_once(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     for _ in range(3):
         linked(world, companies[:2], ours.connector)
     named, end = run_of(ours.connector, companies[2:])
@@ -238,9 +202,7 @@ def test_each_type_has_the_limit_to_itself(world: World, ours: Tenant, ledger: L
     ]
 
 
-def test_what_would_end_too_much_is_carried_out_for_who_releases_it_alone(
-    ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_too_many_endings_are_for_who_releases_them_alone(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     named, end = run_of(ours.connector, companies[8:])
     applied(named, end)
     # No resend, no settle, no release of many, no verb.
@@ -330,45 +292,34 @@ def test_what_fails_in_the_middle_for_a_reason_of_its_own_is_parked_and_goes_on_
 
 
 # ---- undone ---------------------------------------------------------------------------------------------
-def undoing(connector: Row, end: Body, by: str) -> Body:
-    return reverted(connector, run="nightly") if by == "run" else reverted(connector, end["id"])
-
-
 @pytest.mark.parametrize("by", ["run", "message"])
-def test_a_revert_brings_back_what_it_ended(ours: Tenant, ledger: Ledger, companies: list[Row], by: str) -> None:
+@pytest.mark.parametrize("state", ["complete", "completing", "incomplete"])
+def test_a_revert_brings_back_what_it_ended_and_stops_what_is_left(
+    request: pytest.FixtureRequest, ours: Tenant, ledger: Ledger, companies: list[Row], state: str, by: str
+) -> None:
     named, end = run_of(ours.connector, companies[3:])
-    applied(named, end)
-    assert ended_by(ledger, end) == 3
+    kept = companies[3:] if by == "message" and state == "complete" else []
+    if state == "complete":
+        applied(named, end)
+        assert ended_by(ledger, end) == 3
+    else:
+        # It would end too much, and is in the middle of it or not begun.
+        end = request.getfixturevalue("begun") if state == "completing" else snapshot(ours.connector)
+        applied(*([end] if state == "incomplete" else []))
+    assert ledger.run_of(ours.connector).state == state
+    applied(reverted(ours.connector, run="nightly") if by == "run" else reverted(ours.connector, end["id"]))
+    for again in (lambda: None, settle, lambda: applied(end)):
+        again()
+        assert ledger.live(ours.connector) == ids([*companies, *kept])
+        assert ledger.run_of(ours.connector).state == "reverted"
+    if state == "incomplete":
+        assert release(end).data["attributes"]["reason"] == "reverted_run"
     late = of_run(synced(ours.connector, companies))
-    applied(undoing(ours.connector, end, by), late)
-    assert ledger.run_of(ours.connector).state == "reverted"
-    assert ledger.live(ours.connector) == ids([*companies, *([] if by == "run" else companies[3:])])
+    applied(late)
     assert ledger.fate(late) == ("parked", "reverted_run")
 
 
-@pytest.mark.parametrize("by", ["run", "message"])
-def test_a_revert_in_the_middle_stops_what_is_left_and_brings_back_the_rest(
-    ours: Tenant, ledger: Ledger, companies: list[Row], begun: Body, by: str
-) -> None:
-    applied(undoing(ours.connector, begun, by))
-    assert ledger.live(ours.connector) == ids(companies)
-    settle()
-    applied(begun)
-    assert ledger.live(ours.connector) == ids(companies)
-    assert ledger.run_of(ours.connector).state == "reverted"
-
-
-def test_a_revert_of_what_would_end_too_much_closes_it(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
-    end = snapshot(ours.connector)
-    applied(end, reverted(ours.connector, end["id"]))
-    assert ledger.run_of(ours.connector).state == "reverted"
-    assert release(end).data["attributes"]["reason"] == "reverted_run"
-    assert ledger.live(ours.connector) == ids(companies)
-
-
-def test_a_run_of_before_there_were_rows_of_runs_ends_nothing(
-    ours: Tenant, ledger: Ledger, companies: list[Row]
-) -> None:
+def test_a_run_older_than_rows_of_runs_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     named, end = run_of(ours.connector, companies[5:])
     applied(named)
     ledger.sql("UPDATE wellspring.sync_runs SET noted = '{}'")

@@ -72,8 +72,6 @@ _LOOK = "PREPARE look (bigint[]) AS SELECT " + ", ".join(
 
 @dataclass(frozen=True)
 class Seen:
-    """A row of a connector, as it is now."""
-
     type: str
     pk: int
     id: UUID
@@ -277,7 +275,6 @@ class Schedule:
                         run.touched.add(key)
 
     def check_run(self, run: Run, before: Now, after: Now) -> None:
-        """Compare what one run's end did with the rule."""
         end = run.end["id"]
         was, is_now = before.outcomes.get(end), after.outcomes.get(end)
         live = [key for key, row in before.rows.items() if row.is_live]
@@ -380,14 +377,12 @@ class Schedule:
         return [self.records[key] for key in keys]
 
     def deliver(self) -> None:
-        """The next message of one connector, or of each, in one batch."""
         waiting = [line for line in self.lines if line.queue]
         if waiting:
             several = self.chance.sample(waiting, self.chance.randint(1, len(waiting)))
             self.take(*(line.queue.pop(0) for line in several))
 
     def lose(self) -> None:
-        """A message goes to the dead-letter queue."""
         line = self.chance.choice(self.lines)
         if line.queue:
             self.counts["lost"] += 1
@@ -412,7 +407,6 @@ class Schedule:
             self.take(body)
 
     def others(self) -> None:
-        """A message of no run."""
         connector = self.chance.choice(self.lines).connector
         some = self.rows_of(self.chance.sample(sorted(self.records.keys() - self.absent), 3))
         direction: Direction = self.chance.choice(("input", "output"))

@@ -61,7 +61,7 @@ def test_the_trigger_of_the_page_tells_of_each_change(database: Database) -> Non
     run("INSERT INTO companies VALUES (%s, 'Alder', %s)", (company, home))
     run("UPDATE companies SET name = 'Birch'")
     run("UPDATE companies SET deleted_at = now()")
-    told = [feed_events.parse_event(row.event) for row in tables.rows("SELECT event FROM outbox ORDER BY pk")]
+    told = [feed_events.parse_event(row.event) for row in tables.sql("SELECT event FROM outbox ORDER BY pk")]
     assert [(event.action, event.version) for event in told if isinstance(event, FeedEvent)] == [
         ("upsert", 1),
         ("upsert", 2),

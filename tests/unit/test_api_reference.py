@@ -65,7 +65,3 @@ def test_the_page_says_its_language_and_title_and_where_its_source_is_without_a_
 
 def test_the_answer_stays_far_below_what_a_function_may_answer() -> None:
     assert len(base64.b64encode(page())) < LAMBDAS_LIMIT / 6
-
-
-def test_the_page_is_put_together_once() -> None:
-    assert page() is page()

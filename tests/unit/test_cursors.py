@@ -1,4 +1,4 @@
-"""Contract, section 4: cursors are opaque, tamper-evident, bound to the sort; a bad one is 400."""
+"""Contract, section 4: cursors are opaque, tamper-evident, bound to the sort; and of queries what is left for units."""
 
 import base64
 import string
@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from local.gateway import LARGEST_HEAD
-from wellspring.errors import InvalidCursor
+from wellspring.errors import InvalidCursor, Problems
 from wellspring.jsonapi.documents import url_of
-from wellspring.jsonapi.query import MAX_FILTER_IDS, with_cursor
+from wellspring.jsonapi.query import MAX_FILTER_IDS, parse_list, with_cursor
 from wellspring.queries import MAX_NAME_FOLDED, Position, Sort
 from wellspring.resources import ACCOUNT, COMPANY, COMPANY_WORKSPACE_CONNECTOR, FOLDED, Resource
 from wellspring.services.ledger.cursors import ID_BYTES, PK_BYTES, sign, verify
@@ -27,8 +27,9 @@ def opened(cursor: str) -> Position:
 
 
 @pytest.mark.parametrize("year", [1901, 1969, 1970, 2026, 9999])
-def test_a_cursor_gives_back_its_place(year: int) -> None:
-    place = Position(MOMENT.replace(year=year), HERE.id, HERE.pk)
+@pytest.mark.parametrize("pk", [-(2**63), -1, 0, HERE.pk, 2**63 - 1])
+def test_a_cursor_gives_back_its_place(year: int, pk: int) -> None:
+    place = Position(MOMENT.replace(year=year), HERE.id, pk)
     assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
 
 
@@ -41,12 +42,6 @@ def test_a_cursor_does_not_show_the_pk_and_no_two_rows_hide_theirs_alike() -> No
     there.append((COMPANY, NEWEST, Position(MOMENT, UUID(int=7), HERE.pk)))
     # What a pk is changed by; of another list or row it tells nothing.
     assert len({hidden(*place) ^ HERE.pk for place in there} | {0}) == len(there) + 1
-
-
-@pytest.mark.parametrize("pk", [-(2**63), -1, 0, 2**63 - 1])
-def test_a_cursor_carries_any_pk(pk: int) -> None:
-    place = Position(MOMENT, HERE.id, pk)
-    assert opened(sign(KEY, COMPANY_WORKSPACE_CONNECTOR, NEWEST, place)) == place
 
 
 @pytest.mark.parametrize("name", ["", "alder trading", "ärger & söhne", "名" * 200])
@@ -87,3 +82,22 @@ def test_the_longest_walk_fits_through_the_gateway() -> None:
     link = url_of(ACCOUNT.route, with_cursor(raw, "page[after]", cursor))
     token, headers = 3000, 1500
     assert len(f"GET {link} HTTP/1.1") + token + headers <= LARGEST_HEAD
+
+
+def test_a_link_keeps_the_query_and_changes_the_cursor() -> None:
+    assert with_cursor("sort=created_at&page[after]=a&filter%5Bdirection%5D=input", "page[before]", "b") == (
+        "sort=created_at&filter%5Bdirection%5D=input&page%5Bbefore%5D=b"
+    )
+    assert with_cursor("page[after]=a", "page[after]", None) == ""
+
+
+def test_all_filters_together_name_as_many_ids_as_a_url_has_room_for() -> None:
+    def asked(companies: int, connectors: int) -> str:
+        ids = [str(UUID(int=number)) for number in range(companies + connectors)]
+        return f"filter[company]={','.join(ids[:companies])}&filter[workspace_connector]={','.join(ids[companies:])}"
+
+    assert len(parse_list(COMPANY_WORKSPACE_CONNECTOR, asked(50, 50)).filters) == 2
+    with pytest.raises(Problems) as raised:
+        parse_list(COMPANY_WORKSPACE_CONNECTOR, asked(50, 51))
+    told = {problem.source.get("parameter") for problem in raised.value.problems}
+    assert told == {"filter[company]", "filter[workspace_connector]"}

@@ -29,7 +29,6 @@ MOST_KEPT = 128
 
 
 def caches() -> Iterator[tuple[str, Any]]:
-    """Return every cached function of the shared layer."""
     for module in pkgutil.walk_packages(wellspring.__path__, "wellspring."):
         if module.name.endswith("__main__"):
             continue
@@ -56,7 +55,6 @@ def test_sqlalchemy_keeps_as_many_statements() -> None:
 
 
 def shape(number: int) -> Shape:
-    """Return one of very many shapes."""
     conditions = tuple(
         (name, "in") for place, name in enumerate(("company", "workspace_connector")) if number >> place & 1
     )

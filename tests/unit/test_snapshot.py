@@ -21,7 +21,6 @@ NOWHERE = Settings(db_host="nowhere.invalid", db_user="wellspring_reader", aws_r
 
 @pytest.fixture(autouse=True)
 def registry() -> Iterator[None]:
-    """The runtime's lists of hooks, empty before and after."""
     for hooks in (snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore()):
         hooks.clear()
     yield
@@ -31,7 +30,6 @@ def registry() -> Iterator[None]:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A function whose database does not answer."""
     monkeypatch.setattr(module, "settings", lambda: NOWHERE)
     module.engine.cache_clear()
     yield
@@ -61,9 +59,7 @@ def test_a_snapshot_holds_no_connection() -> None:
     assert module.engine().pool.checkedin() == 0  # type: ignore[attr-defined]  # a QueuePool has it
 
 
-def test_a_copy_opens_a_connection_of_its_own_and_leaves_the_snapshots_alone(
-    fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_opens_a_connection_of_its_own(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     used = fresh_database.engine("wellspring_reader")
     for place in (snapshot, module):
         monkeypatch.setattr(place, "engine", lambda: used)

@@ -239,7 +239,8 @@ class TestThePath:
         self, subject: Subject, parent: str, absent: str, id_: str
     ) -> None:
         url = re.sub("[0-9a-f-]{36}", id_, subject.url)
-        for relationships in (subject.document["data"]["relationships"], {}):
+        linkages: list[dict[str, object]] = [subject.document["data"]["relationships"], {}]
+        for relationships in linkages:
             subject.document["data"] |= {"relationships": relationships, "attributes": {}}
             assert told(subject.send(key=None, url=url)) == [("404", absent, None)]
 
