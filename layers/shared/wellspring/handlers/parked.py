@@ -6,7 +6,6 @@ The one place for the forms of both (contract, section 7): `POST <route>/{id}/re
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
@@ -27,7 +26,7 @@ NOTE = MetaMember("note", "text", longest=2000)
 DRY_RUN = MetaMember("dry_run", "boolean", required=False)
 
 # Makes a kind of parked work, for one request.
-type Kind = Callable[[], Parked[Any]]
+type Kind = Callable[[], Parked]
 
 
 def release_of(kind: Kind) -> LambdaHandler:
