@@ -6,12 +6,12 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Deadline, Transaction
+from wellspring.database.flush import Row
 from wellspring.queries import MOST_RELEASED
 from wellspring.repositories import ledger, parked
 from wellspring.repositories.feed import pending, work
 from wellspring.repositories.feed.applying import NeedsExclusive
 from wellspring.repositories.feed.work import UNEXPECTED
-from wellspring.repositories.ledger import Row
 from wellspring.resources import FEED_EVENT
 from wellspring.services.feed.settling import apply_taken
 from wellspring.services.parked import Oldest, Parked

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.errors import Conflict
 from wellspring.queries import MOST_RELEASED
 from wellspring.repositories import connector_state, parked
-from wellspring.repositories.ledger import Row
 from wellspring.repositories.sync import applying, releasing
 from wellspring.resources import SYNC_MESSAGE
 from wellspring.services.ledger.reading import absent
