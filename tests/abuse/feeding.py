@@ -6,9 +6,8 @@ in any order, in bodies of which some come twice. What syncs name is not among t
 
 import json
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from sqlalchemy import text
 
@@ -32,22 +31,14 @@ SELECT event.event_type, event.subject FROM wellspring.pending_events AS event
 """
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is told: everything that happens to any resource, and the bodies in which it is sent."""
-
-    told: Sequence[History]
-    bodies: Sequence[Sequence[Event]]
-
-
-def plan(seed: int, messages: int) -> Plan:
-    """Return what a run beside so many sync messages tells; the same for the same numbers."""
+def plan(seed: int, messages: int) -> tuple[Sequence[History], Sequence[Sequence[Event]]]:
+    """Return all that a run beside so many sync messages tells, and the bodies in which it is sent."""
     chance = random.Random(f"feed {seed}")
     told = [one for _ in range(max(2, messages // MESSAGES_OF_A_PLATFORM)) for one in histories(chance)]
     bodies = batches(chance, [event for history in told for event in history.events()])
     bodies += chance.sample(bodies, int(len(bodies) * REPEATED))
     chance.shuffle(bodies)
-    return Plan(told, bodies)
+    return told, bodies
 
 
 def judge(told: Sequence[History], url: str) -> list[str]:
@@ -59,19 +50,15 @@ def judge(told: Sequence[History], url: str) -> list[str]:
     return found
 
 
-def errors(lines: Iterable[Mapping[str, object]]) -> list[str]:
+def errors(lines: Iterable[str]) -> list[str]:
     """Return what of a log is an error, and is none that must be said where Postgres is away for a moment."""
-    found = [line for line in lines if line.get("level") in {"ERROR", "CRITICAL"}]
     # It is done at the next batch, or a minute later.
     settling = {"message": "settling failed", "code": "SERVICE_UNAVAILABLE"}
-    return [f"says {line}" for line in found if not settling.items() <= line.items()]
-
-
-def said(lines: Iterable[str]) -> list[Mapping[str, object]]:
-    """Return what is whole of lines of JSON: whoever is killed does not end its line; a word of it is no line."""
-    found: list[Mapping[str, object]] = []
+    found = []
     for line in lines:
+        # Whoever is killed does not end its line; a word of it is none.
         with suppress(ValueError):
-            whole = json.loads(line)
-            found += [whole] if isinstance(whole, dict) else []
+            said = json.loads(line)
+            if isinstance(said, dict) and said.get("level") in {"ERROR", "CRITICAL"}:
+                found += [f"says {line}"] if not settling.items() <= said.items() else []
     return found

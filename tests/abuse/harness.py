@@ -10,10 +10,11 @@ import random
 import signal
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, suppress
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from migrations import run as migrations
 from tests.abuse import feeding, processes, publishing
 from tests.abuse.ledger import FORGOTTEN, Ledger, bring, owner_of, populate
 from tests.abuse.plan import Author, Cast, Send, effective, mended
-from tests.abuse.processes import LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Ghost, Herd, Life, Worker
+from tests.abuse.processes import HIDDEN_SECONDS, LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Herd, Life
+from tests.abuse.verdict import Verdict
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER, FEEDER
 from tests.support.freezing import frozen
@@ -45,201 +47,95 @@ TICK_SECONDS = 0.02
 # The last message is sent when this much of the time is over, so that the abuse goes on while the queue is worked off.
 SENDING = 0.75
 LARGEST_BATCH = 10
-# On a slow machine the time is at most so much longer, until only this part of the messages is left.
-OVERTIME = 1.5
-REST = 0.1
 # What strikes from outside: at sessions, server processes and all of Postgres, at a consumer, at the queue.
 BLOWS = ("session", "session", "server", "cluster", "frozen", "frozen", "consumer", "consumer", "queue")
 # Between two blows.
 CALM_SECONDS = (2.0, 5.0)
 DOWN_SECONDS = (0.0, 1.5)
 # A moment; and longer than a delivery stays hidden, so that others have it meanwhile.
-FROZEN_SECONDS = (0.5, 4.2)
+FROZEN_SECONDS = (0.5, HIDDEN_SECONDS + 1.2)
 PATIENCE_SECONDS = 120.0
-# How many deliveries a ghost repeats: at once, beside the consumer that has them; and late, when all of it is done.
-AT_ONCE = 0.1
-LATE = 0.15
-LATE_SECONDS = (0.5, 15.0)
+# How many deliveries ghosts repeat: beside the consumer that has them; and when all is done.
+AT_ONCE = 0.15
 AT_LAST = 60
 # How long consumers die and stall while they work off what is sent once more.
 MENDING_SECONDS = 10.0
-# What is counted of these, and the least that a run must have to prove anything.
-OVERTAKEN = "consumers frozen until others had their messages"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is told. Without `inbox`, the database does not know a message again that it has had."""
-
-    seed: int
-    messages: int
-    seconds: int
-    inbox: bool = True
-
-
-@dataclass(frozen=True)
-class Freeze:
-    """A consumer that was frozen while it had a delivery in hand."""
-
-    delivery: Delivery
-    since: float
-    until: float
-
-    def was_overtaken(self, others: Iterable[Delivery]) -> bool:
-        """Say whether others were given some of its messages meanwhile, and it answered for them all the same."""
-        given = (other for other in others if self.since < other.at < self.until)
-        return self.delivery.failed is not None and any(self.delivery.ids & other.ids for other in given)
-
-
-@dataclass
-class Evidence:
-    """What a run leaves behind, for `verdict`."""
-
-    # What nobody sent again, though its record has come, is last, and has no id of SQS.
-    sends: Sequence[Send]
-    sqs_ids: Sequence[str]
-    dead: Counter[str]
-    log: Sequence[str]
-    before: Ledger
-    after: Ledger
-    # Of a database to which the same has happened in peace, and in order.
-    twin: Ledger
-    # What else is wrong, by its kind.
-    problems: Mapping[str, Sequence[str]]
-    drained: bool
-    did: Counter[str]
-    took: Mapping[str, float]
-
-
-class Sending:
-    """A thread that sends entries in their order, evenly over some time; `lock` is held meanwhile."""
-
-    def __init__(self, endpoint_url: str, queue_url: str, entries: Sequence[Mapping[str, Any]], lock: Any) -> None:
-        self.ids: list[str] = []
-        self.entries = entries
-        self._of = endpoint_url, queue_url
-        self._lock = lock
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, seconds: float) -> None:
-        self._thread = threading.Thread(target=self._send, args=(seconds,), daemon=True)
-        self._thread.start()
-
-    @property
-    def goes_on(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def end(self) -> None:
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join(PATIENCE_SECONDS)
-
-    def _send(self, seconds: float) -> None:
-        endpoint_url, queue_url = self._of
-        sqs, began = client(endpoint_url), time.monotonic()
-        for first in range(0, len(self.entries), LARGEST_BATCH):
-            due = began + seconds * first / len(self.entries)
-            if self._over.wait(max(0.0, due - time.monotonic())):
-                break
-            batch = [
-                {"Id": str(number), **entry} for number, entry in enumerate(self.entries[first : first + LARGEST_BATCH])
-            ]
-            with self._lock:
-                answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=batch)
-            self.ids += [sent["MessageId"] for sent in sorted(answer["Successful"], key=lambda sent: int(sent["Id"]))]
-        sqs.close()
 
 
 class Run:
-    """The system under abuse."""
+    """The system under abuse. Without `inbox`, the database does not know a message again that it has had."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self._settings = settings
+    def __init__(self, folder: Path, *, seed: int, messages: int, seconds: int, inbox: bool = True) -> None:
         self._folder = folder
-        self._chance = random.Random(f"run {settings.seed}")
+        self._seed, self._messages, self._seconds, self._inbox = seed, messages, seconds, inbox
+        self._chance = random.Random(f"run {seed}")
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload([processes.__name__])
+        self._template = Template()
         self._did: Counter[str] = Counter()
-        self._late: list[tuple[float, Delivery]] = []
-        self._at_once: deque[Delivery] = deque()
-        self._took: dict[str, float] = {}
+        self._to_repeat: list[Delivery] = []
+        self._repeating: list[Future[Any]] = []
         # Held by whoever sends: meanwhile the queue is not killed.
         self._sending = threading.Lock()
+        self._over = threading.Event()
+        self._bodies_sent = 0
         # Processes that are stopped in the midst of what they do, and until when.
         self._asleep: dict[int, float] = {}
-        self._freezes: list[Freeze] = []
-        self._blows = 0
 
-    def run(self) -> Evidence:
-        """Do all of it, and return what there is to judge."""
+    def run(self) -> Verdict:
+        """Do all of it, and judge it."""
         with ExitStack() as parts:
             # It must have a port of its own, to be found at again after a restart; and commits that are kept.
             self._cluster = parts.enter_context(temporary(durable=True, port=free_port()))
+            self._url = self._cluster.url(DATABASE)
             cast = self._make_databases()
             before, health = Ledger.read(self._url), publishing.health(self._url)
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
-            sends = Author(self._settings.seed, cast).write(self._settings.messages)
+            sends = Author(self._seed, cast).write(self._messages)
             self._make_processes(sends, parts)
-            with self._timed("abuse"):
-                self._abuse()
-            with self._timed("working off the rest"):
-                drained = self._drain()
+            self._abuse()
+            drained = self._drain()
             missed = mended(sends)
             # Half of it nobody sends: what settles releases it, by the ids that are known.
-            again, settled = (missed[::2], missed[1::2]) if self._settings.inbox else (missed, [])
-            with self._timed("sending once more what missed something, and settling"):
-                if drained:
-                    bring(self._url, cast, sends)
-                    drained = self._send_again(again, settled)
-            drained = self._dismiss() and drained
-            with self._timed("working off the rest of the feed"):
-                feed = self._finish_feed()
-            with self._timed("repeating"):
-                self._repeat_at_last()
-            with self._timed("publishing the rest"):
-                events = self._finish_publishing(health)
+            again, settled = (missed[::2], missed[1::2]) if self._inbox else (missed, [])
+            if drained:
+                bring(self._url, cast, sends)
+                drained = self._send_again(again, settled)
+            # Consumers end, each when it has done what it has.
+            (self._folder / LAST_CALL).touch()
+            drained = all(herd.join(PATIENCE_SECONDS) for herd in (self._consumers, self._settlers)) and drained
+            problems = {"feed": self._finish_feed()}
+            self._repeat_at_last()
+            problems["events"] = self._finish_publishing(health)
+            # The server's counters do not outlive a crash, its log does.
+            said = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
+            problems["deadlock"] = [line for line in said if "deadlock detected" in line]
             after = Ledger.read(self._url)
-            with self._timed("doing the same in peace"):
-                bring(self._cluster.url(TWIN), cast, sends)
-                self._do_in_peace(effective([*sends, *again, *settled], after.overtaken()))
-            self._did[OVERTAKEN] = self._overtaken()
-            return Evidence(
+            bring(self._cluster.url(TWIN), cast, sends)
+            self._do_in_peace(effective([*sends, *again, *settled], after.overtaken()))
+            logs = [worker.life.log for herd in (self._consumers, self._settlers) for worker in herd.all]
+            logs += self._folder.glob("ghost-*.log")
+            return Verdict(
                 sends=[*sends, *again, *settled],
-                sqs_ids=self._sender.ids,
-                dead=Counter(letter["MessageId"] for letter in self._take_all(self._queue.dead_letters)),
-                log=[
-                    *(line for herd in (self._consumers, self._settlers) for line in herd.lines()),
-                    *(line for ghost in self._ghosts for line in ghost.life.log.read_text().splitlines()),
-                ],
+                dead=[letter["Body"] for letter in self._take_all(self._queue.dead_letters)],
+                log=[line for log in logs for line in log.read_text(errors="replace").splitlines()],
                 before=before,
                 after=after,
                 twin=Ledger.read(self._cluster.url(TWIN)),
-                problems={"feed": feed, "events": events, "deadlock": self._deadlocks()},
+                problems=problems,
                 drained=drained,
-                did=sum((herd.did for herd in self._herds), +self._did),
-                took=self._took,
+                did=sum((worker.deeds for herd in self._herds for worker in herd.all), +self._did),
             )
 
-    @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self._took[part] = time.monotonic() - began
-
     # ---- the stage --------------------------------------------------------------------------------------
-    @property
-    def _url(self) -> str:
-        return self._cluster.url(DATABASE)
-
     def _make_databases(self) -> Cast:
         self._cluster.create_database(DATABASE)
         migrations.upgrade(self._url)
         self._cluster.let_in(*migrations.ROLES)
         cast = populate(self._url)
         self._cluster.create_database(TWIN, DATABASE)
-        if not self._settings.inbox:
+        if not self._inbox:
             self._switch_the_inbox_off()
         return cast
 
@@ -252,43 +148,60 @@ class Run:
         with owner_of(self._url) as owner:
             owner.exec_driver_sql(
                 "CREATE FUNCTION wellspring.forget() RETURNS trigger LANGUAGE plpgsql AS"
-                f" $$ BEGIN NEW.{FORGOTTEN} := NEW.message_id; NEW.message_id := NULL; RETURN NEW; END $$"
-            )
-            owner.exec_driver_sql(
-                "CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages"
-                " FOR EACH ROW"
+                f" $$ BEGIN NEW.{FORGOTTEN} := NEW.message_id; NEW.message_id := NULL; RETURN NEW; END $$;"
+                " CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages FOR EACH ROW"
                 " WHEN (NEW.message_type NOT IN ('connector.disconnected', 'run.completed', 'sync.reverted'))"
                 " EXECUTE FUNCTION wellspring.forget()"
             )
 
     def _make_processes(self, sends: Sequence[Send], parts: ExitStack) -> None:
-        def herd(main: Callable[[Life], None], module: str, size: int, folder: Path = self._folder) -> Herd:
-            return Herd(self._processes, main, self._life(module, folder), size)
-
         feed_folder = self._folder / "feed"
         feed_folder.mkdir()
-        self._consumers = herd(processes.consume, "sync.consume", CONSUMERS)
-        self._settlers = herd(processes.settle, "maintenance.settle", SETTLERS)
-        self._publishers = herd(processes.publish, "maintenance.publish", PUBLISHERS)
-        self._feeders = herd(processes.consume_feed, "feed.consume", FEEDERS, feed_folder)
-        self._herds = [self._consumers, self._settlers, self._publishers, self._feeders]
-        self._ghosts = [
-            Ghost(self._processes, self._life("sync.consume", self._folder, f"ghost-{number}"))
-            for number in range(GHOSTS)
+        self._herds = [
+            Herd(self._processes, main, self._life(module, folder), size)
+            for main, module, size, folder in (
+                (processes.consume, "sync.consume", CONSUMERS, self._folder),
+                (processes.settle, "maintenance.settle", SETTLERS, self._folder),
+                (processes.publish, "maintenance.publish", PUBLISHERS, self._folder),
+                (processes.consume_feed, "feed.consume", FEEDERS, feed_folder),
+            )
         ]
-        self._plan = feeding.plan(self._settings.seed, self._settings.messages)
-        server = self._queue.server
-        self._feed_queues = server.urls["FeedQueue"], server.urls["FeedDeadLetterQueue"]
+        self._consumers, self._settlers, self._publishers, self._feeders = self._herds
+        self._ghosts = parts.enter_context(self._make_ghosts(GHOSTS, "ghost", DATABASE))
+        self._told, self._bodies = feeding.plan(self._seed, self._messages)
         entries = [
             {"MessageBody": send.text, "MessageGroupId": send.group, "MessageDeduplicationId": str(number)}
             for number, send in enumerate(sends)
         ]
-        self._sender = Sending(server.endpoint_url, self._queue.url, entries, self._sending)
-        bodies = [{"MessageBody": json.dumps(body)} for body in self._plan.bodies]
-        self._feed_sender = Sending(server.endpoint_url, self._feed_queues[0], bodies, self._sending)
-        ends = [*(herd.end for herd in self._herds), *(ghost.end for ghost in self._ghosts)]
-        for end in (*ends, self._sender.end, self._feed_sender.end):
-            parts.callback(end)
+        bodies = [{"MessageBody": json.dumps(body)} for body in self._bodies]
+        urls = self._queue.server.urls
+        self._feed_queues = urls["FeedQueue"], urls["FeedDeadLetterQueue"]
+        for herd in self._herds:
+            parts.callback(herd.end)
+        sending = ((self._queue.url, entries), (self._feed_queues[0], bodies))
+        self._senders = [threading.Thread(target=self._send, args=each, daemon=True) for each in sending]
+        for sender in self._senders:
+            sender.start()
+            parts.callback(sender.join, PATIENCE_SECONDS)
+        parts.callback(self._over.set)
+
+    def _send(self, url: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Send entries in their order, evenly over most of the time."""
+        sqs, began = client(self._queue.server.endpoint_url), time.monotonic()
+        for some in batched(enumerate(entries), LARGEST_BATCH, strict=False):
+            due = began + self._seconds * SENDING * some[0][0] / len(entries)
+            if self._over.wait(max(0.0, due - time.monotonic())):
+                break
+            batch = [{"Id": str(number), **entry} for number, entry in some]
+            with self._sending:
+                taken = sqs.send_message_batch(QueueUrl=url, Entries=batch)["Successful"]
+            self._bodies_sent += len(taken) if url == self._feed_queues[0] else 0
+        sqs.close()
+
+    def _make_ghosts(self, size: int, name: str, database: str) -> ProcessPoolExecutor:
+        """Return processes that repeat what was delivered to others."""
+        life = self._life("sync.consume", self._folder, name, database)
+        return ProcessPoolExecutor(size, self._processes, processes.become_ghost, (life,))
 
     def _life(self, module: str, folder: Path, name: str | None = None, database: str = DATABASE) -> Life:
         environment = {
@@ -301,26 +214,27 @@ class Run:
             "LOG_LEVEL": "INFO",
             "EVENT_BUS": "abused",
         }
-        functions = {function.handler: function for function in Template().functions.values()}
-        function = functions[f"{module}.handler"]
-        return Life.of(function, name or module, self._settings.seed, folder, environment, self._queue.server)
+        template, server = self._template, self._queue.server
+        (function,) = (each for each in template.functions.values() if each.handler == f"{module}.handler")
+        queues = [
+            (server.urls[source.queue], template.queues[source.queue].arn, source)
+            for called, source in template.queue_sources
+            if called == function
+        ]
+        told = (name or module, self._seed, folder, {**function.environment, **environment}, function)
+        return Life(*told, server.endpoint_url, *queues)
 
     # ---- the abuse --------------------------------------------------------------------------------------
     def _abuse(self) -> None:
-        self._feed_sender.start(self._settings.seconds * SENDING)
-        self._sender.start(self._settings.seconds * SENDING)
-        began = time.monotonic()
-        blow = began + self._chance.uniform(*CALM_SECONDS)
-        while self._goes_on(time.monotonic() - began) or self._sender.goes_on:
+        end = time.monotonic() + self._seconds
+        # First of all one sleeps until others have what it had in hand.
+        assert self._tick_while(lambda: not self._freeze_a_consumer(max(FROZEN_SECONDS))), "none had anything in hand"
+        blow = time.monotonic() + self._chance.uniform(*CALM_SECONDS)
+        while time.monotonic() < end or self._senders[0].is_alive():
             self._tick()
             if time.monotonic() > blow:
                 self._strike()
                 blow = time.monotonic() + self._chance.uniform(*CALM_SECONDS)
-
-    def _goes_on(self, seconds: float) -> bool:
-        """Say whether to abuse on: a slow machine has most of its work before it when the time is over."""
-        over = self._settings.seconds
-        return seconds < over or (seconds < OVERTIME * over and self._left() > self._settings.messages * REST)
 
     def _tick(self) -> None:
         """Replace the dead, read what the living wrote, wake who slept, and let the ghosts repeat some of it."""
@@ -331,13 +245,19 @@ class Run:
             del self._asleep[pid]
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        for found in self._consumers.tick():
-            self._look_at(found)
+        self._to_repeat += (
+            found for found in self._consumers.tick() if found.receives == 1 and self._chance.random() < AT_ONCE
+        )
         if self._settlers.all:
             self._settlers.tick()
-        for ghost in self._ghosts:
-            if ghost.is_free():
-                self._haunt(ghost)
+        for done in [one for one in self._repeating if one.done()]:
+            self._repeating.remove(done)
+            done.result()
+        # What was answered meanwhile may be a dead letter by then, and its effect would come after the next ones'.
+        self._to_repeat = [found for found in self._to_repeat if found.failed is None]
+        if self._to_repeat and len(self._repeating) < GHOSTS:
+            self._did["deliveries repeated while they were worked on"] += 1
+            self._repeating.append(self._ghosts.submit(processes.repeat, self._to_repeat.pop(0).event))
 
     def _tick_while(self, waits: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
         """Tick until there is nothing to wait for, or time is over; say whether there is nothing."""
@@ -348,38 +268,8 @@ class Run:
             self._tick()
         return True
 
-    def _look_at(self, found: Delivery) -> None:
-        """Remember a delivery that a ghost is to repeat. Which they are, their messages and the seed say."""
-        chance = random.Random(f"ghost {self._settings.seed} {found.event['Records'][0]['body']}")
-        repeated, late = chance.random(), chance.uniform(*LATE_SECONDS)
-        if found.failed is None and found.receives == 1 and repeated < AT_ONCE:
-            self._at_once.append(found)
-        # What had no effect yet may be a dead letter by then, and its effect would come after the next ones'.
-        if found.failed == set() and AT_ONCE <= repeated < AT_ONCE + LATE:
-            self._late.append((time.monotonic() + late, found))
-
-    def _haunt(self, ghost: Ghost) -> None:
-        while self._at_once:
-            found = self._at_once.popleft()
-            if found.failed is None:
-                self._did["deliveries repeated while they were worked on"] += 1
-                ghost.give(found.event)
-                return
-        for entry in self._late:
-            if entry[0] < time.monotonic():
-                self._late.remove(entry)
-                self._did["deliveries repeated late"] += 1
-                ghost.give(entry[1].event)
-                return
-
     def _strike(self) -> None:
-        blow = self._chance.choice(BLOWS)
-        # Until it is proven that it was done for long enough, each third is this.
-        self._blows += 1
-        if self._blows % 3 == 1 and not self._overtaken():
-            self._tick_while(lambda: not self._freeze_a_consumer(max(FROZEN_SECONDS)), min(CALM_SECONDS))
-            return
-        match blow:
+        match self._chance.choice(BLOWS):
             case "frozen":
                 self._freeze_the_database(self._chance.choice(FROZEN_SECONDS))
             case "consumer":
@@ -401,8 +291,8 @@ class Run:
     def _freeze_the_database(self, seconds: float) -> None:
         """Let Postgres say nothing for a while, and take nothing in."""
         # A delivery more for each of those that are being worked on, which none must have that has had its share.
-        in_hand = filter(None, map(_in_hand, self._consumers.living))
-        if self._cluster.pid is not None and all(each.receives <= MOST_RECEIVES for each in in_hand):
+        in_hand = [worker.in_hand for worker in self._consumers.living]
+        if self._cluster.pid is not None and all(each is None or each.receives <= MOST_RECEIVES for each in in_hand):
             with frozen(self._cluster.pid):
                 self._tick_while(lambda: True, seconds)
             self._did[f"Postgres frozen for {seconds:g} s"] += 1
@@ -410,20 +300,15 @@ class Run:
     def _freeze_a_consumer(self, seconds: float) -> bool:
         """Freeze one that has something in hand; say whether there was one."""
         for worker in self._consumers.living:
-            given, pid = _in_hand(worker), worker.process.pid
+            given, pid = worker.in_hand, worker.process.pid
             if given is None or given.receives > MOST_RECEIVES or pid is None or pid in self._asleep:
                 continue
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
                 self._asleep[pid] = time.monotonic() + seconds
                 self._did[f"consumers frozen for {seconds:g} s"] += 1
-                self._freezes.append(Freeze(given, time.time(), time.time() + seconds))
                 return True
         return False
-
-    def _overtaken(self) -> int:
-        """Return how many frozen consumers woke to find that others had been given what they had."""
-        return sum(freeze.was_overtaken(self._consumers.deliveries) for freeze in self._freezes)
 
     def _kill_the_queue(self) -> None:
         """Kill the queue's process, and start it again with what it had: what it has answered is in its file."""
@@ -462,8 +347,8 @@ class Run:
     def _drain(self) -> bool:
         """Let the consumers work in peace until nothing is left; say whether they managed it."""
         (self._folder / PEACE).touch()
-        while left := self._left():
-            if not self._tick_while(lambda: self._left() >= left):
+        while left := self._left(self._queue.url):
+            if not self._tick_while(lambda: self._left(self._queue.url) >= left):
                 return False
         return True
 
@@ -472,15 +357,19 @@ class Run:
 
         Says whether it was worked off.
         """
-        if self._settings.inbox:
+
+        def is_left() -> bool:
+            return bool(self._left(self._queue.url) or self._waits(settled))
+
+        if self._inbox:
             self._settlers.tick()
         (self._folder / PEACE).unlink()
-        for number, send in enumerate(again, len(self._sender.ids)):
-            self._sender.ids.append(self._queue.send(send.group, send.text, str(number)))
-        if not self._tick_while(lambda: self._left() or self._waits(settled), MENDING_SECONDS / 3):
+        for number, send in enumerate(again):
+            self._queue.send(send.group, send.text, f"again-{number}")
+        if not self._tick_while(is_left, MENDING_SECONDS / 3):
             self._strike()
-            self._tick_while(lambda: self._left() or self._waits(settled), MENDING_SECONDS * 2 / 3)
-        return self._drain() and self._tick_while(lambda: self._waits(settled))
+            self._tick_while(is_left, MENDING_SECONDS * 2 / 3)
+        return self._drain() and self._tick_while(is_left)
 
     def _waits(self, settled: Sequence[Send]) -> int:
         """Return how many of these messages are parked for a record, which has come."""
@@ -493,16 +382,10 @@ class Run:
 
         return _patiently(ask, DBAPIError)
 
-    def _dismiss(self) -> bool:
-        """End the consumers, each when it has done what it has; say whether they managed it."""
-        (self._folder / LAST_CALL).touch()
-        ended = [herd.join(PATIENCE_SECONDS) for herd in (self._consumers, self._settlers)]
-        return all(ended)
-
-    def _left(self, url: str | None = None) -> int:
+    def _left(self, url: str) -> int:
         """Return how many messages are in a queue, whoever may see them."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
-        answer = self._queue.api.get_queue_attributes(QueueUrl=url or self._queue.url, AttributeNames=names)
+        answer = self._queue.api.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def _take_all(self, url: str) -> list[Any]:
@@ -529,14 +412,15 @@ class Run:
                 self._queue.api.send_message(QueueUrl=queue, MessageBody=letter["Body"])
             self._did["feed: redriven"] += len(letters)
             self._feeders.tick()
-            return self._feed_sender.goes_on or bool(letters or self._left(queue))
+            return self._senders[1].is_alive() or bool(letters or self._left(queue))
 
         # What waited for the last body's is settled by the next that polls.
-        is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._plan.told, self._url))
-        unsent = len(self._plan.bodies) - len(self._feed_sender.ids)
-        found = [] if is_done else ["it was not worked off", *feeding.judge(self._plan.told, self._url)]
+        is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._told, self._url))
+        found = [] if is_done else ["it was not worked off", *feeding.judge(self._told, self._url)]
+        unsent = len(self._bodies) - self._bodies_sent
         found += [f"{unsent} bodies could not be sent"] if unsent else []
-        return found + feeding.errors(feeding.said(self._feeders.lines()))
+        logs = [worker.life.log.read_text(errors="replace") for worker in self._feeders.all]
+        return found + feeding.errors(line for log in logs for line in log.splitlines())
 
     def _finish_publishing(self, health: Mapping[str, str]) -> list[str]:
         """Let what is left be published in peace, and return what is wrong."""
@@ -555,35 +439,19 @@ class Run:
 
     def _repeat_at_last(self) -> None:
         """Repeat some deliveries when all is over, each by every ghost at the same time."""
-        over = [found for found in self._consumers.deliveries if found.failed == set()]
+        over = [found for worker in self._consumers.all for found in worker.deliveries if found.failed == set()]
         self._chance.shuffle(over)
         for found in over[:AT_LAST]:
-            assert all(ghost.is_free(PATIENCE_SECONDS) for ghost in self._ghosts), "a ghost does not come back"
-            for ghost in self._ghosts:
-                ghost.give(found.event)
+            for done in [self._ghosts.submit(processes.repeat, found.event) for _ in range(GHOSTS)]:
+                done.result(PATIENCE_SECONDS)
             self._did["deliveries repeated when all was over, twice at the same time"] += 1
-        assert all(ghost.is_free(PATIENCE_SECONDS) for ghost in self._ghosts), "a ghost does not come back"
 
     def _do_in_peace(self, sends: Sequence[Send]) -> None:
         """Have the twin take what must have an effect, in its order."""
-        ghost = Ghost(self._processes, self._life("sync.consume", self._folder, TWIN, TWIN))
-        for first in range(0, len(sends), LARGEST_BATCH):
-            batch = enumerate(sends[first : first + LARGEST_BATCH], first)
-            ghost.give({"Records": [delivery(send.text, send.group, number) for number, send in batch]})
-            assert ghost.is_free(PATIENCE_SECONDS), "the twin does not come back"
-            assert ghost.answer == {"batchItemFailures": []}
-        ghost.end()
-
-    def _deadlocks(self) -> list[str]:
-        """Return what Postgres logged of deadlocks: its counters do not outlive a crash, its log does."""
-        lines = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
-        return [line for line in lines if "deadlock detected" in line]
-
-
-def _in_hand(worker: Worker) -> Delivery | None:
-    """Return the delivery that a consumer is working on, as far as its diary was read."""
-    last = worker.deliveries[-1] if worker.deliveries else None
-    return last if last is not None and last.failed is None else None
+        with self._make_ghosts(1, TWIN, TWIN) as twin:
+            for some in batched(enumerate(sends), LARGEST_BATCH, strict=False):
+                event = {"Records": [delivery(send.text, send.group, number) for number, send in some]}
+                assert twin.submit(processes.repeat, event).result(PATIENCE_SECONDS) == {"batchItemFailures": []}
 
 
 def _wait(is_done: Callable[[], bool]) -> bool:

@@ -28,7 +28,7 @@ type Place = tuple[str, str, str, str]
 type Life = tuple[str, str | None]
 NOBODY = ""
 
-# Where message ids are kept that the database shall not know again (`harness.Settings.inbox`).
+# Where message ids are kept that the database shall not know again (`harness.Run`, without `inbox`).
 FORGOTTEN = "note"
 
 

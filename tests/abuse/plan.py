@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
-from heapq import heappop, heappush
-from itertools import count
+from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from tests.support.queue import OCCURRED_AT, Body, completed, disconnected, invalidated, matched, reverted, synced
@@ -104,10 +104,6 @@ def said(record: Row) -> Body:
     return {"type": record.type, "id": str(record.id)}
 
 
-def poisoned(reason: str, body: Body, group: str, missing: Row | None = None) -> Send:
-    return Send(group, json.dumps(body), None, reason, missing)
-
-
 def mended(sends: Sequence[Send]) -> list[Send]:
     """Return what of `sends` is sent once more when its record has come: each body once, in their order."""
     once: dict[str, Send] = {}
@@ -128,13 +124,10 @@ def effective(sends: Sequence[Send], overtaken: Collection[str]) -> list[Send]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A source of messages.
+    """A source of messages, each of which is sent to the FIFO groups `names`.
 
-    Attributes:
-        names: the FIFO groups to which each is sent.
-        write: makes a good one.
-        is_nobodys: its connector is not there, so that all of them are parked.
-        is_spared: whether none of them is poisoned: a run that misses a message ends nothing.
+    A nobody's connector is not there, so that all of them are parked. Of what is spared none is poisoned: a run that
+    misses a message ends nothing.
     """
 
     names: tuple[str, ...]
@@ -162,30 +155,23 @@ class Author:
 
     def write(self, most: int) -> list[Send]:
         """Return `most` messages in the order of sending."""
-        sends: list[Send] = []
-        echoes: list[tuple[int, int, Send]] = []
-        numbers = count()
+        # By the place of each; an echo's is a later one.
+        placed: list[tuple[float, Send]] = []
         groups = self._groups()
-        while len(sends) < most:
+        while len(placed) < most:
             group = self._chance.choice(groups)
             for _ in range(self._chance.choice(RUN_LENGTHS)):
-                while echoes and echoes[0][0] <= len(sends):
-                    sends.append(heappop(echoes)[-1])
                 written = self._next(group)
-                sends += written
+                placed += [(len(placed) + place, send) for place, send in enumerate(written)]
                 if self._chance.random() < ECHOED:
-                    for send in written:
-                        due = len(sends) + self._chance.randrange(LATEST_ECHO)
-                        heappush(echoes, (due, next(numbers), send))
-        return sends[:most]
+                    placed += [(len(placed) + self._chance.randrange(LATEST_ECHO) + 0.5, send) for send in written]
+        return [send for _, send in sorted(placed, key=itemgetter(0))][:most]
 
     def _next(self, group: Group) -> list[Send]:
-        body = group.write()
-        if group.is_nobodys:
-            return [Send(name, json.dumps(body), None, "unknown_connector") for name in group.names]
-        connector = group.names[0]
-        if body.get("run") in self._reverted_runs[connector]:
-            return [Send(name, json.dumps(body), None, "reverted_run") for name in group.names]
+        body, connector = group.write(), group.names[0]
+        if group.is_nobodys or body.get("run") in self._reverted_runs[connector]:
+            reason = "unknown_connector" if group.is_nobodys else "reverted_run"
+            return [Send(name, json.dumps(body), None, reason) for name in group.names]
         # What is wrong with the end of a run is told in tests/sync: spoilt, it would spoil its run.
         if not group.is_spared and self._chance.random() < POISONED and body["type"] != "run.completed":
             # Of no run: one that is reverted meanwhile would change why it is parked.
@@ -332,54 +318,34 @@ class Author:
     # ---- bad ones ---------------------------------------------------------------------------------------
     def _poison(self, body: Body, group: str) -> Send:
         """Return `body`, which `group` would get, spoilt in one way. All ways of the malformed are in tests/sync."""
-        ways = [self._cut, self._of_nobody, self._in_a_wrong_group]
-        # More often, for not every message can be spoilt so.
-        if "records" in body:
-            ways += 2 * [self._with_a_stranger, self._with_a_foreigner]
-        if "provider_ids" in body:
-            ways += 4 * [self._with_no_provider]
-        if self._sent[group]:
-            ways.append(self._with_a_used_id)
-        return self._chance.choice(ways)(body, group)
+        chance, nobody, text = self._chance, self._id(), json.dumps(body)
 
-    def _cut(self, body: Body, group: str) -> Send:
-        text = json.dumps(body)
-        return Send(group, text[: self._chance.randrange(1, len(text))], None, "malformed")
+        def bad(reason: str, group: str = group, missing: Row | None = None, **changes: Any) -> Send:
+            return Send(group, json.dumps(body | changes), None, reason, missing)
 
-    def _of_nobody(self, body: Body, _group: str) -> Send:
-        nobody = self._id()
-        if "workspace_id" in body:
-            return poisoned("unknown_workspace", body | {"workspace_id": nobody}, nobody)
-        return poisoned("unknown_connector", body | {"workspace_connector_id": nobody}, nobody)
-
-    def _in_a_wrong_group(self, body: Body, group: str) -> Send:
-        """Send to the group of another connector, or of another spelling: what is there goes on around it."""
-        if self._chance.random() < 0.5:
-            # What has no letter in it is spelt in one way.
-            return poisoned("wrong_group", body, group.upper() if group.upper() != group else f"{group}-")
         others = [name for tenant in self._cast.tenants for name in tenant.connectors if name != group]
-        return poisoned("wrong_group", body, self._chance.choice(others))
-
-    def _with_a_used_id(self, body: Body, group: str) -> Send:
-        """Take the id of a message that is before it in its group, and say something else."""
-        used = self._chance.choice(self._sent[group])
-        spoilt = body | {"id": used["id"]}
-        # Two disconnects of a connector differ in nothing else: with the same id, they are the same message.
-        return poisoned("reused_id", spoilt, group) if spoilt != used else self._cut(body, group)
-
-    def _with_a_stranger(self, body: Body, group: str) -> Send:
-        stranger = Row(self._chance.choice(body["records"])["type"], 0, UUID(self._id()))
-        spoilt = body | {"records": [*body["records"], said(stranger)]}
-        return poisoned("unknown_record", spoilt, group, stranger)
-
-    def _with_a_foreigner(self, body: Body, group: str) -> Send:
-        """Name something of a bystander: a record of theirs among ours, or our records on their connector."""
-        foreign = self._chance.choice(self._cast.bystanders)
-        if self._chance.random() < 0.5:
-            (connector, *_) = foreign.connectors
-            return poisoned("tenant_mismatch", body | {"workspace_connector_id": connector}, connector)
-        record = self._chance.choice(foreign.records)
-        return poisoned("tenant_mismatch", body | {"records": [*body["records"], said(record)]}, group)
-
-    def _with_no_provider(self, body: Body, group: str) -> Send:
-        return poisoned("unknown_provider", body | {"provider_ids": [*body["provider_ids"], self._id()]}, group)
+        # What has no letter in it is spelt in one way.
+        spelling = group.upper() if group.upper() != group else f"{group}-"
+        ways = [
+            Send(group, text[: chance.randrange(1, len(text))], None, "malformed"),
+            # In the group of another connector, or of another spelling: what is there goes on around it.
+            bad("wrong_group", chance.choice([spelling, chance.choice(others)])),
+        ]
+        # What not every message can be is there more often.
+        if "workspace_id" in body:
+            ways += [bad("unknown_workspace", nobody, workspace_id=nobody)]
+            ways += 4 * [bad("unknown_provider", provider_ids=[*body["provider_ids"], nobody])]
+        else:
+            ways += [bad("unknown_connector", nobody, workspace_connector_id=nobody)]
+        if "records" in body:
+            named, foreign = body["records"], chance.choice(self._cast.bystanders)
+            stranger, theirs = Row(chance.choice(named)["type"], 0, UUID(nobody)), foreign.connectors[0]
+            ways += 2 * [bad("unknown_record", missing=stranger, records=[*named, said(stranger)])]
+            # A record of theirs among ours, and our records on their connector.
+            ways += [bad("tenant_mismatch", records=[*named, said(chance.choice(foreign.records))])]
+            ways += [bad("tenant_mismatch", theirs, workspace_connector_id=theirs)]
+        # The id of a message that is before it in its group. Two disconnects of a connector differ in nothing else:
+        # with the same id, they are the same message.
+        used = chance.choice(self._sent[group] or [body])
+        ways += [bad("reused_id", id=used["id"])] if body | {"id": used["id"]} != used else []
+        return chance.choice(ways)

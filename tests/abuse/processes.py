@@ -18,11 +18,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection as Pipe
+from functools import partial
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 # Here and not at their first use: a process is forked from one that has imported them.
 import aws_lambda_powertools  # noqa: F401  (loaded once, for all forks)
@@ -32,8 +32,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import Connection, event
 
 from local.poller import Poller
-from local.queue import QueueServer, client
-from local.template import Function, QueueSource, Template
+from local.queue import client
+from local.template import Function, QueueSource
+from tests.support.api import TickingContext
 from tests.support.databases import SCOPE_STATEMENTS
 from wellspring.bus import Bus, BusAway
 from wellspring.errors import InternalError
@@ -69,38 +70,18 @@ type Handler = Callable[[Mapping[str, Any], object], Any]
 
 @dataclass(frozen=True)
 class Life:
-    """What one process is told: its name, where things are, and the seed of what happens to it."""
+    """What one process is told: its name, where things are, and the seed of what happens to it.
+
+    `queue` is the one that calls its function: URL, ARN, and how.
+    """
 
     name: str
     seed: int
     folder: Path
     environment: Mapping[str, str]
-    module: str
-    time_limit: float
-    endpoint_url: str = ""
-    queue_url: str = ""
-    queue_arn: str = ""
-    source: QueueSource | None = None
-
-    @classmethod
-    def of(
-        cls, function: Function, name: str, seed: int, folder: Path, environment: Mapping[str, str], server: QueueServer
-    ) -> "Life":
-        """Return that of a function of the template; of one that a queue calls, with its queue."""
-        template = Template()
-        life = cls(
-            name=name,
-            seed=seed,
-            folder=folder,
-            environment={**function.environment, **environment},
-            module=function.handler.removesuffix(".handler"),
-            time_limit=float(function.timeout),
-            endpoint_url=server.endpoint_url,
-        )
-        for source in (source for called, source in template.queue_sources if called == function):
-            url, arn = server.urls[source.queue], template.queues[source.queue].arn
-            life = replace(life, queue_url=url, queue_arn=arn, source=source)
-        return life
+    function: Function
+    endpoint_url: str
+    queue: tuple[str, str, QueueSource] | None = None
 
     @property
     def diary(self) -> Path:
@@ -123,41 +104,30 @@ class Life:
             yield
 
 
-@dataclass(frozen=True)
-class Fate:
+# What strikes, at which moments, and with how many seconds; what is there more often strikes more often.
+FATES = (
+    *4 * [("killed", MOMENTS, (0.0, 0.0))],
+    # Some milliseconds into the statement: Postgres is at work and the client gone.
+    *2 * [("killed soon after", ("entered",), (0.0005, 0.02))],
+    *2 * [("stalled", MOMENTS, (0.3, LONG_STALL_SECONDS))],
+    ("lost the answer", ("committing",), (0.0, 0.0)),
+    ("hurried", ("delivered",), (1.0, 5.0)),
+)
+
+
+class Fate(NamedTuple):
     """What strikes: `deed` at `moment` of a delivery, `after` so many deliveries."""
 
     after: int
     deed: str
     moment: str
-    seconds: float = 0.0
+    seconds: float
 
 
 def draw(chance: random.Random) -> Fate:
     """Return what happens next."""
-    after = chance.randint(1, LONGEST_PEACE)
-    match chance.randrange(10):
-        case 0 | 1 | 2 | 3:
-            return Fate(after, "killed", chance.choice(MOMENTS))
-        case 4 | 5:
-            # Some milliseconds into the statement: Postgres is at work and the client gone.
-            return Fate(after, "killed soon after", "entered", chance.uniform(0.0005, 0.02))
-        case 6 | 7:
-            return Fate(after, "stalled", chance.choice(MOMENTS), chance.choice((0.3, LONG_STALL_SECONDS)))
-        case 8:
-            return Fate(after, "lost the answer", "committing")
-    return Fate(after, "hurried", "delivered", chance.choice((1.0, 3.2, 5.0)))
-
-
-class Context:
-    """Lambda's context of one invocation."""
-
-    def __init__(self, seconds: float) -> None:
-        self.aws_request_id = "abused"
-        self._deadline = time.monotonic() + seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
+    deed, moments, seconds = chance.choice(FATES)
+    return Fate(chance.randint(1, LONGEST_PEACE), deed, chance.choice(moments), chance.uniform(*seconds))
 
 
 class Struck:
@@ -174,13 +144,13 @@ class Struck:
         self._waited = 0
         self._spared = True
         self._seconds = 0.0
-        event.listen(engine(), "before_cursor_execute", listener_of(self, "entered"))
-        event.listen(engine(), "after_cursor_execute", listener_of(self, "worked"))
+        for name, moment in (("before_cursor_execute", "entered"), ("after_cursor_execute", "worked")):
+            event.listen(engine(), name, partial(self._statement, moment))
         event.listen(engine(), "commit", lambda connection: self.at("committing", connection))
 
     def note(self, **said: Any) -> None:
         """Write a line into the diary."""
-        self._diary.write(json.dumps({"at": round(time.time(), 3), **said}) + "\n")
+        self._diary.write(json.dumps(said) + "\n")
 
     def call(self, delivered: Mapping[str, Any], seconds: float, *, is_spared: bool = False) -> Any:
         """Call the handler; fate may strike, when it is its time."""
@@ -188,16 +158,20 @@ class Struck:
         self._waited += 1
         self._spared = self._waited < self._fate.after or is_spared or self.life.is_told(PEACE)
         self.at("delivered")
-        answer = self._handler(delivered, Context(self._seconds))
+        answer = self._handler(delivered, context(self._seconds))
         self.at("answering")
         return answer
+
+    def _statement(self, moment: str, connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(SCOPE_STATEMENTS):
+            self.at(moment, connection)
 
     def at(self, moment: str, connection: Connection | None = None) -> None:
         """Let fate strike when it is its moment, once."""
         fate = self._fate
         if self._spared or moment != fate.moment:
             return
-        self.note(deed=fate.deed, moment=fate.moment, seconds=fate.seconds)
+        self.note(deed=f"{fate.deed} ({fate.moment})")
         self._spared = True
         self._waited = 0
         self._fate = draw(self.chance)
@@ -215,12 +189,8 @@ class Struck:
                 connection.connection.dbapi_connection._usock.shutdown(socket.SHUT_RD)  # type: ignore[union-attr]  # pg8000's
 
 
-def listener_of(struck: Struck, moment: str) -> Callable[..., None]:
-    def listener(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(SCOPE_STATEMENTS):
-            struck.at(moment, connection)
-
-    return listener
+def context(seconds: float) -> TickingContext:
+    return TickingContext(milliseconds=int(seconds * 1000))
 
 
 def die() -> None:
@@ -239,7 +209,7 @@ def prepare(life: Life) -> Handler:
     from wellspring.services.sync import applying as of_syncs  # noqa: PLC0415  (in its own environment)
 
     of_feed.CHUNK = of_syncs.CHUNK = CHUNK
-    handler: Handler = importlib.import_module(life.module).handler
+    handler: Handler = importlib.import_module(life.function.handler.removesuffix(".handler")).handler
     return handler
 
 
@@ -250,20 +220,20 @@ def consume(life: Life, between: Callable[[Struck], None] = lambda _: None) -> N
 
     def invoke(delivered: Mapping[str, Any]) -> Any:
         struck.note(event=delivered)
-        answer = struck.call(delivered, life.time_limit, is_spared=Delivery(0, delivered).receives > MOST_RECEIVES)
+        answer = struck.call(delivered, life.function.timeout, is_spared=Delivery(delivered).receives > MOST_RECEIVES)
         struck.note(failed=[item["itemIdentifier"] for item in answer["batchItemFailures"]])
         return answer
 
-    assert life.source is not None
-    sqs = client(life.endpoint_url)
-    queue = sqs, life.queue_url, life.queue_arn, life.source
-    poller = Poller(*queue, invoke, hidden_seconds=HIDDEN_SECONDS, retry_seconds=RETRY_SECONDS)
+    assert life.queue is not None
+    poller = Poller(
+        client(life.endpoint_url), *life.queue, invoke, hidden_seconds=HIDDEN_SECONDS, retry_seconds=RETRY_SECONDS
+    )
     for _ in life.goes_on():
         try:
             poller.poll_once(1)
         except (BotoCoreError, ClientError) as error:
             # Killed, the queue is away for a moment, and has no queues for another.
-            struck.note(deed="lost the queue", moment=type(error).__name__, seconds=0.0)
+            struck.note(deed=f"lost the queue ({type(error).__name__})")
             time.sleep(PAUSE_SECONDS)
         between(struck)
 
@@ -273,7 +243,7 @@ def consume_feed(life: Life) -> None:
 
     def settle_now_and_then(struck: Struck) -> None:
         if struck.chance.random() < SETTLING or life.is_told(PEACE):
-            importlib.import_module("feed.settle").handler({}, Context(life.time_limit))
+            importlib.import_module("feed.settle").handler({}, context(life.function.timeout))
 
     consume(life, settle_now_and_then)
 
@@ -288,12 +258,17 @@ def settle(life: Life) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def haunt(life: Life, requests: Pipe) -> None:
+HANDLERS: list[Handler] = []
+
+
+def become_ghost(life: Life) -> None:
+    """Be a process of a pool that gives the handler what was delivered to others."""
+    HANDLERS.append(prepare(replace(life, name=f"{life.name}-{os.getpid()}")))
+
+
+def repeat(delivered: Mapping[str, Any]) -> Any:
     """Give the handler what was delivered to others, once more."""
-    handler = prepare(life)
-    with suppress(EOFError):
-        while True:
-            requests.send(handler(requests.recv(), Context(LONGEST_GHOST_SECONDS)))
+    return HANDLERS[0](delivered, context(LONGEST_GHOST_SECONDS))
 
 
 class UnkindBus(Bus):
@@ -347,9 +322,8 @@ def publish(life: Life) -> None:
 # ---- those who start them ----------------------------------------------------------------------------------
 @dataclass
 class Delivery:
-    """A batch as a consumer had it `at` a time; `failed` is what it answered, None when it never did."""
+    """A batch as a consumer had it; `failed` is what it answered, None when it never did."""
 
-    at: float
     event: Mapping[str, Any]
     failed: set[str] | None = None
 
@@ -357,11 +331,6 @@ class Delivery:
     def receives(self) -> int:
         """How often the most received message of it has been received."""
         return max(int(record["attributes"]["ApproximateReceiveCount"]) for record in self.event["Records"])
-
-    @property
-    def ids(self) -> set[str]:
-        """The ids that SQS gave to its messages."""
-        return {record["messageId"] for record in self.event["Records"]}
 
 
 @dataclass
@@ -374,24 +343,28 @@ class Worker:
     deeds: Counter[str] = field(default_factory=Counter)
     _read: int = 0
 
+    @property
+    def in_hand(self) -> Delivery | None:
+        """The delivery that it is working on."""
+        last = self.deliveries[-1] if self.deliveries else None
+        return last if last is not None and last.failed is None else None
+
     def read(self) -> Iterator[Delivery]:
-        """Read on; return each delivery that is new or has been answered."""
+        """Read on; return each delivery that is new."""
         with suppress(FileNotFoundError), self.life.diary.open("rb") as file:
             file.seek(self._read)
             for line in file:
                 if not line.endswith(b"\n"):
                     return
                 self._read += len(line)
-                said = json.loads(line)
-                if "deed" in said:
-                    stalled = f" for {said['seconds']:.2g} s" if said["deed"] == "stalled" else ""
-                    self.deeds[f"{self.life.module}: {said['deed']}{stalled} ({said['moment']})"] += 1
-                    continue
-                if "event" in said:
-                    self.deliveries.append(Delivery(said["at"], said["event"]))
-                else:
-                    self.deliveries[-1].failed = set(said["failed"])
-                yield self.deliveries[-1]
+                match json.loads(line):
+                    case {"deed": deed}:
+                        self.deeds[f"{self.life.function.name}: {deed}"] += 1
+                    case {"failed": failed}:
+                        self.deliveries[-1].failed = set(failed)
+                    case {"event": event}:
+                        self.deliveries.append(Delivery(event))
+                        yield self.deliveries[-1]
 
 
 class Herd:
@@ -403,8 +376,8 @@ class Herd:
         self.all: list[Worker] = []
 
     def tick(self) -> list[Delivery]:
-        """Replace the dead, and return the deliveries that are new or have been answered."""
-        found = self.read()
+        """Replace the dead, and return the deliveries that are new."""
+        found = [delivery for worker in self.living for delivery in worker.read()]
         for worker in [worker for worker in self.living if not worker.process.is_alive()]:
             found += worker.read()
             self.living.remove(worker)
@@ -418,17 +391,9 @@ class Herd:
             self.all.append(self.living[-1])
         return found
 
-    def read(self) -> list[Delivery]:
-        return [delivery for worker in self.living for delivery in worker.read()]
-
     @property
     def deliveries(self) -> list[Delivery]:
         return [delivery for worker in self.all for delivery in worker.deliveries]
-
-    @property
-    def did(self) -> Counter[str]:
-        """What happened to them."""
-        return sum((worker.deeds for worker in self.all), Counter())
 
     def lines(self) -> list[str]:
         """Return what they logged."""
@@ -438,7 +403,7 @@ class Herd:
         """Wait until they end by themselves; say whether they did. One may have been killed when it had done all."""
         for worker in self.living:
             worker.process.join(seconds)
-        self.read()
+            list(worker.read())
         return all(worker.process.exitcode in {0, -signal.SIGKILL} for worker in self.living)
 
     def end(self) -> None:
@@ -447,34 +412,3 @@ class Herd:
             worker.process.join()
             worker.process.close()
         self.living = []
-
-
-class Ghost:
-    """A process that is given deliveries, one at a time."""
-
-    def __init__(self, processes: ForkServerContext, life: Life) -> None:
-        self._pipe, theirs = processes.Pipe()
-        life.log.touch()
-        self.life = life
-        self._process = processes.Process(target=haunt, args=(life, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._is_busy = False
-
-    def is_free(self, seconds: float = 0.0) -> bool:
-        """Say whether it has done what it was last given, or does within some time."""
-        if self._is_busy and self._pipe.poll(seconds):
-            self.answer = self._pipe.recv()
-            self._is_busy = False
-        return not self._is_busy
-
-    def give(self, event: Mapping[str, Any]) -> None:
-        """Have it repeat what was delivered."""
-        self._is_busy = True
-        self._pipe.send(event)
-
-    def end(self) -> None:
-        self._pipe.close()
-        self._process.kill()
-        self._process.join()
-        self._process.close()

@@ -58,19 +58,13 @@ def rolled_back_scene(
 
 
 @pytest.fixture
-def scene_database(
+def fresh_scene(
     cluster: Cluster, built: Scene, open_at: OpenAt | None, statements: Statements, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FreshDatabase]:
-    """A database of this test's own that holds the scene, with real commits and as many sessions as threads."""
+) -> Iterator[Scene]:
+    """The scene in a database of this test's own, with real commits and as many sessions as threads."""
     with fresh(cluster, TEMPLATE, statements, open_at) as given:
         monkeypatch.setattr(scope, "connection", given.connection)
-        yield given
-
-
-@pytest.fixture
-def fresh_scene(built: Scene, scene_database: FreshDatabase) -> Scene:
-    """The scene in `scene_database`."""
-    return replace(built, world=World(scene_database))
+        yield replace(built, world=World(given))
 
 
 @pytest.fixture(scope="module")

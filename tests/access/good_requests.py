@@ -19,7 +19,8 @@ from sqlalchemy import Transaction
 from tests.support.api import ANONYMOUS, FUNCTIONS, PIPELINE, Caller, Reply, draft, event, person, send
 from tests.support.databases import AnyDatabase
 from tests.support.feed import park
-from tests.support.world import Row, World
+from tests.support.tenants import one_of_each_type
+from tests.support.world import World
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import READ, Resource, records
 from wellspring.routes import Route, routes
@@ -124,30 +125,6 @@ class Good:
         return send(self.event)
 
 
-def tenant(world: World, name: str, **message: Any) -> dict[str, Row]:
-    """Make one row of each type, of a tenant whose owner is a row of its own; return them by type."""
-    workspace = world.workspace(f"{name} One")
-    owner = world.people(workspace, f"Ada {name}")
-    group = world.group(owner, f"{name} Group")
-    bank, provider = world.connector(f"{name} Bank"), world.provider(f"{name.lower()}-1")
-    connector = world.workspace_connector(workspace, bank)
-    made = [
-        world.record(record.type, workspace, **{record.attributes[0].name: f"{name} {record.name}"})
-        for record in records()
-    ]
-    rows = [
-        *(workspace, group, bank, provider, connector, *made),
-        *(world.provenance(record, connector) for record in made),
-        world.member(owner, workspace, "owner"),
-        world.group_member(owner, group, "owner"),
-        world.enrol(group, workspace, owner),
-        world.choose(workspace, provider, is_matched=True),
-        world.message(connector, workspace, group_id=str(connector.id), **message),
-        world.run(connector, workspace),
-    ]
-    return {"owner": owner, **{row.type: row for row in rows}}
-
-
 class Requests:
     """A tenant, and the good request for each route in it.
 
@@ -164,8 +141,8 @@ class Requests:
         _count_from(database, FIRST_PK)
         # Of what is no message any more: it stays parked for that.
         message = {"outcome": "parked", "reason": "malformed", "body": "none", "digest": sha256(b"none").digest()}
-        self.rows = tenant(world, NAME, **message)
-        self.owner = self.rows.pop("owner")
+        self.rows = one_of_each_type(world, NAME, **message)
+        self.owner = self.rows["people"]
         self.workspace, self.group = self.rows["workspace"], self.rows["workspace_group"]
         self.connector, self.bank = self.rows["workspace_connector"], self.rows["connector"]
         self.other = world.workspace(f"{NAME} Two")

@@ -5,210 +5,67 @@ the product's, not even a constant, and there is no SQL: where the two disagree,
 contract leaves room, docs/adr/0008 decides.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, cast, dataclass_transform
+from typing import Any, Literal
 from uuid import UUID
 
+
 # ---- rows ----------------------------------------------------------------------------------------------
-
-type Role = Literal["owner", "admin", "member", "guest"]
-type Status = Literal["active", "pending"]
-type Direction = Literal["input", "output"]
-
-
 @dataclass(eq=False, repr=False, kw_only=True)
 class Row:
-    """What every row has: `pk` says in what order rows were made."""
+    """A row of any type.
 
-    declared: ClassVar[tuple[str, Sequence[str], Sequence[str]]]
+    Attributes:
+        pk: says in what order rows were made.
+        parents: the rows behind its to-one relationships, by name; None behind one that leads nowhere.
+        values: its columns beside times and parents.
+    """
 
+    type: str
     pk: int
     id: UUID
     created_at: datetime
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
-
-    @property
-    def type(self) -> str:
-        return self.declared[0]
+    parents: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_live(self) -> bool:
         return self.deleted_at is None
 
     @property
+    def is_provenance(self) -> bool:
+        """Whether it says which connector brought a record in, or carried it out."""
+        return self.type.endswith("_workspace_connector")
+
+    @property
     def last_updated_at(self) -> datetime:
         return self.updated_at or self.created_at
 
-    def parents(self) -> "Mapping[str, Row | None]":
-        """The rows behind its to-one relationships, by name."""
-        return {name: getattr(self, name) for name in self.declared[1]}
-
-    def values(self) -> Mapping[str, object]:
-        """Its columns beside times and parents."""
-        return {name: getattr(self, name) for name in self.declared[2]}
-
-    @property
-    def nickname(self) -> str:
-        """What to call it among people."""
-        return f"{self.type} {self.pk}"
-
     def __repr__(self) -> str:
-        of = [f"{name}={parent and parent.nickname}" for name, parent in self.parents().items()]
-        said = [f"{name}={value}" for name, value in self.values().items()]
+        of = [f"{name}={parent and parent.id}" for name, parent in self.parents.items()]
+        said = [f"{name}={value}" for name, value in self.values.items()]
         times = {"created": self.created_at, "updated": self.updated_at, "deleted": self.deleted_at}
         when = [f"{name} {value:%d.%m. %H:%M}" for name, value in times.items() if value]
-        return f"<{self.nickname}: {', '.join([*of, *said, *when])}>"
+        return f"\n<{self.type} {self.id}: {', '.join([*of, *said, *when])}>"
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False)
-def rows_of[Kind: Row](
-    type_: str, parents: Sequence[str] = (), values: Sequence[str] = ()
-) -> Callable[[type[Kind]], type[Kind]]:
-    """Declare rows of a type: the fields that are parents, and those that are other columns."""
-
-    def declare(kind: type[Kind]) -> type[Kind]:
-        kind.declared = type_, parents, values
-        return dataclass(eq=False, repr=False, kw_only=True)(kind)
-
-    return declare
-
-
-@rows_of("workspace")
-class Workspace(Row): ...
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
-class Tenanted(Row):
-    """What belongs to one workspace."""
-
-    workspace: Workspace
-
-
-@rows_of("people", ["workspace"], ["source"])
-class People(Tenanted):
-    """`source` says who has told of them; one of whom nobody did is a contact, and no token's."""
-
-    source: str | None
-
-    @property
-    def is_identity(self) -> bool:
-        return self.is_live and self.source is not None
-
-
-@rows_of("company", ["workspace"])
-class Company(Tenanted): ...
-
-
-@rows_of("account", ["workspace"])
-class Account(Tenanted): ...
-
-
-type Record = People | Company | Account
-
-
-@rows_of("connector")
-class Connector(Row): ...
-
-
-@rows_of("workspace_connector", ["workspace", "connector"])
-class WorkspaceConnector(Tenanted):
-    connector: Connector
-
-
-@rows_of("provider")
-class Provider(Row): ...
-
-
-@rows_of("workspace_group", ["created_by"], ["name"])
-class Group(Row):
-    name: str = "Group"
-    created_by: People | None
-
-
-@rows_of("workspace_membership", ["people", "workspace"], ["role", "status"])
-class Membership(Row):
-    people: People
-    workspace: Workspace
-    role: Role
-    status: Status
-
-
-@rows_of("workspace_group_membership", ["people", "workspace_group"], ["role", "status"])
-class GroupMembership(Row):
-    people: People
-    workspace_group: Group
-    role: Role
-    status: Status
-
-
-@rows_of("", values=["direction"])
-class Provenance(Row):
-    """Which connector brought a record in, or carried it out."""
-
-    record: Record
-    workspace_connector: WorkspaceConnector
-    direction: Direction
-
-    @property
-    def type(self) -> str:
-        return f"{self.record.type}_workspace_connector"
-
-    def parents(self) -> Mapping[str, Row | None]:
-        return {self.record.type: self.record, "workspace_connector": self.workspace_connector}
-
-
-@rows_of("workspace_group_workspace", ["workspace_group", "workspace", "created_by"])
-class Enrolment(Row):
-    workspace_group: Group
-    workspace: Workspace
-    created_by: People | None
-
-
-@rows_of("workspace_provider", ["workspace", "provider"], ["is_selected", "is_matched"])
-class Choice(Row):
-    """A workspace's row of a provider."""
-
-    workspace: Workspace
-    provider: Provider
-    is_selected: bool
-    is_matched: bool
-
-
-@dataclass(kw_only=True)
+@dataclass
 class World:
-    """All rows there are, each list in the order in which its rows were made."""
+    """All rows there are by their type, in the order in which they were made."""
 
-    workspaces: list[Workspace] = field(default_factory=list)
-    peoples: list[People] = field(default_factory=list)
-    companies: list[Company] = field(default_factory=list)
-    accounts: list[Account] = field(default_factory=list)
-    connectors: list[Connector] = field(default_factory=list)
-    workspace_connectors: list[WorkspaceConnector] = field(default_factory=list)
-    providers: list[Provider] = field(default_factory=list)
-    workspace_groups: list[Group] = field(default_factory=list)
-    workspace_memberships: list[Membership] = field(default_factory=list)
-    workspace_group_memberships: list[GroupMembership] = field(default_factory=list)
-    account_workspace_connectors: list[Provenance] = field(default_factory=list)
-    company_workspace_connectors: list[Provenance] = field(default_factory=list)
-    people_workspace_connectors: list[Provenance] = field(default_factory=list)
-    workspace_group_workspaces: list[Enrolment] = field(default_factory=list)
-    workspace_providers: list[Choice] = field(default_factory=list)
+    rows: dict[str, list[Row]]
 
-    def tables(self) -> dict[str, list[Row]]:
-        """All rows, by table; no row comes before one that it points to."""
-        return dict(vars(self))
+    def of(self, type_: str) -> list[Row]:
+        return self.rows[type_]
 
     @property
-    def memberships(self) -> "Sequence[Membership | GroupMembership]":
+    def memberships(self) -> Sequence[Row]:
         """Of workspaces and of groups."""
-        return [*self.workspace_memberships, *self.workspace_group_memberships]
-
-    def of(self, type_: str) -> list[Any]:
-        """The rows of a JSON:API type."""
-        return self.tables()["companies" if type_ == "company" else f"{type_}s"]
+        return [*self.of("workspace_membership"), *self.of("workspace_group_membership")]
 
 
 # ---- callers -------------------------------------------------------------------------------------------
@@ -314,42 +171,41 @@ def answer(world: World, caller: Caller, request: Request) -> Answer:
 
 
 # ---- who sees what -------------------------------------------------------------------------------------
-def workspaces_of(world: World, caller: Caller) -> list[Workspace]:
+def workspaces_of(world: World, caller: Caller) -> list[Row]:
     """The workspaces that a caller sees: a service all; a person those of active memberships and of their groups."""
     groups = groups_of(world, caller)
     enrolled = [
-        row.workspace for row in world.workspace_group_workspaces if row.is_live and row.workspace_group in groups
+        row.parents["workspace"]
+        for row in world.of("workspace_group_workspace")
+        if row.is_live and row.parents["workspace_group"] in groups
     ]
     return [
         workspace
-        for workspace in world.workspaces
+        for workspace in world.of("workspace")
         if workspace.is_live
-        and (isinstance(caller, Service) or workspace in enrolled or roles_in(world, caller, workspace))
+        and (isinstance(caller, Service) or workspace in enrolled or _is_member(world, caller, workspace))
     ]
 
 
-def groups_of(world: World, caller: Caller) -> list[Group]:
+def groups_of(world: World, caller: Caller) -> list[Row]:
     """The groups that a caller sees: a service all; a person those of active memberships."""
-    live = [group for group in world.workspace_groups if group.is_live]
-    return [group for group in live if isinstance(caller, Service) or roles_in(world, caller, group)]
+    live = [group for group in world.of("workspace_group") if group.is_live]
+    return [group for group in live if isinstance(caller, Service) or _is_member(world, caller, group)]
 
 
-def roles_in(world: World, caller: Caller, place: Workspace | Group) -> set[Role]:
-    """The roles that a person holds in a group, or in a workspace directly."""
-    return {
-        membership.role
-        for membership in world.memberships
-        if place in membership.parents().values() and _is_active(membership, caller)
-    }
+def _is_member(world: World, caller: Person, place: Row) -> bool:
+    """Whether a person is an active member of a group, or of a workspace directly.
 
-
-def _is_active(membership: Membership | GroupMembership, caller: Caller) -> bool:
-    return (
-        isinstance(caller, Person)
-        and membership.people.id == caller.id
-        and membership.people.is_identity
+    Of whom nobody has told is a contact, and no token's.
+    """
+    return any(
+        place in membership.parents.values()
         and membership.is_live
-        and membership.status == "active"
+        and membership.values["status"] == "active"
+        and membership.parents["people"].id == caller.id
+        and membership.parents["people"].is_live
+        and membership.parents["people"].values["source"] is not None
+        for membership in world.memberships
     )
 
 
@@ -358,36 +214,35 @@ class Sight:
     """What one caller sees at one time."""
 
     world: World
-    workspaces: list[Workspace]
-    groups: list[Group]
+    workspaces: list[Row]
+    groups: list[Row]
 
     def sees(self, row: Row) -> bool:
         """Whether a ledger row, live or tombstoned itself, or a group, is there for the caller."""
-        match row:
-            case Provenance():
-                record, connector = row.record, row.workspace_connector
-                # What is dead outlives its parents, but not their workspaces.
-                both_live = not row.is_live or (record.is_live and connector.is_live)
-                return both_live and record.workspace in self.workspaces and connector.workspace in self.workspaces
-            case Enrolment():
-                both_live = row.workspace.is_live and (row.workspace_group.is_live or not row.is_live)
-                return both_live and (row.workspace_group in self.groups or row.workspace in self.workspaces)
-            case Choice():
-                return (row.provider.is_live or not row.is_live) and row.workspace in self.workspaces
-            case _:
+        parents = row.parents
+        match row.type:
+            case "workspace_group":
                 return row in self.groups
+            case "workspace_group_workspace":
+                group, workspace = parents["workspace_group"], parents["workspace"]
+                both_live = workspace.is_live and (group.is_live or not row.is_live)
+                return both_live and (group in self.groups or workspace in self.workspaces)
+            case "workspace_provider":
+                return (parents["provider"].is_live or not row.is_live) and parents["workspace"] in self.workspaces
+            case _:
+                # What is dead outlives its parents, but not their workspaces.
+                both_live = not row.is_live or all(parent.is_live for parent in parents.values())
+                return both_live and all(parent.parents["workspace"] in self.workspaces for parent in parents.values())
 
     def has(self, row: Row) -> bool:
         """Whether what leads to this parent may show it to the caller."""
-        match row:
-            case Workspace():
+        match row.type:
+            case "workspace":
                 return row in self.workspaces
-            case Group():
+            case "workspace_group":
                 return row in self.groups
-            case Tenanted():
-                return row.is_live and row.workspace in self.workspaces
             case _:
-                return row.is_live
+                return row.is_live and ("workspace" not in row.parents or row.parents["workspace"] in self.workspaces)
 
     def included(self, rows: Iterable[Row], paths: tuple[str, ...] | None) -> tuple[Row, ...] | None:
         """Return what is included beside rows that the caller sees."""
@@ -403,7 +258,7 @@ class Sight:
         return tuple(dict.fromkeys(found))
 
     def _shows(self, row: Row, leading: Row) -> bool:
-        if isinstance(row, Group):
+        if row.type == "workspace_group":
             # A withdrawn workspace's people are not told what the group is called by now.
             return row.is_live and (leading.is_live or row in self.groups)
         return self.has(row)
@@ -413,21 +268,17 @@ def sight_of(world: World, caller: Caller) -> Sight:
     return Sight(world, workspaces_of(world, caller), groups_of(world, caller))
 
 
-def _of_group[Kind: Enrolment | GroupMembership](group: Group, rows: list[Kind]) -> list[Kind]:
-    return sorted(
-        (row for row in rows if row.workspace_group is group and row.is_live), key=lambda row: (row.created_at, row.pk)
-    )
-
-
 def linked(world: World, row: Row, name: str) -> Sequence[Row]:
     """Return the rows behind a relationship, live or not."""
-    if isinstance(row, Group) and name == "workspaces":
-        enrolments = _of_group(row, world.workspace_group_workspaces)
-        return [enrolment.workspace for enrolment in enrolments if enrolment.workspace.is_live]
-    if isinstance(row, Group) and name == "memberships":
-        return _of_group(row, world.workspace_group_memberships)
+    if row.type == "workspace_group" and name in {"workspaces", "memberships"}:
+        of = world.of("workspace_group_workspace" if name == "workspaces" else "workspace_group_membership")
+        live = [other for other in of if other.parents["workspace_group"] is row and other.is_live]
+        live.sort(key=lambda other: (other.created_at, other.pk))
+        if name == "memberships":
+            return live
+        return [other.parents["workspace"] for other in live if other.parents["workspace"].is_live]
     # A message is behind no row of these worlds.
-    parent = row.parents().get(name)
+    parent = row.parents.get(name)
     return [] if parent is None else [parent]
 
 
@@ -504,21 +355,20 @@ def _list(world: World, caller: Caller, request: List) -> Answer:
 def _matches(row: Row, request: List) -> bool:
     if request.deleted == ("only" if row.is_live else "exclude"):
         return False
-    ids = {name: parent and parent.id for name, parent in row.parents().items()}
+    ids = {name: parent and parent.id for name, parent in row.parents.items()}
     return (
         (request.within is None or ids["workspace"] == request.within)
         and (not request.workspaces or _is_in(row, request.workspaces))
         and all(ids[name] in wanted for name, wanted in request.related)
-        and all(row.values()[name] == value for name, value in request.equal)
+        and all(row.values[name] == value for name, value in request.equal)
         and (request.since is None or row.created_at >= request.since)
     )
 
 
 def _is_in(row: Row, workspaces: tuple[UUID, ...]) -> bool:
     """Whether a row is of these workspaces: provenance with both of its parents."""
-    if isinstance(row, Provenance):
-        return row.record.workspace.id in workspaces and row.workspace_connector.workspace.id in workspaces
-    return cast(Tenanted, row).workspace.id in workspaces
+    of = row.parents.values() if row.is_provenance else [row]
+    return all(each.parents["workspace"].id in workspaces for each in of)
 
 
 def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:

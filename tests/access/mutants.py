@@ -48,8 +48,8 @@ ASKS_FOR_ITS_CALLER = "ledger.rows.visible_rows"
 # Why what is below need not ask: of a function in front of it, or of a whole module or package below its docstring.
 _MARK = re.compile(r"^# Asks for no caller: .+\n(?:def (\w+))?", re.MULTILINE)
 
-# What a condition is about that keeps rows from somebody.
-GUARDING = re.compile(r"deleted_at\.is_\(None\)|source\.is_not\(None\)|status == |\bCALLER\b|\bcaller\b|\bclaimed\b")
+# Texts of SQL apart, what keeps rows from somebody.
+CALLERS_OWN = "table.c.caller == caller"
 # `filter[deleted]` is a wish of the caller's.
 NO_CONDITION = ("ledger.columns.is_shown",)
 # What may be taken away and nobody sees more, by the reason why.
@@ -62,7 +62,7 @@ _REASONS: Mapping[str, Sequence[str]] = {
     "a person's enrolments are read by their workspaces, and a service sees every live group": [
         "ledger.per_parent.PerParentMerge._driver asks for no group"
     ],
-    "what is read has records of the caller's alone": ["answers.sole._sole_statement asks for no workspace"],
+    "what is read has records of the caller's alone": ["answers.sole.sole_page asks for no workspace"],
     "the record is seen, and its connectors are of its workspace": ["answers.sources._parts asks for no workspace"],
     "what is read has live records only": ["answers.sole.FOUND without 1. row.deleted_at IS NULL"],
     "it says whether there is a page before": ["answers.sole.BEHIND without 1. row.deleted_at IS NULL"],
@@ -83,7 +83,7 @@ _REASONS: Mapping[str, Sequence[str]] = {
         for ledger in ledgers().values()
     ],
     "parents.find has found them a moment ago, and the policies refuse others: writing/test_looking_again.py": [
-        "groups.make asks for no workspace",
+        "groups.writing.make asks for no workspace",
         "writing._are_seen asks for no group",
         "writing._are_seen asks for no workspace",
         "writing.IS_SEEN without 1. parent.deleted_at IS NULL",
@@ -227,16 +227,6 @@ def _reached(start: str, uses: Mapping[str, set[str]]) -> set[str]:
     return reached
 
 
-def conditions(module: ModuleType) -> Iterator[tuple[str, int, str]]:
-    """Return the conditions that keep rows from somebody: in which function, the how manieth of it, and its text."""
-    for name, function in functions(module):
-        if name not in NO_CONDITION:
-            for number, (hosts, place) in enumerate(_conditions(function)):
-                text = ast.unparse(hosts[place])
-                if GUARDING.search(text) and not isinstance(hosts[place], ast.Constant):
-                    yield name, number, text
-
-
 def texts(module: ModuleType) -> Iterator[tuple[str, Sequence[str]]]:
     """Return each text of SQL that a module names, by `module.NAME`, or that one of its mappings has by a key."""
     for node in _tree(module).body:
@@ -254,16 +244,6 @@ def within_functions(module: ModuleType) -> Iterator[str]:
         said = [node.value for node in ast.walk(function) if isinstance(node, ast.Constant)]
         if name not in NO_CONDITION and any(isinstance(text, str) and _SQL_CONDITION.search(text) for text in said):
             yield name
-
-
-def _conditions(function: ast.FunctionDef) -> Iterator[tuple[list[ast.expr], int]]:
-    for node in ast.walk(function):
-        hosts: list[ast.expr] = []
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "where":
-            hosts = node.args
-        elif isinstance(node, ast.List):
-            hosts = node.elts
-        yield from ((hosts, place) for place in range(len(hosts)))
 
 
 def _short(module: ModuleType) -> str:
@@ -327,24 +307,11 @@ def _name_of(frame: FrameType) -> str:
     return f"{frame.f_globals['__name__'].removeprefix(f'{repositories.__name__}.')}.{frame.f_code.co_qualname}"
 
 
-def drop_condition(module: ModuleType, name: str, number: int) -> None:
-    """Put in the place of a function the same without one of its conditions."""
+def forget_whose(module: ModuleType, name: str) -> None:
+    """Put in the place of a function the same for which a row of anybody's is the caller's."""
     function = dict(functions(module))[name]
-    hosts, place = list(_conditions(function))[number]
-    del hosts[place]
-    path = name.removeprefix(f"{_short(module)}.").split(".")
-    owner: Any = module
-    for part in path[:-1]:
-        owner = getattr(owner, part)
-    whole = getattr(owner, path[-1])
-    made: dict[str, Any] = {}
-    source = ast.fix_missing_locations(ast.Module([function], []))
-    exec(compile(source, module.__file__ or "", "exec"), vars(module), made)  # noqa: S102  our own source
-    setattr(owner, path[-1], made[path[-1]])
-    # Other modules have it by its name.
-    for other in MODULES:
-        for known in [known for known, value in vars(other).items() if value is whole]:
-            setattr(other, known, made[path[-1]])
+    spoilt = ast.unparse(function).replace(CALLERS_OWN, "table.c.caller == table.c.caller")
+    exec(compile(spoilt, module.__file__ or "", "exec"), vars(module))  # noqa: S102  our own source
 
 
 def drop_from_text(module: ModuleType, path: Sequence[str], rest: str) -> None:
@@ -498,9 +465,10 @@ def _first() -> Iterator[Mutant]:
                     f"{name} without {text}", "first", WITHOUT_SECOND, partial(drop_from_text, module, path, rest)
                 )
     for module in MODULES:
-        for name, number, text in conditions(module):
-            spoil = partial(drop_condition, module, name, number)
-            yield Mutant(f"{name} without {number}. {text}", "first", WITHOUT_SECOND, spoil)
+        for name, function in functions(module):
+            if CALLERS_OWN in ast.unparse(function):
+                spoil = partial(forget_whose, module, name)
+                yield Mutant(f"{name} without 0. {CALLERS_OWN}", "first", WITHOUT_SECOND, spoil)
 
 
 def _second() -> Iterator[Mutant]:

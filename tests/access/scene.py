@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, person
+from tests.support.tenants import tenant
 from tests.support.world import FEED, RECORDS, RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
@@ -105,7 +106,8 @@ class Scene:
 
 def build(world: World) -> Scene:
     """Build the world of this module's first lines, with one person for each way to be somebody in it."""
-    workspaces = {name: world.workspace(name) for name in "ABCD"}
+    tenants = {name: tenant(world, name=name) for name in "ABCD"}
+    workspaces = {name: made.workspace for name, made in tenants.items()}
     groups = {name: world.group(name=name) for name in "GFH"}
     lines: list[Line] = []
     scene = Scene(
@@ -113,10 +115,8 @@ def build(world: World) -> Scene:
         people=_people(world, workspaces, groups),
         workspaces=workspaces,
         groups=groups,
-        connectors={name: world.workspace_connector(workspace) for name, workspace in workspaces.items()},
-        records={
-            type_: {name: world.record(type_, workspace) for name, workspace in workspaces.items()} for type_ in RECORDS
-        },
+        connectors={name: made.connector for name, made in tenants.items()},
+        records={type_: {name: made.records[type_] for name, made in tenants.items()} for type_ in RECORDS},
         provider=world.provider("chosen"),
         lines=lines,
     )

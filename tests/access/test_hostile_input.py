@@ -24,10 +24,7 @@ from local.openapi.parameters import WITH_VIEW
 from local.openapi.parameters import parameters as declared
 from tests.access.good_requests import (
     CLOSED,
-    FIRST_PK,
-    NAME,
     ROUTES,
-    TOKEN,
     WITH_DOCUMENT,
     Good,
     Path,
@@ -253,37 +250,6 @@ def test_what_is_spoilt_below_is_good(requests: Requests, route: Route) -> None:
     assert spoilt(requests, good).status == good.status
 
 
-def test_the_search_for_secrets_finds_them() -> None:
-    assert secrets_in(f"{NAME} {TOKEN}") == [NAME, TOKEN, TOKEN.rpartition(".")[2]]
-    assert secrets_in("SELECT id FROM core_api.companies") == ["SELECT", "FROM", "core_api"]
-    assert secrets_in(f'"{FIRST_PK + 12}"') == [str(FIRST_PK + 12)]
-    assert secrets_in("DELETE /v1/companies/{id} 3fa85f64", "3fa8") == ["3fa8"]
-    found = pks_in({"a": [{"workspace_pk": 1}, FIRST_PK + 1, f"key {FIRST_PK + 2}"]})
-    assert found == ["workspace_pk", str(FIRST_PK + 1), str(FIRST_PK + 2)]
-
-
-def test_an_answer_that_tells_something_is_caught() -> None:
-    error = {"id": "1", "status": "404", "code": "NOT_FOUND", "title": "Not found", "detail": "There is no such path."}
-
-    def answer(changes: dict[str, Any], status: int = 404, content_type: str = MEDIA_TYPE) -> Reply:
-        document = {"jsonapi": {"version": "1.1"}, "errors": [{**error, **changes}]}
-        return Reply(status, {"content-type": content_type}, json.dumps(document), "1", document)
-
-    told(answer({}))
-    told(answer({"source": {"parameter": MARK}}), name=True)
-    details = (f"There is no {MARK}.", f"{NAME} is not yours.", f"Key (pk)=({FIRST_PK}) exists.")
-    wrong: list[dict[str, Any]] = [
-        {"id": "2"},
-        {"code": "MISSING"},
-        {"title": "Missing"},
-        {"meta": {"workspace_pk": 1}},
-    ]
-    wrong += [{"source": {"parameter": MARK}}, *({"detail": detail} for detail in details)]
-    for reply in (answer({}, 500), answer({}, content_type="application/json"), *map(answer, wrong)):
-        with pytest.raises((AssertionError, KeyError)):
-            told(reply)
-
-
 # ---- paths ---------------------------------------------------------------------------------------------
 @of_each_with_a_path
 def test_what_is_no_id_in_a_path_is_absent(requests: Requests, route: Route) -> None:
@@ -499,16 +465,6 @@ def test_fields_that_nobody_knows_are_pointed_to_and_other_members_are_ignored(
         assert reply.status == (refusal(good, 422) if place[1:] else good.status)
         if reply.status == 422:
             assert reply.sources == [{"pointer": f"/{'/'.join(place)}/{token}"} for token in tokens]
-
-
-@of_each_with_a_document
-def test_the_first_and_the_last_times_there_are_are_no_end_of_a_row(requests: Requests, route: Route) -> None:
-    good = requests.good(route)
-    may_say_it = route.resource is not None and route.resource.policy == "provenance" and route.operation == "update"
-    for edge in EDGES:
-        document = replaced(good.document, ("data", "attributes", "deleted_at"), edge)
-        reply = spoilt(requests, good, document=document)
-        assert reply.status == (422 if may_say_it else 403)
 
 
 def bodies(good: Good) -> Iterator[str]:

@@ -6,18 +6,16 @@ Contract, section 3; docs/adr/0053.
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.access.good_requests import CLOSED, Good, Requests, of_routes
-from tests.support.api import ANONYMOUS, READER, Caller, get, person, post, send
+from tests.support.api import ANONYMOUS, READER, Caller, get, person, send
 from tests.support.databases import READER as READER_ROLE
-from tests.support.databases import WRITER, Database, FreshDatabase, Statements
+from tests.support.databases import WRITER, Database, FreshDatabase
 from tests.support.operators import CLAIM, VALUE, noted, operator
 from tests.support.wire import Flushes
 from tests.support.world import Row, World
-from wellspring.database import scope
-from wellspring.models.infrastructure import audit
 from wellspring.resources import AUDIT_ENTRY, AUDITED
 from wellspring.routes import MCP_PATH, Route
 
@@ -41,12 +39,6 @@ def someone(requests: Requests) -> Row:
     row = requests.world.people(workspace)
     requests.world.member(row, workspace, "owner")
     return row
-
-
-def test_nobody_operates_without_a_token(database: Database, requests: Requests) -> None:
-    assert get(COMPANIES, ANONYMOUS).status == 401
-    assert get(COMPANIES, Caller({CLAIM: f"[{VALUE}]"})).status == 401
-    assert database.owner.execute(select(audit)).all() == []
 
 
 def test_to_a_person_without_the_value_other_tenants_are_not_there(
@@ -235,21 +227,3 @@ def test_what_could_not_be_kept_is_not_answered(
     reply = get(COMPANIES, operator(someone))
     assert reply.status == 500
     assert "Theirs" not in reply.body
-
-
-def test_everybody_else_reads_in_a_transaction_that_can_write_nothing(
-    fresh_database: FreshDatabase, world: World, statements: Statements
-) -> None:
-    someone = world.people(world.workspace())
-    fresh_database.commit()
-    for caller in (person(someone), READER):
-        statements.clear()
-        assert get(COMPANIES, caller).status == 200
-        assert not [sent for sent in statements if "note_reading" in sent]
-
-
-def test_an_operator_makes_a_group_as_anybody_does(database: Database, requests: Requests, someone: Row) -> None:
-    reply = post(GROUPS, operator(someone), {"data": {"type": "workspace_group", "attributes": {"name": "Ours"}}})
-    assert reply.status == 201
-    assert noted(database, someone) == [("create", "workspace_group", UUID(reply.data["id"]), None)]
-    assert scope.role_now.get() is None

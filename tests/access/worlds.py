@@ -8,7 +8,7 @@ one draw for all parts: were they several, most worlds would be copies of the on
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -18,40 +18,15 @@ from uuid import UUID
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from tests.access.model import (
-    Account,
-    Caller,
-    Choice,
-    Company,
-    Connector,
-    Direction,
-    Enrolment,
-    Group,
-    GroupMembership,
-    List,
-    Membership,
-    People,
-    Person,
-    Provenance,
-    Provider,
-    Record,
-    Request,
-    Retrieve,
-    Role,
-    Row,
-    Service,
-    Workspace,
-    WorkspaceConnector,
-    World,
-)
-from wellspring.resources import Relationship, resource_of
+from tests.access.model import Caller, List, Person, Request, Retrieve, Row, Service, World
+from wellspring.resources import resource_of
 
 PROVENANCE = ("account_workspace_connector", "company_workspace_connector", "people_workspace_connector")
 OBJECTS = (*PROVENANCE, "workspace_group_workspace", "workspace_provider")
 READABLE = (*OBJECTS, "workspace_group")
 SCOPES = ("system:read", "sync:write", "providers:match")
-ROLES: tuple[Role, ...] = ("owner", "admin", "member", "guest")
-DIRECTIONS: tuple[Direction, ...] = ("input", "output")
+ROLES = ("owner", "admin", "member", "guest")
+DIRECTIONS = ("input", "output")
 
 # Nobody has it: neither a row nor a person.
 ABSENT = UUID("00000000-0000-7000-8000-00000000dead")
@@ -125,114 +100,112 @@ class Dice:
 
 
 # ---- worlds --------------------------------------------------------------------------------------------
-type Values = dict[str, Any]
+# Parents and other columns of a row; None where there can be no such row.
+type Drawn = tuple[dict[str, Row | None], dict[str, object]] | None
 
 
-def _of_provenance(records: str) -> Callable[[World, Dice], Values | None]:
-    def values(world: World, dice: Dice) -> Values | None:
-        record: Record = dice.pick(getattr(world, records))
-        # Rows are written within one workspace, and no tenant moves.
-        its_own = [connector for connector in world.workspace_connectors if connector.workspace is record.workspace]
-        if not its_own:
-            return None
-        return {"record": record, "workspace_connector": dice.pick(its_own), "direction": dice.pick(DIRECTIONS)}
-
-    return values
+def _provenance(world: World, dice: Dice, type_: str) -> Drawn:
+    record = dice.pick(world.of(type_))
+    # Rows are written within one workspace, and no tenant moves.
+    connectors = world.of("workspace_connector")
+    its_own = [found for found in connectors if found.parents["workspace"] is record.parents["workspace"]]
+    if not its_own:
+        return None
+    return {type_: record, "workspace_connector": dice.pick(its_own)}, {"direction": dice.pick(DIRECTIONS)}
 
 
-def _of_member(world: World, dice: Dice, place: str) -> Values:
-    return {
-        "people": dice.pick(world.peoples),
-        place: dice.lean(getattr(world, f"{place}s")),
-        "role": dice.pick(ROLES),
-        "status": "pending" if dice.one_in(6) else "active",
-    }
+def _member(world: World, dice: Dice, place: str) -> Drawn:
+    parents = {"people": dice.pick(world.of("people")), place: dice.lean(world.of(place))}
+    return {**parents}, {"role": dice.pick(ROLES), "status": "pending" if dice.one_in(6) else "active"}
 
 
-def _of_choice(world: World, dice: Dice) -> Values:
+def _choice(world: World, dice: Dice) -> Drawn:
     selected, matched = dice.pick(((False, False), (False, True), (True, True)))
-    parents = {"workspace": dice.lean(world.workspaces), "provider": dice.pick(world.providers)}
-    return parents | {"is_selected": selected, "is_matched": matched}
+    parents = {"workspace": dice.lean(world.of("workspace")), "provider": dice.pick(world.of("provider"))}
+    return {**parents}, {"is_selected": selected, "is_matched": matched}
 
 
-def _of_enrolment(world: World, dice: Dice) -> Values:
-    return {
-        "workspace_group": dice.lean(world.workspace_groups),
-        "workspace": dice.lean(world.workspaces),
-        "created_by": dice.pick([None, *world.peoples]),
-    }
+def _enrolment(world: World, dice: Dice) -> Drawn:
+    parents = {name: dice.lean(world.of(name)) for name in ("workspace_group", "workspace")}
+    return {**parents, "created_by": dice.pick([None, *world.of("people")])}, {}
 
 
-def _of_workspace(world: World, dice: Dice) -> Values:
-    return {"workspace": dice.lean(world.workspaces)}
+def _people(world: World, dice: Dice) -> Drawn:
+    source = None if dice.one_in(6) else "/well/people"
+    return {"workspace": dice.lean(world.of("workspace"))}, {"source": source}
 
 
-def _of_nothing(_world: World, _dice: Dice) -> Values:
-    return {}
+def _group(world: World, dice: Dice) -> Drawn:
+    return {"created_by": dice.pick([None, *world.of("people")])}, {"name": "Group"}
 
 
-# Of each table: how many rows there may be, their kind, what must be there, and what a row says beside its times.
-TABLES: Mapping[str, tuple[int, type[Row], Sequence[str], Callable[[World, Dice], Values | None]]] = {
-    "workspaces": (4, Workspace, (), _of_nothing),
-    "peoples": (
-        *(6, People, ()),
-        lambda world, dice: {"source": None if dice.one_in(6) else "/well/people"} | _of_workspace(world, dice),
-    ),
-    "companies": (5, Company, (), _of_workspace),
-    "accounts": (5, Account, (), _of_workspace),
-    "connectors": (3, Connector, (), _of_nothing),
-    "workspace_connectors": (
-        *(7, WorkspaceConnector, ["connectors"]),
-        lambda world, dice: _of_workspace(world, dice) | {"connector": dice.pick(world.connectors)},
-    ),
-    "providers": (4, Provider, (), _of_nothing),
-    "workspace_groups": (4, Group, (), lambda world, dice: {"created_by": dice.pick([None, *world.peoples])}),
-    "workspace_memberships": (8, Membership, (), partial(_of_member, place="workspace")),
-    "workspace_group_memberships": (
-        *(10, GroupMembership, ["workspace_groups"]),
-        partial(_of_member, place="workspace_group"),
-    ),
+def _connection(world: World, dice: Dice) -> Drawn:
+    workspace = dice.lean(world.of("workspace"))
+    return {"workspace": workspace, "connector": dice.pick(world.of("connector"))}, {}
+
+
+def _of_workspace(world: World, dice: Dice) -> Drawn:
+    return {"workspace": dice.lean(world.of("workspace"))}, {}
+
+
+def _of_nothing(_world: World, _dice: Dice) -> Drawn:
+    return {}, {}
+
+
+# Of each type: how many rows there may be, what must be there, and what a row says beside its times.
+KINDS: Mapping[str, tuple[int, Sequence[str], Callable[[World, Dice], Drawn]]] = {
+    "workspace": (4, (), _of_nothing),
+    "people": (6, (), _people),
+    "company": (5, (), _of_workspace),
+    "account": (5, (), _of_workspace),
+    "connector": (3, (), _of_nothing),
+    "workspace_connector": (7, ["connector"], _connection),
+    "provider": (4, (), _of_nothing),
+    "workspace_group": (4, (), _group),
+    "workspace_membership": (8, (), partial(_member, place="workspace")),
+    "workspace_group_membership": (10, ["workspace_group"], partial(_member, place="workspace_group")),
     **{
-        f"{type_}_workspace_connectors": (10, Provenance, [table, "workspace_connectors"], _of_provenance(table))
-        for type_, table in (("account", "accounts"), ("company", "companies"), ("people", "peoples"))
+        f"{type_}_workspace_connector": (10, [type_, "workspace_connector"], partial(_provenance, type_=type_))
+        for type_ in ("account", "company", "people")
     },
-    "workspace_group_workspaces": (10, Enrolment, ["workspace_groups"], _of_enrolment),
-    "workspace_providers": (10, Choice, ["providers"], _of_choice),
+    "workspace_group_workspace": (10, ["workspace_group"], _enrolment),
+    "workspace_provider": (10, ["provider"], _choice),
 }
-ROWS = sum(most for most, *_ in TABLES.values())
+ROWS = sum(most for most, *_ in KINDS.values())
 
 
 def _built(parts: Iterator[bytes]) -> World:
     """Make a world of one part for each row that there may be."""
-    world = World()
-    for number, (table, (most, kind, needed, values)) in enumerate(TABLES.items()):
-        rows = world.tables()[table]
+    world = World({type_: [] for type_ in KINDS})
+    for number, (type_, (most, needed, draw)) in enumerate(KINDS.items()):
+        rows = world.of(type_)
         for place in range(most):
             dice = Dice(next(parts))
             fate = dice.roll(20)
             # There is always somebody, and somewhere.
-            if fate < 3 and (place or table not in {"workspaces", "peoples"}):
+            if fate < 3 and (place or type_ not in {"workspace", "people"}):
                 continue
             created = BEGINNING + timedelta(hours=dice.roll(4))
-            base: Values = {
-                "pk": FIRST_PK + place,
-                "id": UUID(f"01900000-{number:04x}-7000-8000-{place:012x}"),
-                "created_at": created,
-                "updated_at": dice.pick((None, created, created + timedelta(hours=1), BEGINNING)),
-                "deleted_at": BEGINNING + timedelta(hours=4) if fate in {3, 4, 5} else None,
-            }
-            said = values(world, dice) if all(getattr(world, name) for name in needed) else None
-            if said is not None:
-                row = kind(**base, **said)
+            row = Row(
+                type=type_,
+                pk=FIRST_PK + place,
+                id=UUID(f"01900000-{number:04x}-7000-8000-{place:012x}"),
+                created_at=created,
+                updated_at=dice.pick((None, created, created + timedelta(hours=1), BEGINNING)),
+                deleted_at=BEGINNING + timedelta(hours=4) if fate in {3, 4, 5} else None,
+            )
+            drawn = draw(world, dice) if all(map(world.of, needed)) else None
+            if drawn is not None:
+                row.parents, row.values = drawn
                 rows.append(_unique_while_live(row, rows))
     return world
 
 
 def _unique_while_live(row: Row, others: Sequence[Row]) -> Row:
     """Tombstone a row that the database would not take beside a live one of the same two parents."""
-    pair = list(row.parents().values())[:2]
-    if isinstance(row, GroupMembership | Enrolment | Choice) and any(
-        other.is_live and list(other.parents().values())[:2] == pair for other in others
+    pair = list(row.parents.values())[:2]
+    if row.type in {"workspace_group_membership", "workspace_group_workspace", "workspace_provider"} and any(
+        other.is_live and list(other.parents.values())[:2] == pair for other in others
     ):
         row.deleted_at = row.deleted_at or BEGINNING
     return row
@@ -246,8 +219,8 @@ def _caller(world: World, dice: Dice) -> Caller:
         return Service(frozenset(scope for number, scope in enumerate(SCOPES) if chosen >= 8 or chosen >> number & 1))
     if dice.one_in(8):
         return Person(ABSENT)
-    members = [row.people for row in world.memberships]
-    person = dice.pick(members if members and not dice.one_in(4) else world.peoples)
+    members = [row.parents["people"] for row in world.memberships]
+    person = dice.pick(members if members and not dice.one_in(4) else world.of("people"))
     # Some have a token that says more than it may.
     return Person(person.id, " ".join(SCOPES) if dice.one_in(4) else "")
 
@@ -304,11 +277,11 @@ class _Asker:
 
     def _related(self, type_: str) -> tuple[tuple[str, tuple[UUID, ...]], ...]:
         """Draw a filter on a relationship, where the workspace is a matter of its own: mostly on what some row has."""
-        relationship = self._dice.pick([found for found in _to_one(type_) if found.name != "workspace"])
+        relationship = self._dice.pick([found for found in resource_of(type_).parents if found.name != "workspace"])
         rows = self._world.of(type_)
         ids = [self._id(relationship.target)]
         if rows and not self._dice.one_in(4):
-            parent = self._dice.pick(self._near(rows)).parents()[relationship.name]
+            parent = self._dice.pick(self._near(rows)).parents[relationship.name]
             ids += [parent.id] if parent else []
         return ((relationship.name, tuple(ids)),)
 
@@ -326,9 +299,9 @@ class _Asker:
             return rows
         own: list[Row] = []
         for membership in self._world.memberships:
-            if membership.people.id == self._caller.id:
-                own += [parent for parent in membership.parents().values() if parent is not None]
-        return [row for row in rows if row in own or any(parent in own for parent in row.parents().values())] or rows
+            if membership.parents["people"].id == self._caller.id:
+                own += membership.parents.values()
+        return [row for row in rows if row in own or any(parent in own for parent in row.parents.values())] or rows
 
     def _include(self, type_: str) -> tuple[str, ...] | None:
         paths = resource_of(type_).includes
@@ -343,10 +316,6 @@ def _once[Value](said: Sequence[tuple[str, Value]], more: Sequence[tuple[str, Va
     return tuple({**dict(said), **dict(more)}.items())
 
 
-def _to_one(type_: str) -> Sequence[Relationship]:
-    return resource_of(type_).parents
-
-
 def _asked(world: World, part: bytes) -> tuple[Caller, Request]:
     dice = Dice(part)
     operation, type_ = dice.pick(OPERATIONS)
@@ -355,33 +324,12 @@ def _asked(world: World, part: bytes) -> tuple[Caller, Request]:
 
 
 # ---- strategies ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
 class Story:
-    """A world and what is asked in it, in this order.
+    """A world and what is asked in it, in this order."""
 
-    No dataclass: hypothesis would print its fields, and not what it says of itself.
-    """
-
-    def __init__(self, world: World, asked: Sequence[tuple[Caller, Request]]) -> None:
-        self.world = world
-        self.asked = asked
-
-    def __repr__(self) -> str:
-        names = {row.id: row for rows in self.world.tables().values() for row in rows}
-        # With a nickname for each id.
-        lines = ["", *map(repr, names.values())]
-        lines += [f"{caller} asks: {_in_short(request)}" for caller, request in self.asked]
-        text = "\n".join(lines)
-        for id_, row in names.items():
-            text = text.replace(repr(id_), f"<{row.nickname}>")
-        return text.replace(repr(ABSENT), "<nobody's id>")
-
-
-def _in_short(request: Request) -> str:
-    """Return a request without what it leaves as it is by default."""
-    said = [(field.name, getattr(request, field.name)) for field in fields(request) if field.init]
-    defaults = {field.name: field.default for field in fields(request)}
-    shown = ", ".join(f"{name}={value!r}" for name, value in said if value != defaults[name])
-    return f"{type(request).__name__}({shown})"
+    world: World
+    asked: Sequence[tuple[Caller, Request]]
 
 
 def _parts(count: int) -> st.SearchStrategy[list[bytes]]:

@@ -22,6 +22,11 @@ def test_nothing_of_it_is_made_unless_somebody_asks(plain: Stack) -> None:
     assert not [name for name, each in plain.resources.items() if each["Type"].startswith(NEW)]
     assert json.dumps(KEY) not in json.dumps(plain.resources)
     assert len(plain.document["Resources"]) <= RESOURCES_AT_MOST
+    # Then AWS encrypts with its own keys.
+    for queue in plain.of_type("AWS::SQS::Queue").values():
+        assert (queue["SqsManagedSseEnabled"], "KmsMasterKeyId" in queue) == (True, False)
+    assert "AES256" in json.dumps(plain.only("AWS::S3::Bucket")["BucketEncryption"])
+    assert "MasterUserSecret" not in plain.only("AWS::RDS::DBInstance")
 
 
 # ---- traffic ----------------------------------------------------------------------------------------------
@@ -68,13 +73,6 @@ def test_one_key_encrypts_queues_files_logs_variables_and_the_owners_password(as
         "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
     }
     assert asked.only("AWS::RDS::DBInstance")["MasterUserSecret"] == {"KmsKeyId": KEY}
-
-
-def test_without_a_key_of_ones_own_aws_encrypts_with_its(plain: Stack) -> None:
-    for queue in plain.of_type("AWS::SQS::Queue").values():
-        assert (queue["SqsManagedSseEnabled"], "KmsMasterKeyId" in queue) == (True, False)
-    assert "AES256" in json.dumps(plain.only("AWS::S3::Bucket")["BucketEncryption"])
-    assert "MasterUserSecret" not in plain.only("AWS::RDS::DBInstance")
 
 
 def test_functions_use_the_key_by_way_of_the_services_that_they_use(asked: Stack, plain: Stack) -> None:

@@ -62,11 +62,6 @@ def test_a_rehearsals_failure_comes_when_a_version_has_been_published() -> None:
     assert "AWS::Lambda::Version" in {stack.resources[name]["Type"] for name in stack.needs(denied)}
 
 
-def test_without_the_mark_a_changed_parameter_would_reach_no_traffic() -> None:
-    """SAM names a version by the function's text, in which a parameter is a name: the reason for the mark."""
-    assert differing(translate(FIRST)["Resources"], translate(FIRST | {"HistoryDays": "60"})["Resources"]) == set()
-
-
 @pytest.mark.parametrize("code", ["functions", "layers_shared"])
 def test_a_release_of_code_leaves_database_network_and_roles_as_they_are(code: str) -> None:
     before, after = translate(FIRST)["Resources"], translate(FIRST, **{code: "another"})["Resources"]

@@ -1,7 +1,6 @@
 """A demo in which something happens: six weeks of syncs through the queue, some parked, spread over their days.
 
-The rows are written as the pipeline writes them. Then their times are set back to when their messages say that it was,
-which no message can do; the database's own triggers keep the sums.
+As the large demo, it is written as the pipeline writes it, and then set back to when its messages say that it was.
 """
 
 import json
@@ -12,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
-
 from local.example_ids import demo_id
+from local.large import LargeDemo
+from local.large_data import Sync
+from local.postgres import connected
+from local.settings import Settings
 from tests.local.stack_process import StackProcess
 from tests.support.feed import upserted
-from wellspring.resources import ledgers, resource_of
 from wellspring_producer.messages import RecordsInvalidated, RecordsSynced
 
 WORKSPACE = demo_id("workspace", "a")
@@ -92,43 +92,19 @@ def enliven(stack: StackProcess) -> None:
     """Send the messages and a company whose name is markup, wait until they have settled, set back the times."""
     event = upserted("company", MARKUP, source="/well/demo", name=MARKUP_NAME, workspace_id=WORKSPACE)
     stack.sqs(stack.facts["feed_queue_url"], "SendMessage", MessageBody=json.dumps(event))
-    sent = list(messages())
-    for message in sent:
-        stack.send(message)
-    with psycopg.connect(stack.facts["database_url"], autocommit=True) as connection:
-        _wait(connection, [message["id"] for message in sent])
-        _set_back(connection)
-
-
-def _wait(connection: Any, ids: list[str]) -> None:
-    taken = (
-        "SELECT (SELECT count(*) FROM wellspring.sync_messages WHERE message_id = ANY(CAST(%s AS uuid[]))),"
-        " (SELECT count(*) FROM core_api.companies WHERE id = %s)"
-    )
-    wait_until(lambda: connection.execute(taken, (ids, MARKUP)).fetchone() == (len(ids), 1))
-
-
-def _set_back(connection: Any) -> None:
-    # What the demo itself brought was there before all of it.
-    before = f"now() - interval '{DAYS + 20} days'"
+    now = datetime.now(UTC)
     # An ending has no time of its own.
-    happened = f"coalesce(m.occurred_at, now() - interval '{DAYS + 1} days')"
-    came = f"CASE WHEN m.run IS NULL AND m.outcome = 'applied' THEN {before} ELSE {happened} END"
-    for type_ in ledgers():
-        table = resource_of(f"{type_}_workspace_connector").table
-        connection.execute(
-            f"UPDATE core_api.{table} r SET created_at = {came}, updated_at = {came} "
-            "FROM wellspring.sync_messages m WHERE m.pk = r.sync_message_pk"
+    ended = (now - timedelta(days=DAYS + 1)).isoformat()
+    syncs = [Sync(datetime.fromisoformat(body.get("occurred_at", ended)), body) for body in messages()]
+    with connected(stack.facts["database_url"]) as connection:
+        demo = LargeDemo(Settings(state=stack.state), stack.facts, connection)
+        # What the demo itself brought was there before all of it, but for its nights.
+        connection.run(
+            "CREATE TEMPORARY TABLE planned AS SELECT message_id, CASE WHEN run IS NULL"
+            f" THEN now() - interval '{DAYS + 20} days' ELSE coalesce(occurred_at, received_at) END AS at"
+            " FROM wellspring.sync_messages WHERE outcome = 'applied'"
         )
-        connection.execute(
-            f"UPDATE core_api.{table} r SET deleted_at = {came}, updated_at = {came} "
-            "FROM wellspring.sync_messages m WHERE m.pk = r.ended_by_pk"
-        )
-    connection.execute(f"UPDATE wellspring.sync_messages m SET received_at = {came}, processed_at = {came}")
-    connection.execute(
-        "UPDATE wellspring.connector_state s SET last_changed_at = s.last_synced_at, last_failed_at = ("
-        "SELECT max(m.received_at) FROM wellspring.sync_messages m "
-        "WHERE m.workspace_connector_pk = s.workspace_connector_pk AND m.outcome = 'parked'), applied_at = ("
-        "SELECT max(m.processed_at) FROM wellspring.sync_messages m WHERE m.outcome = 'applied' "
-        "AND m.workspace_connector_pk = s.workspace_connector_pk AND m.message_type = 'records.synced')"
-    )
+        connection.run("ALTER TABLE planned ADD PRIMARY KEY (message_id)")
+        demo._send(syncs)
+        demo._spread()
+        wait_until(lambda: bool(connection.run("SELECT FROM core_api.companies WHERE id = :id", id=MARKUP)))

@@ -84,6 +84,8 @@ def test_a_person_is_shown_their_own_and_the_fleet_is_not_asked_for(console: Con
     console.settle()
     expect(console.heading).to_have_text("Workspaces" if name == "owner" else "Connectors")
     expect(console.page.get_by_role("link", name="Fleet")).to_have_count(0)
+    # Where nothing is to do, nothing is said of it.
+    expect(console.page.get_by_role("list", name="To do")).to_have_count(0)
     # What an operator sends them shows what is theirs.
     console.show("connectors?show=late", "all")
     rows = console.page.get_by_role("table", name=CONNECTORS).locator("tbody tr")
@@ -273,13 +275,6 @@ def test_a_workspace_begins_with_what_a_person_must_do_who_reconnects_first(
     tasks.filter(has_text="could not bring").get_by_role("link").click()
     expect(console.heading).to_have_text("Failures")
     expect(console.page.locator(".failure").first).to_contain_text("Mail")
-
-
-def test_where_nothing_is_to_do_nothing_is_said_of_it(console: Console) -> None:
-    console.sign_in("outsider")
-    console.settle()
-    expect(console.lead).to_contain_text("None of ")
-    expect(console.page.get_by_role("list", name="To do")).to_have_count(0)
 
 
 # ---- how it feels ---------------------------------------------------------------------------------------------------

@@ -35,37 +35,18 @@ def test_what_the_console_holds_is_what_vendoring_it_again_gives(package: Path, 
     assert json.loads(held["vendored.json"])["packages"].items() <= pinned().items()
 
 
-def test_what_is_vendored_is_what_the_pinned_package_holds(package: Path) -> None:
-    found = {path.name: path.read_bytes() for path in VENDORED.iterdir()}
-    said = json.loads(found.pop("vendored.json"))
-    assert said["version"] == pinned()[said["package"]]
-    plain = {
-        name.removesuffix(".gz"): gzip.decompress(content) if name.endswith(".gz") else content
-        for name, content in found.items()
-    }
-    assert plain.keys() == {*vendor_docs.COMPRESSED, *vendor_docs.PLAIN}
-    for name, content in plain.items():
-        assert content == (package / name).read_bytes(), name
-
-
-def test_vendoring_again_changes_nothing(package: Path, tmp_path: Path) -> None:
+def test_what_is_vendored_is_what_the_pinned_package_holds(package: Path, tmp_path: Path) -> None:
     for _ in range(2):
         vendor_docs.vendor(package, tmp_path / "again")
-    again = {path.name: path for path in (tmp_path / "again").iterdir()}
-    assert again.keys() == {path.name for path in VENDORED.iterdir()}
-    assert again["vendored.json"].read_bytes() == (VENDORED / "vendored.json").read_bytes()
-    for name in vendor_docs.COMPRESSED:
+    again, found = ({path.name: path.read_bytes() for path in of.iterdir()} for of in (tmp_path / "again", VENDORED))
+    assert again.pop("vendored.json") == found["vendored.json"]
+    said = json.loads(found.pop("vendored.json"))
+    assert said["version"] == pinned()[said["package"]]
+    assert found.keys() == again.keys() == {*(f"{name}.gz" for name in vendor_docs.COMPRESSED), *vendor_docs.PLAIN}
+    for name, content in [*found.items(), *again.items()]:
         # Another zlib may compress otherwise; what it compresses is the same.
-        assert gzip.decompress(again[f"{name}.gz"].read_bytes()) == (package / name).read_bytes()
-
-
-@pytest.mark.parametrize("text", ["a</script>", "a</STYLE ", "'<!--' + '<script'", "a\r\nb"])
-def test_what_html_would_read_otherwise_is_refused(package: Path, tmp_path: Path, text: str) -> None:
-    for name in (*vendor_docs.COMPRESSED, *vendor_docs.PLAIN, "package.json"):
-        (tmp_path / name).write_bytes((package / name).read_bytes())
-    (tmp_path / vendor_docs.COMPRESSED[0]).write_text(text, newline="")
-    with pytest.raises(vendor_docs.NotEmbeddableError):
-        vendor_docs.vendor(tmp_path, tmp_path / "layer")
+        plain = gzip.decompress(content) if name.endswith(".gz") else content
+        assert plain == (package / name.removesuffix(".gz")).read_bytes(), name
 
 
 def test_the_lock_names_no_registry_and_carries_hashes() -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from local.example_ids import demo_id
 
-WORKSPACE_A, WORKSPACE_B = demo_id("workspace", "a"), demo_id("workspace", "b")
 COMPANY = demo_id("company", "a", 7)
 CONNECTOR = demo_id("workspace_connector", "a", 2)
 # An id that nothing has.

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from local.settings import ROOT
-from tests.clients.cast import COMPANY, CONNECTOR, WORKSPACE_A
+from tests.clients.cast import COMPANY, CONNECTOR
 from tests.local.stack_process import StackProcess
 
 DOCUMENT = ROOT / "docs/openapi.json"
@@ -18,14 +18,12 @@ def cast(stack: StackProcess) -> str:
             "tokens": {name: stack.token(name) for name in ("owner", "pipeline")},
             "company": COMPANY,
             "connector": CONNECTOR,
-            "group": stack.group(),
-            "workspace": WORKSPACE_A,
         }
     )
 
 
 def check(told: dict[str, Any], stack: StackProcess, before: list[dict[str, Any]]) -> None:
-    """Check what a program told: its walk of all pages, its create and 412, its 409, and its 401 of the gateway.
+    """Check what a program told: its walk of all pages, its create and 412, and its 401 of the gateway.
 
     Args:
         told: what it printed.
@@ -42,7 +40,6 @@ def check(told: dict[str, Any], stack: StackProcess, before: list[dict[str, Any]
         "stale": 412,
         "code": "PRECONDITION_FAILED",
     }
-    assert told["twice"] == {"status": 409, "codes": ["WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"]}
     assert told["stranger"] == {"status": 401, "message": "Unauthorized"}
     # What the program wrote and ended is a dead row now.
     assert [row["id"] for row in stack.rows("owner", "company")] == told["walk"]["ids"]

@@ -3,7 +3,7 @@ import createClient from "openapi-fetch";
 import type { components, paths } from "./api.js";
 
 type Row = components["schemas"]["CompanyWorkspaceConnector"];
-type Cast = { url: string; tokens: { owner: string; pipeline: string }; company: string; connector: string; group: string; workspace: string };
+type Cast = { url: string; tokens: { owner: string; pipeline: string }; company: string; connector: string };
 
 declare const process: { argv: string[] };
 declare const console: { log(text: string): void };
@@ -76,25 +76,9 @@ async function write() {
   return { status: response.status, direction, first: first.response.status, stale: stale.response.status, code };
 }
 
-async function twice() {
-  const { error, response } = await owner.POST("/v1/workspace-group-workspaces", {
-    body: {
-      data: {
-        type: "workspace_group_workspace",
-        relationships: {
-          workspace_group: { data: { type: "workspace_group", id: cast.group } },
-          workspace: { data: { type: "workspace", id: cast.workspace } },
-        },
-      },
-    },
-  });
-  const codes = error && "errors" in error ? error.errors.map((one) => one.code) : [];
-  return { status: response.status, codes };
-}
-
 async function stranger() {
   const { error, response } = await clientOf("no token").GET("/v1/company-workspace-connectors");
   return { status: response.status, message: error && "message" in error ? error.message : undefined };
 }
 
-console.log(JSON.stringify({ walk: await walk(), write: await write(), twice: await twice(), stranger: await stranger() }));
+console.log(JSON.stringify({ walk: await walk(), write: await write(), stranger: await stranger() }));

@@ -8,7 +8,6 @@ import sys
 from datetime import UTC, datetime
 
 from ledger import AuthenticatedClient
-from ledger.api.enrolments import create_workspace_group_workspace
 from ledger.api.provenance_of_companies import (
     create_company_workspace_connector,
     list_company_workspace_connectors,
@@ -108,23 +107,6 @@ def write(client: AuthenticatedClient) -> dict[str, object]:
     }
 
 
-def twice(client: AuthenticatedClient) -> dict[str, object]:
-    answer = create_workspace_group_workspace.sync_detailed(
-        client=client,
-        body=CreateRequest(
-            data=NewResource(
-                type_="workspace_group_workspace",
-                relationships=Relationships(
-                    workspace_group=to_one("workspace_group", CAST["group"]),
-                    workspace=to_one("workspace", CAST["workspace"]),
-                ),
-            )
-        ),
-    )
-    assert isinstance(answer.parsed, ErrorDocument), answer
-    return {"status": answer.status_code, "codes": [error.code for error in answer.parsed.errors]}
-
-
 def stranger() -> dict[str, object]:
     answer = list_company_workspace_connectors.sync_detailed(client=client_of("no token"))
     assert isinstance(answer.parsed, GatewayError), answer
@@ -133,7 +115,7 @@ def stranger() -> dict[str, object]:
 
 def main() -> None:
     owner, pipeline = (client_of(CAST["tokens"][name]) for name in ("owner", "pipeline"))
-    told = {"walk": walk(owner), "write": write(pipeline), "twice": twice(owner), "stranger": stranger()}
+    told = {"walk": walk(owner), "write": write(pipeline), "stranger": stranger()}
     sys.stdout.write(json.dumps(told))
 
 

@@ -15,8 +15,7 @@ from tests.support.api import READER, get, person
 from tests.support.databases import CONSUMER, Database
 from tests.support.queue import consume, invalidated, synced
 from tests.support.world import RecordType, World
-from wellspring.models import table_of
-from wellspring.resources import ledgers, records, resource_of
+from wellspring.resources import ledgers, resource_of
 
 every_record_type = pytest.mark.parametrize("type_", list(ledgers()))
 
@@ -108,10 +107,3 @@ def test_its_tables_are_those_that_a_revision_would_make_today(database: Databas
         support.drop_ledger("scratch", "scratches")
     assert not any("scratch" in source for source in catalogue.column(counts))
     assert not catalogue.tables() & {"scratches", "scratch_workspace_connectors"}
-
-
-def test_every_record_has_a_workspace_and_a_name() -> None:
-    for record in records():
-        assert record.relationship("workspace")
-        assert record.attributes[0].required
-        assert "workspace_pk" in table_of(record.table).c

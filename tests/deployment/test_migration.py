@@ -79,7 +79,7 @@ def test_the_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
 def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    migrate(cloudformation)
+    first = migrate(cloudformation)["PhysicalResourceId"]
     # Postgres counts whoever made a role to its members, whatever the membership is good for.
     assert ask(rds, "SELECT pg_has_role(current_user, 'wellspring_reader', 'MEMBER')")
     real = engine._password
@@ -88,7 +88,9 @@ def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
     )
     assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
     monkeypatch.setattr("wellspring.database.engine._password", real)
-    assert migrate(cloudformation, RequestType="Update")["Status"] == "SUCCESS"
+    updated = migrate(cloudformation, RequestType="Update", PhysicalResourceId=first)
+    # With another physical id, CloudFormation would delete the first.
+    assert (updated["Status"], updated["PhysicalResourceId"]) == ("SUCCESS", first)
 
 
 # What a policy says that has not gone round yet: of the endpoint, and of the role.
@@ -159,46 +161,25 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
         assert handler(no_chore, Context())["Status"] == "FAILED"
 
 
-def test_where_there_is_no_secret_no_token_is_tried(
-    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answers", [True, False])
+def test_where_there_is_no_secret_no_token_is_tried_and_a_server_that_does_not_answer_is_asked_once(
+    rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, *, answers: bool
 ) -> None:
-    monkeypatch.setenv("DB_AUTH", "password")
-    monkeypatch.setenv("DB_PASSWORD", rds.password)
-    settings.cache_clear()
     asked: list[str] = []
-    real = engine._password
 
     def noting(config: Settings) -> str:
         asked.append(config.db_auth)
-        return real(config)
+        return rds.password
 
     monkeypatch.setattr("wellspring.database.engine._password", noting)
-    assert migrate(cloudformation)["Status"] == "SUCCESS"
-    assert set(asked) == {"password"}
-
-
-def test_a_server_that_does_not_answer_is_asked_once(
-    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-
-    def nobody(config: Settings) -> str:
-        asked.append(config.db_auth)
-        return "token"
-
-    monkeypatch.setattr("wellspring.database.engine._password", nobody)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setenv("DB_PORT", str(taken.getsockname()[1]))
+    if answers:
+        monkeypatch.setenv("DB_AUTH", "password")
+    else:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            monkeypatch.setenv("DB_PORT", str(taken.getsockname()[1]))
     settings.cache_clear()
-    assert migrate(cloudformation)["Status"] == "FAILED"
-    assert asked == ["iam"]
-
-
-@pytest.mark.long
-def test_the_resource_keeps_its_physical_id_when_it_is_updated(cloudformation: CloudFormation) -> None:
-    first = migrate(cloudformation)["PhysicalResourceId"]
-    second = migrate(cloudformation, RequestType="Update", PhysicalResourceId=first)
-    assert (second["Status"], second["PhysicalResourceId"]) == ("SUCCESS", first)
+    assert migrate(cloudformation)["Status"] == ("SUCCESS" if answers else "FAILED")
+    assert (set(asked) == {"password"}) if answers else (asked == ["iam"])
 
 
 def test_deleting_the_resource_needs_no_database_and_leaves_it_alone(

@@ -174,14 +174,6 @@ class TestASlowRequest:
         assert int(reply.headers["retry-after"]) > 0
         assert [line["sqlstate"] for line in log if line["message"] == "answered"] == ["57014"]
 
-    def test_that_writes_may_come_again(self, fresh_database: FreshDatabase, ours: Tenant) -> None:
-        fresh_database.owner.exec_driver_sql(LOCK)
-        reply = _ask("POST", COMPANIES, ours, ours.draft(), TickingContext(milliseconds=MILLISECONDS))
-        fresh_database.owner.rollback()
-        assert (reply.status, reply.codes) == (503, ["SERVICE_UNAVAILABLE"])
-        assert int(reply.headers["retry-after"]) > 0
-        assert count(fresh_database, "company_workspace_connectors") == 0
-
     @pytest.mark.parametrize("each", [0.3, 0.7])
     def test_has_one_budget_for_all_its_statements(self, fresh_database: FreshDatabase, each: float) -> None:
         begun: list[float] = []

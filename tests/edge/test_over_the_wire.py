@@ -9,14 +9,12 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from functools import cached_property
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
 from local import demo_data
-from local.identity import Identity
 from tests.access.good_requests import secrets_in
 from tests.local.stack_process import Answer, StackProcess
 from tests.support.stack import running
@@ -26,9 +24,7 @@ pytestmark = pytest.mark.long
 GROUPS = "/v1/workspace-groups"
 COMPANIES = "/v1/company-workspace-connectors"
 MEDIA = b"application/vnd.api+json"
-MARK = "quetzal"
 PATIENCE_SECONDS = 40
-TELLING = 16
 # Answered by whoever takes what is behind a request for another one.
 INNER = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
@@ -43,19 +39,11 @@ class Wire:
 
     def __init__(self, stack: StackProcess) -> None:
         self.stack = stack
-        self.tokens: set[str] = set()
-
-    @cached_property
-    def identity(self) -> Identity:
-        return Identity(self.stack.state, 0)
+        self.token = stack.token("owner")
 
     def owner(self) -> bytes:
         """Return the header with which the owner of the demo is let in."""
-        return self.bearer(self.identity.token("owner"))
-
-    def bearer(self, token: str) -> bytes:
-        self.tokens.add(token)
-        return b"Authorization: Bearer " + token.encode() + b"\r\n"
+        return b"Authorization: Bearer " + self.token.encode() + b"\r\n"
 
     def answers(self, sent: bytes, *, breaks_off: bool = False) -> list[Answer]:
         """Return what comes back on one connection until it ends; it is ended from here where it `breaks_off`."""
@@ -99,9 +87,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         given = Wire(stack)
         yield given
         logs = "".join(log.read_text() for log in sorted(stack.state.glob("logs/*.log")) if log.stem != "queue")
-        # Some garbage is two letters, which any log holds by chance.
-        told = {part for token in given.tokens for part in (token, token.rpartition(".")[2]) if len(part) >= TELLING}
-        secrets = (*told, MARK, demo_data.OWNER, "Verdier", "Alder", "sync-pipeline", "Traceback")
+        secrets = (given.token, given.token.rpartition(".")[2], "quetzal", demo_data.OWNER, "Verdier", "Traceback")
         assert '"answered"' in logs
         assert secrets_in(logs, *secrets) == []
         assert all(json.loads(line) for line in (stack.state / "logs/functions.log").read_text().splitlines())
@@ -177,12 +163,6 @@ def test_a_coded_body_is_no_json(wire: Wire, coding: str) -> None:
     assert (answer.status, answer.json["errors"][0]["code"]) == (400, "INVALID_JSON")
 
 
-def test_a_header_that_would_write_a_line_of_the_log_does_not(wire: Wire) -> None:
-    line = f'"{MARK}"\t{{"level":"ERROR","message":"{MARK}"}}'.encode()
-    for name in (b"User-Agent", b"X-Forwarded-For", b"X-Request-Id", b"X-Amzn-Trace-Id", b"Referer", b"Cookie"):
-        assert wire.ask("GET", GROUPS, b"", name + b": " + line).status == 200
-
-
 # ---- tokens ----------------------------------------------------------------------------------------------
 def unauthorized(answer: Answer) -> None:
     assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
@@ -192,11 +172,10 @@ def unauthorized(answer: Answer) -> None:
 
 
 def test_a_token_stands_once_in_its_header_and_nowhere_else(wire: Wire) -> None:
-    token = wire.identity.token("owner")
-    one = wire.bearer(token)
+    one = wire.owner()
     for header in (one + one, one + b"Authorization: Bearer x\r\n", one[:-2] + b" x\r\n", one[:-2] + b", x\r\n"):
         unauthorized(wire.with_header(header))
     cookie = one.replace(b"Authorization: Bearer ", b"Cookie: access_token=")
     basic = one.replace(b"Bearer", b"Basic")
     for header in (b"", basic, cookie, one.replace(b"Authorization", b"X-Authorization")):
-        unauthorized(wire.with_header(header, f"{GROUPS}?access_token={token}"))
+        unauthorized(wire.with_header(header, f"{GROUPS}?access_token={wire.token}"))

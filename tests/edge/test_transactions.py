@@ -1,7 +1,5 @@
 """The one session scope: commit at the edge, roll back whatever happens. Of lost connections: tests/protocol."""
 
-import threading
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -108,44 +106,6 @@ def test_a_database_error_says_nothing_of_the_database(
     with pytest.raises(expected) as caught:
         in_transaction(lambda transaction: transaction.execute(text(statement)))
     assert not any(word in str(caught.value) for word in ("nowhere", "SELECT", "core_api", "division"))
-
-
-def test_a_lock_that_is_waited_for_too_long_is_worth_another_try(fresh_database: FreshDatabase) -> None:
-    def work(transaction: Transaction) -> None:
-        transaction.execute(text("SET LOCAL lock_timeout = '50ms'"))
-        add(transaction)
-
-    fresh_database.owner.exec_driver_sql("LOCK TABLE wellspring.sync_inbox IN ACCESS EXCLUSIVE MODE")
-    with pytest.raises(ServiceUnavailable):
-        in_transaction(work)
-    fresh_database.owner.rollback()
-    assert rows(fresh_database) == 0
-
-
-def test_of_two_that_deadlock_one_is_told_to_come_again(fresh_database: FreshDatabase) -> None:
-    meeting = threading.Barrier(2, timeout=20)
-    refused: list[bool] = []
-
-    def work(first: int, second: int) -> Callable[[Transaction], None]:
-        def lock(transaction: Transaction) -> None:
-            transaction.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
-            meeting.wait()
-            transaction.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
-
-        return lock
-
-    def run(first: int, second: int) -> None:
-        try:
-            in_transaction(work(first, second))
-        except ServiceUnavailable as error:
-            refused.append(error.evidence["sqlstate"] == "40P01")
-
-    threads = [threading.Thread(target=run, args=pair) for pair in ((1, 2), (2, 1))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert refused == [True]
 
 
 @pytest.mark.parametrize(("is_read", "tries"), [(True, 2), (False, 1)])

@@ -288,7 +288,7 @@ def came_to(matching: int, released: int = 0, still_parked: int = 0, remaining: 
 
 
 def test_anothers_erasure_can_be_released(world: World, tables: Tables) -> None:
-    person = world.person(world.workspace(), "Claire", source="/well/test")
+    person = world.people(world.workspace(), "Claire", source="/well/test")
     apply(erased(person, source="/well/other"))
     tables.sql("UPDATE core_api.peoples SET source = '/well/other'")
     assert release(id_of(tables, str(person.id)))[0] == "applied"

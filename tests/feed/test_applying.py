@@ -127,7 +127,7 @@ class TestTenants:
 
     def test_a_membership_may_become_anothers_but_not_of_another_workspace(self, world: World, tables: Tables) -> None:
         ours, theirs, id_ = world.workspace("Ours"), world.workspace("Theirs"), uuid4()
-        one, two = world.person(ours), world.person(ours)
+        one, two = world.people(ours), world.people(ours)
         apply(upserted("workspace_membership", id_, 1, workspace_id=ours, people_id=one))
         assert statuses(upserted("workspace_membership", id_, 2, workspace_id=ours, people_id=two)) == ["applied"]
         assert tables.resource("workspace_memberships", id_).people_pk == two.pk

@@ -161,7 +161,7 @@ def test_a_membership_that_becomes_anothers_lives(tables: Tables) -> None:
 
 def test_ends_memberships_of_groups_and_rows_of_provenance(tables: Tables, world: World) -> None:
     workspace = world.workspace()
-    person = world.person(workspace)
+    person = world.people(workspace)
     group = world.group(person)
     membership = world.group_member(person, group, role="owner")
     assert statuses(erased(person, 1)) == ["applied"]

@@ -1,11 +1,6 @@
 """The SQL of lists is what the golden files say: `make golden` writes them anew, and their diff is reviewed."""
 
-import re
-
-import pytest
-
-from tests.golden.layout import laid_out
-from tests.golden.rendering import FOLDER, QUERIES, files
+from tests.golden.rendering import FOLDER, files
 
 
 def test_the_statements_are_those_of_the_files() -> None:
@@ -19,25 +14,3 @@ def test_a_total_sorts_nothing_or_it_would_read_all_that_there_is() -> None:
     totals = [path for path in FOLDER.iterdir() if ".total." in path.name]
     assert totals
     assert not [path.name for path in totals if "ORDER BY" in path.read_text()]
-
-
-def test_each_query_of_a_statement_is_explained() -> None:
-    plain = (FOLDER / "company_workspace_connector.plain.person.sql").read_text()
-    assert {"driver", "head", "reach", "page", "shown"} < {name for name in QUERIES if QUERIES[name][:60] in plain}
-    named = {name for path in FOLDER.iterdir() for name in re.findall(r"(?m)^(?:WITH )?(\w+) AS ", path.read_text())}
-    assert {name for name in named if not name.startswith("named_")} == QUERIES.keys()
-
-
-@pytest.mark.parametrize(
-    ("statement", "lines"),
-    [
-        ("SELECT a.pk AS pk FROM a WHERE a.b = :c::UUID", ["SELECT a.pk AS pk", "FROM a", "WHERE a.b = :c::UUID"]),
-        ("SELECT 1 WHERE a BETWEEN b AND c AND (d OR e)", ["SELECT 1", "WHERE a BETWEEN b AND c", "  AND (d OR e)"]),
-        ("SELECT 'FROM  (', f(a) FROM b", ["SELECT 'FROM  (', f(a)", "FROM b"]),
-        ("WITH a AS (SELECT 1), b AS (SELECT 2) SELECT * FROM a JOIN b ON true LIMIT ALL OFFSET 0",
-         ["WITH a AS (", "  SELECT 1", "),", "b AS (", "  SELECT 2", ")", "SELECT *", "FROM a", "JOIN b ON true",
-          "LIMIT ALL OFFSET 0"]),
-    ],
-)  # fmt: skip
-def test_a_statement_is_laid_out_without_a_change_of_what_it_says(statement: str, lines: list[str]) -> None:
-    assert laid_out(statement).splitlines() == lines

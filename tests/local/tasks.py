@@ -51,20 +51,16 @@ def _providers(document: Any) -> set[str]:
     return {each["relationships"]["provider"]["data"]["id"] for each in document["data"]}
 
 
-def _outcomes(document: Any) -> list[tuple[str, str | None]]:
-    return [(each["attributes"]["run"], each["attributes"]["reason"]) for each in document["data"]]
-
-
-def _healths(document: Any) -> list[str]:
-    return [each["attributes"]["health"] for each in document["data"]]
+def _each(document: Any, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(each["attributes"][name] for name in names) for each in document["data"]]
 
 
 STRIPE = demo_id("provider", "0", 47)
 # What the answer must show; of what is sent without an answer, what comes of it is seen in the row after it.
 CHECKS: Mapping[str, Check] = {
     "Did everything sync?": lambda said: len(said["data"]) == 5 and "Payroll" in _names(said),
-    "What is late?": lambda said: _healths(said) == ["late"],
-    "Whose consent has ended?": lambda said: _healths(said) == ["consent_expired"],
+    "What is late?": lambda said: _each(said, "health") == [("late",)],
+    "Whose consent has ended?": lambda said: _each(said, "health") == [("consent_expired",)],
     "What would a disconnect lose?": lambda said: said["data"]["attributes"]["live_rows"]["people"]["input"] == 12,
     "Ask as an agent does ([more](agents.md))": lambda said: (
         "Payments" in said["result"]["structuredContent"]["summary"]
@@ -73,15 +69,15 @@ CHECKS: Mapping[str, Check] = {
         said["data"]["type"] == "fleet"
     ),
     "What is failing anywhere?": lambda said: (
-        set(_healths(said)) == {"failing"} and {"Verdier Foods", "Verdier Logistics"} <= _names(said)
+        set(_each(said, "health")) == {("failing",)} and {"Verdier Foods", "Verdier Logistics"} <= _names(said)
     ),
     "Who must reconnect anywhere, within 30 days?": lambda said: (
-        _healths(said) == ["consent_expires"] and {"Verdier Logistics", "Mail"} <= _names(said)
+        _each(said, "health") == [("consent_expires",)] and {"Verdier Logistics", "Mail"} <= _names(said)
     ),
-    "Which tool is down? At whom?": lambda said: _healths(said) == ["late"] and "Verdier Logistics" in _names(said),
-    "What is parked anywhere for a reason?": lambda said: (
-        {each["attributes"]["reason"] for each in said["data"]} == {"unknown_record"}
+    "Which tool is down? At whom?": lambda said: (
+        _each(said, "health") == [("late",)] and "Verdier Logistics" in _names(said)
     ),
+    "What is parked anywhere for a reason?": lambda said: set(_each(said, "reason")) == {("unknown_record",)},
     "Which syncs did not come whole?": lambda said: isinstance(said["data"], list),
     "Find a company anywhere": lambda said: {"Alder Trading", "Northwind Studio"} <= _names(said),
     "See the catalogue": lambda said: "Stripe" in _names(said),
@@ -91,8 +87,8 @@ CHECKS: Mapping[str, Check] = {
     "Enrol another workspace": lambda said: said["data"]["type"] == "workspace_group_workspace",
     "Add a person": lambda said: said["data"]["attributes"]["role"] == "member",
     "Rename it": lambda said: said["data"]["attributes"]["name"] == "Verdier South",
-    "What did last night's sync bring?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
-    "Why did it fail?": lambda said: ("nightly", "unknown_record") in _outcomes(said),
+    "What did last night's sync bring?": lambda said: ("nightly", "unknown_record") in _each(said, "run", "reason"),
+    "Why did it fail?": lambda said: ("nightly", "unknown_record") in _each(said, "run", "reason"),
     "Send what it missed, through the feed": lambda said: (said["outcome"], said["applied"]) == ("done", 1),
     # It may have been released by itself.
     "Release it now (without this, it is released within a minute)": lambda said: said["meta"]["still_parked"] == 0,

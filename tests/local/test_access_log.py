@@ -1,21 +1,10 @@
-"""The local access log: what API Gateway's has, and its slowest requests."""
+"""The local access log's slowest requests."""
 
 import json
 from pathlib import Path
 
 from local.access_log import MOST_SLOW, AccessLog, slowest
 from local.template import Template
-
-
-def test_a_line_has_the_templates_names_and_a_dash_for_what_is_not_known(tmp_path: Path) -> None:
-    log = AccessLog(tmp_path / "access.log", Template().access_log)
-    log.write({"requestId": "a", "status": 404, "responseLatency": 3, "authorizer.error": 'a "quoted" \n reason'})
-    log.close()
-    (line,) = (tmp_path / "access.log").read_text().splitlines()
-    said = json.loads(line)
-    assert (said["request_id"], said["status"], said["milliseconds"]) == ("a", "404", "3")
-    assert said["route"] == said["function_milliseconds"] == "-"
-    assert said["authorizer_error"] == 'a "quoted" \n reason'
 
 
 def test_the_slowest_come_first_with_the_code_of_their_failure(tmp_path: Path) -> None:

@@ -28,35 +28,21 @@ def test_a_folder_that_was_never_state_is_refused_in_one_line_and_kept(folder: P
     assert (folder / "logs" / "mine.log").exists()
 
 
-def test_what_is_no_folder_is_refused_and_kept(tmp_path: Path) -> None:
+def test_a_file_or_a_folder_of_somebody_that_was_used_is_refused_and_kept(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(Fault, match="is no folder of the stack's state"):
-        clean(file)
-    assert file.exists()
-
-
-def test_a_folder_of_somebody_does_not_become_the_stacks_by_being_used(folder: Path) -> None:
     assert Identity(folder, 3000).token("owner")
-    with pytest.raises(Fault, match="is no folder of the stack's state"):
-        clean(folder)
+    for somebodys in (file, folder):
+        with pytest.raises(Fault, match="is no folder of the stack's state"):
+            clean(somebodys)
+    assert file.exists()
     assert (folder / "logs" / "mine.log").exists()
 
 
-def test_whatever_the_stack_writes_first_the_folder_is_its_own(tmp_path: Path) -> None:
+def test_whatever_the_stack_writes_first_the_folder_is_its_own_and_so_is_an_empty_one(tmp_path: Path) -> None:
     state = tmp_path / "above" / "state"
-    assert Identity(state, 3000).token("owner")
-    clean(state)
-    assert not state.exists()
-    make_state_folder(state)
-    clean(state)
-    assert not state.exists()
-
-
-def test_an_empty_folder_goes_and_a_missing_one_is_no_fault(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
-    for _ in range(2):
+    for make in (lambda: Identity(state, 3000), lambda: make_state_folder(state), state.mkdir, lambda: None):
+        make()
         clean(state)
         assert not state.exists()
 

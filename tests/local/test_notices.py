@@ -4,27 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from local.notices import Notices
-
-
-class Terminal:
-    """The log of the functions, and what is printed."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        log.write_text("of a run before\n" + line("parked", "old"))
-        self.printed: list[str] = []
-        self.notices = Notices(log, self.printed.append, "logs/functions.log")
-
-    def write(self, text: str) -> list[str]:
-        """Add `text` to the log; return what is printed then."""
-        before = len(self.printed)
-        with self.log.open("a") as log:
-            log.write(text)
-        self.notices.read()
-        return self.printed[before:]
 
 
 def line(outcome: str, message_id: str, **more: Any) -> str:
@@ -32,35 +12,17 @@ def line(outcome: str, message_id: str, **more: Any) -> str:
     return json.dumps(said | more) + "\n"
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    return Terminal(tmp_path / "functions.log")
-
-
-def test_a_parked_message_is_one_line_with_its_reason_and_first_problems(terminal: Terminal) -> None:
-    problems = [f"unknown_record: company {number}" for number in range(5)]
-    shown = "unknown_record: company 0, unknown_record: company 1, unknown_record: company 2 and 6 more"
-    told = terminal.write(line("parked", "m1", reason="unknown_record", problems=problems, problem_count=9))
-    assert told == [f"parked: message m1 ({shown})"]
-    assert terminal.write(line("parked", "m2", reason="malformed", problems=["no type"])) == [
-        "parked: message m2 (malformed: no type)"
-    ]
-
-
-def test_a_line_that_is_not_whole_yet_is_told_when_it_is(terminal: Terminal) -> None:
-    whole = line("parked", "m1", reason="expired")
-    assert terminal.write(whole[:40]) == []
-    assert terminal.write(whole[40:]) == ["parked: message m1 (expired)"]
-
-
-def delivered(message_id: str, body: str) -> dict[str, str]:
-    return {"MessageId": f"sqs-{message_id}", "Body": body}
-
-
-def test_a_dead_letter_is_told_with_the_reason_of_its_last_failure(terminal: Terminal) -> None:
-    terminal.write(line("returned", "m1", reason="deadlock"))
-    # Written between two readings: it is read before the line is printed.
-    with terminal.log.open("a") as log:
-        log.write(line("failed", "m1", reason="tenant_mismatch", problems=["tenant_mismatch: company c1"]))
-    terminal.notices.dead_letter(delivered("m1", "{}"))
-    assert terminal.printed == ["dead letter: message m1 (tenant_mismatch: company c1); `make redrive` sends it again"]
+def test_a_parked_message_and_a_dead_letter_are_a_line_each_with_their_reason(tmp_path: Path) -> None:
+    log, printed = tmp_path / "functions.log", list[str]()
+    log.write_text("of a run before\n" + line("parked", "old"))
+    notices = Notices(log, printed.append, "logs/functions.log")
+    whole = line("parked", "m1", reason="malformed", problems=["no type"])
+    # A line that is not whole yet is told when it is; what is written after the last reading is read before a letter.
+    for text in (whole[:40], whole[40:], line("failed", "m2", reason="x", problems=["tenant_mismatch: company c1"])):
+        with log.open("a") as file:
+            file.write(text)
+        if "m2" not in text:
+            notices.read()
+    assert printed == ["parked: message m1 (malformed: no type)"]
+    notices.dead_letter({"MessageId": "sqs-m2", "Body": "{}"})
+    assert printed[1:] == ["dead letter: message m2 (x: tenant_mismatch: company c1); `make redrive` sends it again"]

@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 
@@ -80,31 +82,26 @@ def test_an_event_is_what_lambda_sends(sqs: Sqs) -> None:
     assert {"SenderId", "SentTimestamp", "ApproximateFirstReceiveTimestamp"} < attributes.keys()
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}, {"other": 1}])
-def test_these_answers_mean_that_all_succeeded(answer: Any) -> None:
-    assert failed_ids(answer, ["1", "2"]) == set()
+# The messages that each answer says have failed; None where it is none, and all of them have.
+ANSWERS: list[tuple[Any, set[str] | None]] = [
+    (None, set()),
+    ({}, set()),
+    ({"batchItemFailures": []}, set()),
+    ({"batchItemFailures": None}, set()),
+    ({"batchItemFailures": [{"itemIdentifier": "2"}]}, {"2"}),
+    *((answer, None) for answer in ("text", [1], {"batchItemFailures": "1"}, {"batchItemFailures": ["1"]})),
+    *(({"batchItemFailures": [{"itemIdentifier": id_}]}, None) for id_ in ("", None, "3")),
+    ({"batchItemFailures": [{"itemIdentifier": "1"}, {"id": "2"}]}, None),
+]
 
 
-def test_the_failures_are_the_messages_that_the_answer_names() -> None:
-    assert failed_ids({"batchItemFailures": [{"itemIdentifier": "2"}]}, ["1", "2"]) == {"2"}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "text",
-        [],
-        {"batchItemFailures": "1"},
-        {"batchItemFailures": ["1"]},
-        {"batchItemFailures": [{"itemIdentifier": ""}]},
-        {"batchItemFailures": [{"itemIdentifier": None}]},
-        {"batchItemFailures": [{"itemIdentifier": "3"}]},
-        {"batchItemFailures": [{"itemIdentifier": "1"}, {"id": "2"}]},
-    ],
-)
-def test_these_answers_mean_that_the_whole_batch_failed(answer: Any) -> None:
-    with pytest.raises(InvalidAnswerError):
-        failed_ids(answer, ["1", "2"])
+@pytest.mark.parametrize(("answer", "failed"), ANSWERS)
+def test_an_answer_names_the_messages_that_failed_or_all_of_the_batch_has(answer: Any, failed: set[str] | None) -> None:
+    if failed is None:
+        with pytest.raises(InvalidAnswerError):
+            failed_ids(answer, ["1", "2"])
+    else:
+        assert failed_ids(answer, ["1", "2"]) == failed
 
 
 def test_what_succeeded_is_deleted_and_what_failed_comes_back(sqs: Sqs) -> None:
@@ -130,21 +127,14 @@ def test_an_exception_of_the_consumer_and_a_foreign_message_in_its_answer_fail_t
     assert waiting(sqs) == ["1", "2"]
 
 
-def test_without_report_batch_item_failures_the_answer_is_not_read(sqs: Sqs) -> None:
-    source = replace(SOURCE, reports_failures=False)
-    sqs.send("a", "1")
-    poller(sqs, Consumer(failing("1")), source).poll_once()
-    assert waiting(sqs) == []
-
-
-def test_a_batch_is_no_larger_than_the_template_says(sqs: Sqs) -> None:
-    source = replace(SOURCE, batch_size=2)
+def test_a_batch_is_no_larger_than_the_template_says_and_its_answer_is_read_where_that_says_so(sqs: Sqs) -> None:
     for body in "123":
         sqs.send("a", body)
-    consumer = Consumer(failing())
+    consumer = Consumer(failing("1", "2", "3"))
     for _ in range(2):
-        poller(sqs, consumer, source).poll_once()
+        poller(sqs, consumer, replace(SOURCE, batch_size=2, reports_failures=False)).poll_once()
     assert consumer.batches == [["1", "2"], ["3"]]
+    assert waiting(sqs) == []
 
 
 def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
@@ -165,39 +155,16 @@ def test_a_group_that_hangs_does_not_hold_up_another(sqs: Sqs) -> None:
         assert done.wait(5)
     finally:
         release.set()
+        # It waits for the batch that is worked on.
         polling.stop()
     assert waiting(sqs) == []
 
 
-def test_stopping_waits_for_the_batch_that_is_worked_on(sqs: Sqs) -> None:
-    begun = threading.Event()
-
-    def consume(_: object) -> None:
-        begun.set()
-        time.sleep(0.3)
-
-    polling = poller(sqs, Consumer(consume))
-    sqs.send("a", "1")
-    polling.start()
-    assert begun.wait(5)
-    polling.stop()
-    assert waiting(sqs) == []
-
-
 def test_a_queue_that_is_away_for_a_moment_is_polled_again(sqs: Sqs, caplog: pytest.LogCaptureFixture) -> None:
-    class Flaky:
-        """Fails once, then is the real thing."""
-
-        failed = False
-
-        def __getattr__(self, name: str) -> Any:
-            if name == "receive_message" and not self.failed:
-                self.failed = True
-                raise ConnectionError("away")
-            return getattr(sqs.api, name)
-
+    flaky = Mock(wraps=sqs.api)
+    flaky.receive_message.side_effect = chain([ConnectionError("away")], repeat(DEFAULT))
     consumer = Consumer(failing())
-    polling = Poller(Flaky(), sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
+    polling = Poller(flaky, sqs.url, ARN, SOURCE, consumer, hidden_seconds=30, retry_seconds=0)
     sqs.send("a", "1")
     polling.start()
     assert until(lambda: bool(consumer.batches))

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +12,9 @@ from local import postgres
 from local.clean import clean
 from local.errors import Fault
 from local.postgres import OWNER, SUPERUSER, Cluster
-from local.settings import ROOT, make_state_folder
-from tests.local.stack_process import lives, until
+from local.settings import make_state_folder
 
 pytestmark = pytest.mark.long
-
-HOLD = (
-    "import sys, time; from pathlib import Path; from local.postgres import Cluster\n"
-    "with Cluster(Path(sys.argv[1])) as cluster:\n print(cluster.url('postgres'), cluster.pid, flush=True)\n"
-    " time.sleep(60)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -45,29 +36,6 @@ def ask(cluster: Cluster, sql: str, *, user: str = OWNER, database: str = "postg
         connection.close()
 
 
-def hold(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start a process that runs the cluster; return it and the server's process id."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    return holder, int(holder.stdout.readline().split()[1])
-
-
-def kill(holder: subprocess.Popen[str]) -> None:
-    holder.kill()
-    holder.wait()
-    assert holder.stdout is not None
-    holder.stdout.close()
-
-
-def test_what_was_written_is_there_after_a_restart(folder: Path) -> None:
-    with Cluster(folder) as cluster:
-        cluster.create_database("kept")
-        ask(cluster, "CREATE TABLE t AS SELECT 7 AS n", database="kept")
-    with Cluster(folder) as cluster:
-        assert cluster.has_database("kept")
-        assert ask(cluster, "SELECT n FROM t", database="kept") == [[7]]
-
-
 def test_the_owner_is_no_superuser(folder: Path) -> None:
     with Cluster(folder) as cluster:
         roles = ask(cluster, "SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
@@ -87,17 +55,10 @@ def test_a_second_cluster_on_the_same_folder_is_refused(folder: Path) -> None:
         pass
 
 
-def test_a_killed_parent_leaves_no_server_behind(folder: Path) -> None:
-    holder, server = hold(folder)
-    assert lives(server)
-    kill(holder)
-    assert until(lambda: not lives(server))
-
-
 def test_it_starts_right_after_the_server_itself_was_killed(folder: Path) -> None:
-    holder, server = hold(folder)
-    os.kill(server, signal.SIGKILL)
-    kill(holder)
+    with Cluster(folder) as cluster:
+        assert cluster.pid is not None
+        os.kill(cluster.pid, signal.SIGKILL)
     with Cluster(folder) as cluster:
         assert ask(cluster, "SELECT 1") == [[1]]
 

@@ -21,14 +21,10 @@ def bury(sqs: Sqs, group: str, *bodies: str) -> None:
     assert sqs.receive() == []
 
 
-def move(sqs: Sqs) -> int:
-    return redrive(sqs.api, sqs.dead_letters, sqs.url)
-
-
 def test_they_come_back_in_order_with_no_receives_and_the_dead_letter_queue_is_empty(sqs: Sqs) -> None:
     bury(sqs, "a", *(f"a{number}" for number in range(12)))
     bury(sqs, "b", "b0")
-    assert move(sqs) == 13
+    assert redrive(sqs.api, sqs.dead_letters, sqs.url) == 13
     assert sqs.receive(sqs.dead_letters) == []
     found = []
     while messages := sqs.receive():
@@ -43,7 +39,7 @@ def test_they_come_back_in_order_with_no_receives_and_the_dead_letter_queue_is_e
 def test_they_are_not_taken_for_duplicates_of_what_they_were(sqs: Sqs) -> None:
     bury(sqs, "a", "again")
     for _ in range(2):
-        assert move(sqs) == 1
+        assert redrive(sqs.api, sqs.dead_letters, sqs.url) == 1
         for _ in range(5):
             (message,) = sqs.receive(most=1)
             sqs.hand_back(message)
@@ -63,5 +59,6 @@ def test_the_command_says_how_many_it_moved(sqs: Sqs, tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text(json.dumps(facts))
     (tmp_path / "postgres").mkdir()
     with locked(tmp_path / "postgres" / "lock"):
-        assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith("2 messages moved")
+        for number in (2, 0):
+            assert commands.redrive(Settings(state=tmp_path), Namespace()).startswith(f"{number} messages moved")
     assert len(sqs.receive()) == 2

@@ -79,20 +79,16 @@ def test_a_code_is_a_token_for_who_was_chosen_once(sign_in: SignIn, identity: Id
     )
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"code_verifier": "another"},
-        {"redirect_uri": "http://localhost:3000/console"},
-        {"client_id": "another"},
-        {"grant_type": "password"},
-    ],
-    ids=str,
-)
-def test_a_code_is_nothing_for_another(sign_in: SignIn, changes: dict[str, str]) -> None:
-    status, said = take(sign_in, code_of(authorize(sign_in, **{"as": "owner"})), **changes)
-    assert status == 400
-    assert "access_token" not in said
+def test_a_code_is_nothing_for_another(sign_in: SignIn) -> None:
+    others = {
+        "code_verifier": "another",
+        "redirect_uri": "http://localhost:3000/console",
+        "client_id": "another",
+        "grant_type": "password",
+    }
+    for change in others.items():
+        status, said = take(sign_in, code_of(authorize(sign_in, **{"as": "owner"})), **dict([change]))
+        assert (status, "access_token" in said) == (400, False), change
 
 
 def test_a_code_is_good_for_a_minute(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,25 +100,28 @@ def test_a_code_is_good_for_a_minute(sign_in: SignIn, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("name", "value"),
     [
-        {"redirect_uri": "https://127.0.0.1:3000/console"},
-        {"redirect_uri": "http://elsewhere.example/console"},
-        {"redirect_uri": "http://127.0.0.1:3000@elsewhere.example/console"},
-        {"redirect_uri": "http://127.0.0.1:3000/console/other"},
-        {"redirect_uri": "http://127.0.0.1:3000/console?next=x"},
-        {"redirect_uri": ""},
-        {"client_id": "another"},
-        {"response_type": "token"},
-        {"code_challenge": ""},
-        {"code_challenge_method": "plain"},
+        *(
+            ("redirect_uri", uri)
+            for uri in (
+                "https://127.0.0.1:3000/console",
+                "http://elsewhere.example/console",
+                "http://127.0.0.1:3000@elsewhere.example/console",
+                "http://127.0.0.1:3000/console/other",
+                "http://127.0.0.1:3000/console?next=x",
+                "",
+            )
+        ),
+        ("client_id", "another"),
+        ("response_type", "token"),
+        ("code_challenge", ""),
+        ("code_challenge_method", "plain"),
     ],
-    ids=str,
 )
-def test_nobody_is_sent_where_the_console_is_not(sign_in: SignIn, changes: dict[str, str]) -> None:
-    answer = authorize(sign_in, **{"as": "owner"}, **changes)
-    assert answer.status == 400
-    assert "location" not in dict(answer.headers)
+def test_nobody_is_sent_where_the_console_is_not(sign_in: SignIn, name: str, value: str) -> None:
+    answer = authorize(sign_in, **{"as": "owner", name: value})
+    assert (answer.status, "location" in dict(answer.headers)) == (400, False)
 
 
 def test_what_is_asked_cannot_write_into_the_page(sign_in: SignIn) -> None:

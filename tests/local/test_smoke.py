@@ -90,7 +90,11 @@ def test_a_gateway_that_sends_the_content_of_head_or_says_it_has_none_fails(cont
         look_at_head(url)
 
 
-def test_a_message_without_effect_fails(stack: StackProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_token_fails_and_so_does_a_message_without_effect(
+    stack: StackProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SmokeError, match=r"401 from .*/v1/company-workspace-connectors"):
+        check(deployment(stack, "nobodys"))
     monkeypatch.setattr("local.smoke.SECONDS", 0)
     lost = Deployment(stack.facts["api_url"], stack.token("pipeline"), lambda _: None)
     with pytest.raises(SmokeError, match="no effect"):

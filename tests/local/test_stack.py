@@ -91,21 +91,13 @@ def foreign_message() -> dict[str, object]:
 
 
 # ---- the demo -----------------------------------------------------------------------------------------
-def test_the_demo_has_what_the_readme_says() -> None:
-    workspace_a, *_ = WORKSPACES
-    assert workspace_a.companies >= 60
-    names = [row["name"] for row in demo_data.rows()["companies"][: workspace_a.companies]]
-    assert len(set(names)) == workspace_a.companies
+def test_the_demo_has_enough_of_everything_in_both_directions() -> None:
+    assert len({record for record, _, _ in expected("a", "company")}) >= 60
     for workspace in WORKSPACES:
         assert len(workspace.connectors) > 2
-        assert workspace.people
-        assert workspace.accounts
+        assert min(len(workspace.people), len(workspace.accounts)) > 0
         for kind in KINDS:
-            rows = expected(workspace.letter, kind)
-            assert {direction for _, _, direction in rows} == {"input", "output"}
-    assert {record for record, _, _ in expected("a", "company")} == {
-        demo_id("company", "a", number) for number in range(1, workspace_a.companies + 1)
-    }
+            assert {direction for _, _, direction in expected(workspace.letter, kind)} == {"input", "output"}
 
 
 def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:
@@ -157,7 +149,7 @@ def test_stack_json_says_where_everything_is(stack: StackProcess) -> None:
         *("api_url", "database_url", "issuer", "sqs_endpoint_url", "s3_endpoint_url", "bucket"),
         *("queue_url", "dlq_url", "feed_queue_url", "feed_dlq_url", "events_queue_url"),
     }
-    assert (stack.state / "stack.json").stat().st_mode & 0o777 == 0o600
+    assert {(stack.state / name).stat().st_mode & 0o777 for name in ("stack.json", "identity/key.pem")} == {0o600}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -189,7 +181,6 @@ def test_the_three_printed_commands_work_when_pasted(stack: StackProcess) -> Non
     assert until(lambda: len(seen(stack, "owner", "company")) == len(before) + 2)
 
 
-# ---- psql and tokens by make --------------------------------------------------------------------------
 def make(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     return stack.typed("make", "--silent", *arguments)
 
@@ -223,6 +214,17 @@ def test_a_message_with_a_foreign_record_is_parked_and_told_and_changes_nothing(
     assert all(demo_id("company", "c", 1) in said for said in (json.dumps(lines), told))
 
 
+def test_make_slow_shows_requests_by_the_ids_of_the_log_and_no_query(stack: StackProcess) -> None:
+    asked = stack.get("/v1/company-workspace-connectors?page[size]=3", "owner").headers["apigw-requestid"]
+    log = (stack.state / "logs" / "access.log").read_text().splitlines()
+    (line,) = (json.loads(line) for line in log if asked in line)
+    assert 0 < int(line["function_milliseconds"]) <= int(line["milliseconds"])
+    assert "page" not in json.dumps(line)
+    shown = [row.split()[-1] for row in make(stack, "slow").stdout.splitlines()[1:]]
+    assert shown
+    assert all(any(id_ in line for line in log) for id_ in shown)
+
+
 def test_a_message_whose_record_comes_later_is_applied_by_itself(stack: StackProcess) -> None:
     record = str(uuid.uuid4())
     message = synced("c", 2, record)
@@ -247,35 +249,23 @@ def test_make_release_tries_parked_messages_again_and_says_how_many_it_released(
         stack.send(each)
     assert until(lambda: parked(stack, waiting) == "parked|unknown_record")
     assert until(lambda: parked(stack, message) == "parked|tenant_mismatch")
+
+    def release(*arguments: str) -> str:
+        return make(stack, "release", *arguments).stdout
+
     chosen = (f"CONNECTOR={connector}", "REASON=unknown_record")
-    said = [make(stack, "release", *arguments) for arguments in (("DRY_RUN=1", *chosen), chosen)]
-    assert [done.stdout for done in said] == [
-        "1 parked message would be tried again\n",
-        "0 of 1 parked message released\n",
-    ]
+    assert release("DRY_RUN=1", *chosen) == "1 parked message would be tried again\n"
+    assert release(*chosen) == "0 of 1 parked message released\n"
     # A reason alone chooses among the messages of all connectors.
-    by_reason = [
-        make(stack, "release", f"REASON={reason}", "DRY_RUN=1").stdout for reason in ("malformed", "unknown_record")
-    ]
-    assert by_reason[0] == "0 parked messages would be tried again\n"
-    assert int(by_reason[1].split()[0]) >= 1
+    assert release("REASON=malformed", "DRY_RUN=1") == "0 parked messages would be tried again\n"
     # What settles each minute needs the feed to bring the record; here it is there before that comes round.
     made = f"INSERT INTO core_api.companies (id, name, workspace_pk) SELECT '{record}', 'Came late', workspace_pk"
     made += f" FROM core_api.workspace_connectors WHERE id = '{connector}'"
     assert stack.run("psql", "-c", made).returncode == 0
-    everything = make(stack, "release").stdout
-    tried = int(everything.split()[2])
-    assert tried > 1
-    assert everything == f"1 of {tried} parked messages released\n"
-    assert parked(stack, waiting) == "applied|"
-    assert parked(stack, message) == "parked|tenant_mismatch"
-    shown = stack.get(f"/v1/company-workspace-connectors?filter[company]={record}", "pipeline").json["data"]
-    assert len(shown) == 1
+    assert re.fullmatch(r"1 of ([2-9]|\d\d+) parked messages released\n", release())
+    assert (parked(stack, waiting), parked(stack, message)) == ("applied|", "parked|tenant_mismatch")
     # A snapshot that would end too much is released by its id, or not at all.
-    held = stack.get("/v1/sync-messages?filter[outcome]=parked&filter[reason]=too_many_endings", "pipeline").json
-    assert [each["attributes"]["run"] for each in held["data"]] == ["2026-05-11-nightly"]
     assert "release it by its id" in make(stack, "release", "REASON=too_many_endings").stderr
-    assert "was refused: " in make(stack, "release", "CONNECTOR=none").stderr
     assert make(stack, "recount").stdout.endswith("(0 rows)\n\n")
 
 
@@ -291,9 +281,6 @@ def test_a_file_with_lines_that_are_rejected_is_loaded_and_says_which(stack: Sta
     assert done.stderr.strip() == f"1 rejected and 0 parked of 2 lines: {summary['rejects']} says which, and why"
     (reject,) = Path(summary["rejects"]).read_text().splitlines()
     assert json.loads(reject)["line"] == 2
-    nothing = make(stack, "load")
-    assert nothing.returncode != 0
-    assert nothing.stderr.startswith("say which file of events: make load FILE=")
 
 
 # ---- what is rare on a laptop -------------------------------------------------------------------------
@@ -330,6 +317,9 @@ def test_what_a_page_of_duties_says_for_a_laptop_works_when_pasted(
     done = stack.typed("bash", "-ec", typed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('"applied": 1') == typed.count("make --silent load")
+    # The next export into the same file is of its own moment.
+    kept = client(stack.facts["s3_endpoint_url"], "s3").list_objects_v2(Bucket=stack.facts["bucket"], Prefix="exports/")
+    assert "Contents" not in kept
 
 
 def test_every_task_of_the_page_is_one_command_that_does_it(stack: StackProcess, tmp_path: Path) -> None:
@@ -391,9 +381,6 @@ def test_the_root_and_the_docs_with_a_slash_lead_a_browser_to_a_page(stack: Stac
         page = call(stack.facts["api_url"] + path, headers={"accept-encoding": "gzip"})
         assert page.status == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
-
-
-# ---- twins, taken ports -------------------------------------------------------------------------------
 
 
 # ---- stopping and starting; these come last ------------------------------------------------------------

@@ -1,10 +1,6 @@
 """Facts about template.yaml that AWS would only tell at deployment, or never."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
 from local.settings import ROOT, Settings
 from local.template import Template
@@ -17,16 +13,6 @@ def template() -> Template:
 
 
 MIGRATION = "SchemaMigrateFunction"
-
-
-def camel(handler: str) -> str:
-    return handler.removesuffix(".handler").replace(".", "_").title().replace("_", "")
-
-
-def test_a_function_is_named_after_its_handler(template: Template) -> None:
-    by_hand = {"health.check.handler": "Health", "sync.consume.handler": "SyncConsumer"}
-    for function in template.functions.values():
-        assert function.name == f"{by_hand.get(function.handler) or camel(function.handler)}Function"
 
 
 def test_each_kind_of_function_signs_in_as_its_own_user(template: Template) -> None:
@@ -71,21 +57,12 @@ def test_the_sync_queues_are_fifo_and_the_feeds_are_not_and_all_are_encrypted(te
         assert not {"SqsManagedSseEnabled", "KmsMasterKeyId"} & queue.attributes.keys()
 
 
-def test_what_calls_functions_beside_routes_is_read(template: Template) -> None:
+def test_what_a_clock_and_files_call_is_read(template: Template) -> None:
     assert template.bucket.notified == (("LoadQueue", "load/"),)
-    assert template.bucket.name == "wellspring-feed-123456789012-us-east-1"
-    assert {function.name: each for function, each in template.schedules} == {
-        "MaintenancePruneFunction": 3600.0,
-        "MaintenancePublishFunction": 60.0,
-        "MaintenanceSettleFunction": 60.0,
-        "FeedSettleFunction": 60.0,
+    assert {function.name: seconds for function, seconds in template.schedules} == {
+        "MaintenancePruneFunction": 3600,
+        **dict.fromkeys(("MaintenancePublishFunction", "MaintenanceSettleFunction", "FeedSettleFunction"), 60),
     }
-    sources = [(function.name, each.batch_size, each.reports_failures) for function, each in template.queue_sources]
-    assert sources == [
-        ("SyncConsumerFunction", 10, True),
-        ("FeedConsumeFunction", 10, True),
-        ("FeedLoadFunction", 1, True),
-    ]
 
 
 def test_layers_are_built_for_the_architecture_of_functions(template: Template) -> None:
@@ -98,36 +75,6 @@ def test_layers_are_built_for_the_architecture_of_functions(template: Template) 
 def test_the_runtime_is_the_python_of_the_project(template: Template) -> None:
     version = (ROOT / ".python-version").read_text().strip()
     assert template.document["Globals"]["Function"]["Runtime"] == f"python{version}"
-
-
-def write(folder: Path, document: dict[str, Any]) -> Template:
-    path = folder / "template.yaml"
-    path.write_text(yaml.safe_dump(document))
-    return Template(path)
-
-
-def test_a_functions_own_settings_win_over_globals(tmp_path: Path) -> None:
-    own = {"Handler": "a.b.handler", "Timeout": 20, "Environment": {"Variables": {"B": "2"}}}
-    shared = {"Timeout": 10, "Environment": {"Variables": {"A": "1", "B": "1"}}}
-    resources = {"F": {"Type": "AWS::Serverless::Function", "Properties": own}}
-    function = write(tmp_path, {"Globals": {"Function": shared}, "Resources": resources}).functions["F"]
-    assert (function.timeout, function.environment) == (20, {"A": "1", "B": "2"})
-
-
-def test_references_become_what_they_stand_for_here(tmp_path: Path) -> None:
-    template = write(
-        tmp_path,
-        {
-            "Parameters": {"Name": {"Default": "spring"}, "Host": {"Type": "String"}},
-            "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Fn::Sub": "${Name}-q.fifo"}}}},
-        },
-    )
-    assert template.resolve({"Ref": "Host"}) == "<Host>"
-    assert template.resolve({"Ref": "Q"}) == "spring-q.fifo"
-    assert template.resolve([{"Fn::GetAtt": ["Q", "Arn"]}]) == ["arn:aws:sqs:us-east-1:123456789012:spring-q.fifo"]
-    assert template.resolve({"a": {"Fn::Sub": "${Q.Arn} ${AWS::Region}"}}) == {
-        "a": "arn:aws:sqs:us-east-1:123456789012:spring-q.fifo us-east-1"
-    }
 
 
 def test_an_outage_of_45_seconds_makes_no_dead_letter_of_what_fails_at_once() -> None:

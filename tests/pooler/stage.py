@@ -1,29 +1,24 @@
-"""A database full of tenants behind a pooler: what is done to it while callers ask, and what is left of them."""
+"""A database full of tenants behind a pooler: what is seen of it while callers ask, and what is left of them."""
 
-import itertools
-import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import text
 
 from local.postgres import Cluster
 from migrations.run import ROLES
-from tests.pooler.callers import Asking, Tenant, tenants
-from tests.support.databases import FreshDatabase, Role, Statements, engine_for, fresh
+from tests.pooler.callers import Asking, Ledger
+from tests.support.databases import FreshDatabase, Statements, engine_for, fresh
 from tests.support.pooler import SERVERS, SERVERS_OF_A_ROLE, Pooler
-from tests.support.world import World
+from tests.support.world import Row, World
 from wellspring.routes import objects
 
 CALLERS = 32
-WATCH_SECONDS, DISTURB_SECONDS, STATEMENT_SECONDS = 0.2, 0.05, 0.5
+WATCH_SECONDS = 0.2
 
-BACKENDS = text(
-    "SELECT pid, usename FROM pg_stat_activity WHERE datname = current_database() AND usename = ANY (:roles)"
-)
+BACKENDS = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = ANY (:roles)")
 # What a transaction of a function's role finds that was not there when the connection was made.
 LEFT_BEHIND = """
 SELECT 'the scope ' || current_setting('wellspring.scope', true)
@@ -43,31 +38,28 @@ SELECT CASE WHEN has_schema_privilege('core_api', 'USAGE') THEN has_table_privil
 
 @dataclass
 class Stage:
-    """Where the callers are: they reach the database through the pooler, the harness does not.
-
-    There is a tenant for each of them but the last, which is a service.
-    """
+    """Where the callers are: they reach the database through the pooler, the harness does not."""
 
     pooler: Pooler
     database: FreshDatabase
-    tenants: list[Tenant]
-    providers: Sequence[UUID]
+    ledgers: list[Ledger]
+    provider: Row
 
     @property
     def dbname(self) -> str:
         return self.database.url.rpartition("/")[2]
 
-    def ask(self, requests: int, *, disturbed: bool = False, unsafe: bool = False) -> Asking:
+    def ask(self, requests: int) -> Asking:
         """Let all callers ask, who make so many requests together; return what became of it."""
-        asking = Asking(self.tenants, self.providers, -(-requests // CALLERS), disturbed, unsafe)
+        asking = Asking(self.ledgers, self.provider, -(-requests // CALLERS))
         asking.run(self.pooler.url(self.dbname))
         return asking
 
-    def backends(self) -> list[tuple[int, Role]]:
-        """Return the server processes that work for the functions' roles, by what Postgres says."""
-        found = self.database.owner.execute(BACKENDS, {"roles": list(ROLES)}).all()
+    def backends(self) -> int:
+        """Return how many server processes work for the functions' roles, by what Postgres says."""
+        found: int = self.database.owner.execute(BACKENDS, {"roles": list(ROLES)}).scalar_one()
         self.database.commit()
-        return [(pid, role) for pid, role in found]
+        return found
 
     def left_behind(self) -> list[str]:
         """Return what is found in each of the pool's connections by who says not for whom it works."""
@@ -93,32 +85,14 @@ class Stage:
 
 @contextmanager
 def staged(cluster: Cluster, template: str, pooler: Pooler) -> Iterator[Stage]:
-    """Give a database with a tenant for each caller but the service."""
+    """Give a database with a tenant for each caller."""
     with fresh(cluster, template, Statements()) as database:
         world = World(database)
-        made, providers = tenants(world, CALLERS - 1)
+        made, provider = [Ledger(world) for _ in range(CALLERS)], world.provider("chosen")
         # As autovacuum would, sooner or later.
         world.analyze()
         pooler.open(database.url.rpartition("/")[2])
-        yield Stage(pooler, database, made, providers)
-
-
-@contextmanager
-def beside(once: Callable[[], None], pause_seconds: float) -> Iterator[None]:
-    """Do something in a thread, again and again, until the context is left."""
-    over = threading.Event()
-
-    def go_on() -> None:
-        while not over.wait(pause_seconds):
-            once()
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        yield Stage(pooler, database, made, provider)
 
 
 @dataclass
@@ -133,49 +107,22 @@ class Watch:
     def look(self) -> None:
         pooler, dbname = self.stage.pooler, self.stage.dbname
         self.servers = max(self.servers, len(pooler.servers(dbname)))
-        self.backends = max(self.backends, len(self.stage.backends()))
+        self.backends = max(self.backends, self.stage.backends())
         self.clients = max(self.clients, len(pooler.clients(dbname)))
 
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look again and again, in a thread, until the context is left."""
+        over = threading.Event()
 
-class Disturbance:
-    """Ends statements and connections, as administrators, timeouts and failovers do.
+        def go_on() -> None:
+            while not over.wait(WATCH_SECONDS):
+                self.look()
 
-    Attributes:
-        done: how often a connection was told to give up its statement, how many were ended, and how often all
-            statements had to wait for longer than they may.
-    """
-
-    def __init__(self, stage: Stage) -> None:
-        self.done = {"pg_cancel_backend": 0, "pg_terminate_backend": 0, "block": 0}
-        self._stage, self._owner = stage, stage.database.owner
-        self._dice = random.Random(0)
-        signals = [*["pg_cancel_backend"] * 3, "pg_terminate_backend"]
-        self._turns = itertools.cycle([*signals * 15, "block"])
-        for role in ROLES:
-            self._owner.exec_driver_sql(
-                f"ALTER ROLE {role} IN DATABASE {stage.dbname} SET statement_timeout = '{STATEMENT_SECONDS}s'"
-            )
-        self._owner.commit()
-        # A role's settings are those of its new connections.
-        stage.pooler.ask(f"RECONNECT {stage.dbname}")
-
-    def disturb(self) -> None:
-        turn = next(self._turns)
-        self.done[turn] += self._block() if turn == "block" else self._signal(turn)
-
-    def _signal(self, function: str) -> bool:
-        """Send a signal to one of the pool's connections; say whether it was still there."""
-        backends = self._stage.backends()
-        if not backends:
-            return False
-        pid, role = self._dice.choice(backends)
-        self._owner.exec_driver_sql(f"SET LOCAL ROLE {role}")
-        sent = self._owner.execute(text(f"SELECT {function}(:pid)"), {"pid": pid}).scalar_one()
-        self._owner.commit()
-        return bool(sent)
-
-    def _block(self) -> bool:
-        self._owner.exec_driver_sql("LOCK TABLE core_api.workspaces IN ACCESS EXCLUSIVE MODE")
-        self._owner.exec_driver_sql(f"SELECT pg_sleep({2 * STATEMENT_SECONDS})")
-        self._owner.rollback()
-        return True
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -4,36 +4,25 @@ pgbouncer stands in for RDS Proxy. What it cannot show is said in docs/adr/0003.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pytest
-from sqlalchemy import text
 
 from local.postgres import Cluster
 from tests.pooler.callers import Asking
-from tests.pooler.stage import CALLERS, DISTURB_SECONDS, WATCH_SECONDS, Disturbance, Watch, beside, staged
-from tests.support.databases import Statements, fresh
+from tests.pooler.stage import CALLERS, Watch, staged
 from tests.support.pooler import SERVERS, Pooler
-from tests.support.transactions import in_transaction
-from wellspring.database import scope
 
 pytestmark = pytest.mark.outside
 
-QUIET, DISTURBED = 14_000, 6_000
-ANSWERS = {200, 201, 204, 400, 403, 404}
+REQUESTS = 14_000
 
 
 @dataclass
 class Run:
-    """What became of requests while nothing else happened, and while statements and connections were ended.
+    """What became of requests, how many transactions pgbouncer counted, and what was in its connections after."""
 
-    And how many transactions pgbouncer counted, and what was in the pool's connections after each of the two.
-    """
-
-    quiet: Asking
-    disturbed: Asking
+    asking: Asking
     watch: Watch
-    disturbance: Disturbance
     transactions: int
     left_behind: list[str]
 
@@ -42,61 +31,27 @@ class Run:
 def run(cluster: Cluster, template: str, transaction_pooler: Pooler) -> Run:
     with staged(cluster, template, transaction_pooler) as stage:
         watch = Watch(stage)
-        with beside(watch.look, WATCH_SECONDS):
-            quiet = stage.ask(QUIET)
-        left_behind = stage.left_behind()
-        disturbance = Disturbance(stage)
-        with beside(disturbance.disturb, DISTURB_SECONDS):
-            disturbed = stage.ask(DISTURBED, disturbed=True)
-        transactions = transaction_pooler.transactions(stage.dbname)
-        left_behind += stage.left_behind()
-        return Run(quiet, disturbed, watch, disturbance, transactions, left_behind)
+        with watch.looking():
+            asking = stage.ask(REQUESTS)
+        return Run(asking, watch, transaction_pooler.transactions(stage.dbname), stage.left_behind())
 
 
 def test_every_answer_belongs_to_its_caller(run: Run) -> None:
-    assert run.quiet.leaks + run.disturbed.leaks == []
-    assert len(run.quiet.statuses + run.disturbed.statuses) >= QUIET + DISTURBED
+    assert run.asking.leaks == []
+    assert len(run.asking.statuses) >= REQUESTS
 
 
 def test_every_answer_is_the_right_one(run: Run) -> None:
-    assert run.quiet.faults + run.disturbed.faults == []
-    assert {*run.quiet.statuses} == ANSWERS
-
-
-def test_a_request_that_is_disturbed_is_answered_503_and_nothing_else(run: Run) -> None:
-    assert {*run.disturbed.statuses} == ANSWERS | {503}
-    assert "57014" in run.disturbed.sqlstates
-    assert min(run.disturbance.done.values()) > 0
+    assert run.asking.faults == []
+    assert {*run.asking.statuses} == {200, 201, 204, 400, 403, 404}
 
 
 def test_all_callers_share_two_connections_a_role(run: Run) -> None:
     assert (run.watch.servers, run.watch.backends) == (SERVERS, SERVERS)
     assert run.watch.clients >= CALLERS
     # A request that is understood is a transaction at least.
-    assert run.transactions > len(run.quiet.statuses)
+    assert run.transactions > len(run.asking.statuses)
 
 
 def test_no_connection_keeps_anything_of_a_caller(run: Run) -> None:
     assert run.left_behind == []
-
-
-def test_with_the_option_a_transaction_gets_another_connection_than_the_last(
-    cluster: Cluster, template: str, transaction_pooler: Pooler, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What `--pooler` is for: a caller who asks one thing after another would meet the same connection each time."""
-    which = text("SELECT pg_backend_pid()")
-    with fresh(cluster, template, Statements(), transaction_pooler.open) as database:
-        monkeypatch.setattr(scope, "connection", database.connection)
-        pids = [in_transaction(lambda transaction: transaction.execute(which).scalar_one()) for _ in range(6)]
-        lent = {server["remote_pid"] for server in transaction_pooler.servers(database.url.rpartition("/")[2])}
-    assert all(pid != following for pid, following in pairwise(pids))
-    assert lent > set(pids)
-
-
-def test_a_scope_that_is_said_before_the_transaction_is_seen_to_leak(
-    cluster: Cluster, template: str, transaction_pooler: Pooler
-) -> None:
-    """The same callers, had the product said `set_config(…, false)` for its session: they need a few requests each."""
-    with staged(cluster, template, transaction_pooler) as stage:
-        assert stage.ask(QUIET, unsafe=True).leaks != []
-        assert [found for found in stage.left_behind() if found.startswith("the scope ")] != []

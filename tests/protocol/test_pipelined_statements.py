@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, bindparam, column, func, select, text, values
-from sqlalchemy.exc import DatabaseError, DBAPIError, NoResultFound
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from tests.protocol.test_pipeline import AHEAD, BEGIN, COMMIT, SIMPLE, STATEMENT, SYNC
 from tests.support.databases import FreshDatabase, engine_for
@@ -51,13 +51,6 @@ def test_statements_leave_in_one_flush_with_what_begins_the_transaction(
     transaction.commit()
     assert (first.scalar_one(), second.scalar_one()) == ("one", "service")
     assert flushes == [BEGIN + AHEAD + STATEMENT + STATEMENT + SYNC, SIMPLE]
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_none_and_one_need_no_flush_of_their_own(transaction: Connection, flushes: Flushes, number: int) -> None:
-    results = execute_pipelined(transaction, [Statement(ECHO, {"value": "one"})] * number)
-    assert [result.scalar_one() for result in results] == ["one"] * number
-    assert flushes == ([BEGIN + STATEMENT + SYNC] if number else [])
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -113,23 +106,6 @@ def test_each_result_is_what_it_is_alone(transaction: Connection) -> None:
     assert still_answers(transaction)
 
 
-def test_the_same_statement_twice_has_two_answers(transaction: Connection) -> None:
-    results = execute_pipelined(transaction, [Statement(ECHO, {"value": str(number)}) for number in range(50)])
-    assert [result.scalar_one() for result in results] == [str(number) for number in range(50)]
-
-
-def test_a_statement_sees_what_the_ones_before_it_wrote(transaction: Connection) -> None:
-    asked = [
-        Statement(KEYS),
-        Statement(KEY, {"key": "a"}),
-        Statement(KEYS),
-        Statement(KEY, {"key": "b"}),
-        Statement(KEYS),
-    ]
-    results = execute_pipelined(transaction, asked)
-    assert [results[number].scalar_one() for number in (0, 2, 4)] == [0, 1, 2]
-
-
 @pytest.mark.parametrize("at", range(3))
 @pytest.mark.parametrize(
     ("statement", "state"), [("SELECT 1 / CAST(:n AS int)", "22012"), ("SELECT :n FROM nowhere", "42P01")]
@@ -179,15 +155,6 @@ def test_two_statements_in_one_text_are_refused(transaction: Connection, flushes
     with pytest.raises(ValueError, match="several statements"):
         execute_pipelined(transaction, [Statement(KEYS), Statement(text("SELECT 1; SELECT 2"))])
     assert flushes == []
-    assert still_answers(transaction)
-
-
-def test_a_result_that_is_none_leaves_nothing_behind(transaction: Connection) -> None:
-    first, _ = execute_pipelined(
-        transaction, [Statement(text("SELECT 1 WHERE false")), Statement(ECHO, {"value": "x"})]
-    )
-    with pytest.raises(NoResultFound):
-        first.one()
     assert still_answers(transaction)
 
 

@@ -456,18 +456,3 @@ def test_settle_counts_it_behind_all_else(fresh_database: FreshDatabase, world: 
     assert settled["fleet"] == {"connectors": 1, "is_all": True}
     assert by_health(shown()) == {"late": 1}
     assert len(shown()["tools"]) == 1
-
-
-@pytest.mark.long
-def test_of_100_000_connectors_all_are_counted_in_time(fresh_database: FreshDatabase, world: World) -> None:
-    tool = world.connector()
-    world.workspaces(1000)
-    world.fill(
-        "core_api.workspace_connectors",
-        "core_api.workspaces AS w CROSS JOIN generate_series(1, 100) AS n",
-        workspace_pk="w.pk",
-        connector_pk=tool.pk,
-        health="CASE n % 10 WHEN 0 THEN 'late' ELSE 'ok' END",
-    )
-    assert count(fresh_database) == 100_000
-    assert by_health(shown()) == {"late": 10_000, "ok": 90_000}

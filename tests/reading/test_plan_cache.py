@@ -1,9 +1,5 @@
 """The server-side plan cache: the same answers, by a call in the place of the text."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +25,6 @@ from wellspring.repositories.ledger.hot import hot_statements
 from wellspring.repositories.sync import hot as syncing
 from wellspring.settings import CallerSettings
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
 OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}
@@ -189,21 +184,6 @@ def test_there_are_no_more_than_forty_and_each_is_its_callers(fresh_database: Fr
         assert sorted(row.proconfig) == [*never, "plan_cache_mode=force_generic_plan", 'search_path=""']
         readers = ["wellspring_reader", "wellspring_writer"]
         assert row.callers == (["wellspring_consumer"] if is_of_the_queue else readers)
-
-
-def test_their_names_are_the_same_in_every_process(fresh_database: FreshDatabase) -> None:
-    program = (
-        "from wellspring.plan_cache import name_of;"
-        "from wellspring.repositories.ledger.hot import hot_statements;"
-        "from wellspring.repositories.sync import hot;"
-        "everything = [*hot_statements(), *hot.hot_statements()];"
-        "print(sorted(name_of(one.text) for _, one in everything))"
-    )
-    for seed in ("0", "1"):
-        environment = {"PYTHONPATH": str(ROOT / "layers/shared"), "PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]}
-        command = [sys.executable, "-c", program]
-        said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-        assert json.loads(said.replace("'", '"')) == [*named(fresh_database)]
 
 
 def test_what_a_release_does_not_know_goes_when_it_has_not_been_known_for_a_day(fresh_database: FreshDatabase) -> None:

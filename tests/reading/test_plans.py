@@ -105,25 +105,9 @@ def test_a_page_looks_behind_its_cursor_where_that_row_has_gone(module_database:
     assert read() == (ids, before + 1)
 
 
-def test_a_page_of_one_record_is_cheap(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
-    often = world.company(giant.workspace)
-    world.provenances([often] * 3000, giant.connector)
-    world.analyze(f"core_api.{LEDGER}")
-    document = cheap(module_database, f"{COMPANIES}?filter[company]={often.id}", giant.caller, LEDGER)
-    assert len(document["data"]) == 20
-
-
 def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant) -> None:
     rows, _ = explain(module_database, f"{COMPANIES}/{giant.provenance.id}", giant.caller, LEDGER)
     assert rows == 1
-
-
-def test_members_of_many_pay_for_their_connectors(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
-    everywhere = world.people(giant.workspace)
-    for workspace in (giant.workspace, *(world.workspace() for _ in range(30))):
-        world.member(everywhere, workspace)
-        world.workspace_connector(workspace)
-    assert len(cheap(module_database, COMPANIES, person(everywhere), LEDGER)["data"]) == 20
 
 
 def test_a_name_is_found_by_an_index(module_database: FreshDatabase, world: World, giant: Tenant) -> None:

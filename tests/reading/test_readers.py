@@ -9,7 +9,7 @@ import pytest
 
 from local.postgres import Cluster
 from migrations import run
-from tests.support.api import PIPELINE, READER, Caller, Reply, TickingContext, call, draft, post
+from tests.support.api import PIPELINE, READER, Caller, Reply, TickingContext, call, post
 from tests.support.databases import Statements
 from tests.support.freezing import frozen
 from tests.support.replicas import Replica, ReplicatedDatabase
@@ -20,7 +20,6 @@ from wellspring.database.circuit_breaker import circuit_breaker
 
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"
-GROUPS = "/v1/workspace-groups"
 ANY = "0"
 type Log = list[dict[str, Any]]
 
@@ -50,7 +49,6 @@ def database(
     monkeypatch.setenv("DB_READ_HOST", "a reader")
     readers.absence.record_answer()
     yield given
-    replica.delay(0)
     replica.resume()
     given.close()
     circuit_breaker.record_answer()
@@ -102,21 +100,6 @@ def test_whoever_wrote_sees_it_at_once_while_the_reader_is_behind_and_from_the_r
     database.replica.catch_up()
     assert see(id_, token) == (200, True)
     assert servers(log) == ["reader", "reader"]
-
-
-def test_with_a_delay_each_write_is_seen_at_once(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
-    database.replica.delay(150)
-    answered = set()
-    for _ in range(3):
-        id_, token = write(ours)
-        log.clear()
-        until = time.monotonic() + 0.4
-        while time.monotonic() < until:
-            assert read(f"{COMPANIES}/{id_}", token).status == 200
-        found = servers(log)
-        assert found[0] == "writer"
-        answered |= set(found)
-    assert answered == {"reader", "writer"}
 
 
 def test_of_a_change_and_of_an_end_the_writer_sees_the_last_state(ours: Tenant, database: ReplicatedDatabase) -> None:
@@ -175,25 +158,6 @@ def test_another_may_see_what_was(ours: Tenant, database: ReplicatedDatabase, lo
     log.clear()
     assert see(id_, ANY) == (404, False)
     assert servers(log) == ["reader", "reader"]
-
-
-def test_nobody_sees_half_of_what_was_written_together(ours: Tenant, database: ReplicatedDatabase) -> None:
-    document = draft("workspace_group", {"name": "Together"})
-    workspace = {"type": "workspace", "id": str(ours.workspace.id)}
-    document["data"]["relationships"] = {"workspaces": {"data": [workspace]}}
-    database.replica.delay(50)
-    seen = set()
-    for _ in range(3):
-        made = post(GROUPS, ours.caller, document)
-        assert made.status == 201, made.body
-        url = f"{GROUPS}/{made.data['id']}?include=workspaces,memberships"
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
-            reply = read(url, ANY, ours.caller)
-            included = {each["type"] for each in reply.document.get("included", [])}
-            seen.add((reply.status, frozenset(included)))
-    whole = frozenset({"workspace", "workspace_group_membership"})
-    assert seen == {(404, frozenset()), (200, whole)}
 
 
 def test_a_read_at_the_reader_takes_no_more_flushes(ours: Tenant, flushes: list[str]) -> None:

@@ -1,6 +1,5 @@
 """The migration function, in the runtime's container: the schema that all other tests of this folder work on is its."""
 
-from migrations.run import ROLES
 from tests.sam.conftest import Deployed
 from tests.sam.service import MIGRATION
 from tests.support.databases import FreshDatabase
@@ -30,11 +29,3 @@ def test_the_second_call_in_a_warm_container_is_answered_alike(deployed: Deploye
 def test_whoever_calls_by_hand_gets_the_same_revision(deployed: Deployed) -> None:
     answer = deployed.lambdas.invoke(MIGRATION, event("schema_migrate_by_hand"))
     assert answer == {"Status": "SUCCESS", "Data": deployed.migrated[0]["Data"]}
-
-
-def test_the_roles_of_the_functions_may_sign_in_with_iam(owner: FreshDatabase) -> None:
-    found = owner.owner.exec_driver_sql(
-        "SELECT rolname FROM pg_roles WHERE rolname ~ '^wellspring_' AND rolname <> current_user"
-        " AND pg_has_role(rolname, 'rds_iam', 'member')"
-    )
-    assert set(found.scalars()) == set(ROLES)

@@ -49,16 +49,6 @@ def test_an_event_does_what_its_name_says_and_once(deployed: Deployed, ledger: L
     assert ledger.rows() == rows
 
 
-@pytest.mark.parametrize(("name", "ended"), [("invalidate", 2), ("disconnect", 3)])
-def test_what_the_append_event_wrote_is_ended_by_the_event(
-    deployed: Deployed, ledger: Ledger, name: str, ended: int
-) -> None:
-    deliver(deployed, "append")
-    written = sum(ledger.live().values())
-    assert deliver(deployed, name) == []
-    assert written - sum(ledger.live().values()) == ended
-
-
 def test_the_prune_event_forgets_what_is_old_and_nothing_else(deployed: Deployed, demo: FreshDatabase) -> None:
     memory = Memory(demo)
     memory.remember(3, "400 days")

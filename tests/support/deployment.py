@@ -4,7 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -57,14 +57,9 @@ class CloudFormation:
         self._server.server_close()
 
 
-@contextmanager
-def cloudformation(host: str = HOST) -> Iterator[CloudFormation]:
+def cloudformation(host: str = HOST) -> AbstractContextManager[CloudFormation]:
     """Wait for the answers of custom resources at the address `host`."""
-    waiting = CloudFormation(host)
-    try:
-        yield waiting
-    finally:
-        waiting.close()
+    return closing(CloudFormation(host))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from local.errors import Fault
 from local.postgres import SUPERUSER, Cluster
 from local.settings import HOST
 from tests.support.databases import FreshDatabase, Statements, engine_for, role_of_call
-from wellspring.database.consistency import at_reader
+from wellspring.database.scope import at_reader
 
 
 class Replica(Cluster):
@@ -30,11 +30,6 @@ class Replica(Cluster):
     def resume(self) -> None:
         """Follow again."""
         self._execute("SELECT pg_wal_replay_resume()")
-
-    def delay(self, milliseconds: int) -> None:
-        """Take each commit so much later than it was made."""
-        self._execute(f"ALTER SYSTEM SET recovery_min_apply_delay = {milliseconds}")
-        self._execute("SELECT pg_reload_conf()")
 
     def catch_up(self) -> None:
         """Wait until all that was committed is here."""

@@ -58,8 +58,6 @@ class World:
         """Make a person of whom the platform's feed has told; with `source=None` one that only a sync made."""
         return self.record("people", workspace, full_name=name, **{"source": FEED} | values)
 
-    person = people
-
     def company(self, workspace: Row, name: str = "Company", **values: Any) -> Row:
         return self.record("company", workspace, name=name, **values)
 

@@ -401,6 +401,8 @@ class TestRecount:
         assert 1 <= behind_ours < all_of_them
         none = handler({"Verb": "Recount"}, Context(milliseconds=0))
         assert (none["connectors"], none["is_all"], none["after"]) == (0, False, None)
+        with pytest.raises(NotFound):
+            settle(Verb="Recount", After=str(uuid4()))
 
 
 @pytest.mark.parametrize(

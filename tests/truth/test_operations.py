@@ -83,13 +83,6 @@ def test_every_command_of_aws_is_there_with_its_options(words: list[str]) -> Non
             assert option in known or switches or option in GLOBAL_OPTIONS, f"{operation} {word}"
 
 
-def test_the_commands_are_found() -> None:
-    found = {tuple(words[1:3]) for words in commands()}
-    assert len(found) > 20
-    # In a block, in a sentence, within `$(…)`.
-    assert found >= {("lambda", "invoke"), ("rds", "describe-events"), ("rds", "modify-db-instance")}
-
-
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\$\(output (\w+)\)", TYPED))))
 def test_every_output_that_is_asked_for_is_one(name: str) -> None:
     assert name in TEMPLATE["Outputs"]

@@ -1,13 +1,20 @@
-"""Statements of the pages that were false once: each is held against what it speaks of."""
+"""What pages say is held against what they speak of: statements that were false once, plots, and docs/tasks.md.
+
+Each row of docs/tasks.md is typed by a test (tests/local/test_stack.py), or has one of its own.
+"""
 
 import re
 
 import pytest
 
+from bench import plots
+from bench.__main__ import GROUPS
 from local import demo_data
-from local.settings import ROOT
+from local.settings import ROOT, Settings
 from local.sign_in import PRINCIPAL_WORDS
 from local.template import Template
+from tests.local.tasks import CHECKS, ELSEWHERE, PAGE, ROWS
+from tests.truth.test_named_tests import is_there
 from wellspring import reasons
 from wellspring.queries import OF_NAMES
 from wellspring.resources import HEALTH, MESSAGE_TYPES
@@ -16,6 +23,8 @@ from wellspring.routes import routes
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 STATIC = ROOT / "layers/console/wellspring_console/static"
 REASONS = (STATIC / "reasons.js").read_text()
+PAPER = (ROOT / "docs" / "performance.md").read_text()
+TABLES = (ROOT / "docs" / "performance" / "tables.md").read_text()
 
 
 def words_of(table: str, module: str = REASONS) -> set[str]:
@@ -80,3 +89,53 @@ def test_who_signs_in_to_the_demo_is_told_what_they_are_there() -> None:
         mine = [row for row in rows["workspace_memberships"] if row["people"] == person]
         assert [row for row in mine if f"{row['role']} of {names[row['workspace']]}" not in words] == []
         assert len(re.findall(r"\b(?:owner|admin|member|guest) of (?!the )", words)) == len(mine)
+
+
+# ---- docs/performance.md, and the tables behind it -------------------------------------------------------
+@pytest.mark.parametrize("name", [name for names, _ in GROUPS for name in names])
+def test_every_measurement_is_in_the_tables(name: str) -> None:
+    # An N stands for a number.
+    patterns = [re.sub(r"(?<=_)N\b", "[0-9]+", said) for said in re.findall(r"`([a-zN0-9_]+)`", TABLES)]
+    assert any(re.fullmatch(pattern, name) for pattern in patterns)
+
+
+def test_the_page_leads_to_the_tables() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", said.lower()).replace(" ", "-")
+        for said in re.findall(r"^#+ (.+)$", TABLES, re.MULTILINE)
+    }
+    led_to = set(re.findall(r"\(performance/tables\.md#([a-z0-9-]+)\)", PAPER))
+    assert {"what-is-measured", "results"} <= led_to <= headings
+
+
+def test_every_plot_is_in_the_paper() -> None:
+    drawn = sorted(path.name for path in (ROOT / plots.FOLDER).glob("*.svg"))
+    assert drawn
+    for name in drawn:
+        assert f"({plots.FOLDER.name}/{name})" in PAPER
+
+
+# ---- docs/tasks.md ---------------------------------------------------------------------------------------
+def test_every_row_of_the_page_is_typed_by_a_test() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| task", "| ---"))]
+    assert len(ROWS) == len(rows)
+    # What is checked by nothing but its status is seen in the row after it.
+    unseen = {task for task, typed in ROWS.items() if typed.startswith(("send ", "say DELETE"))}
+    assert CHECKS.keys() | ELSEWHERE.keys() | unseen == ROWS.keys()
+    assert all(is_there(name) for name in ELSEWHERE.values())
+
+
+def test_a_client_is_generated_by_the_command_of_its_own_page() -> None:
+    page = re.sub(r" \\\n\s+", " ", (ROOT / "docs/clients.md").read_text())
+    assert all(ROWS[task] in page for task in ROWS if task.startswith("A client in"))
+
+
+@pytest.mark.parametrize("task", ["See a 429", "Let a page of another origin call"])
+def test_what_a_row_has_one_set_for_a_stack_is_a_setting_of_it(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assignment, *command = ROWS[task].split()
+    name, _, value = assignment.partition("=")
+    assert command == ["make", "run"]
+    before = Settings()
+    monkeypatch.setenv(name, value)
+    now = Settings()
+    assert (now.throttle_rate, now.cors_origins) != (before.throttle_rate, before.cors_origins)

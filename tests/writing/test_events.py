@@ -4,14 +4,13 @@ import json
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
 import pytest
 
-from tests.support.api import ROUTER, TYPES
+from tests.support.api import TYPES
 from tests.support.databases import Database
-from tests.support.events import EVENTS, FUNCTIONS, event, identify, load_demo, replay
+from tests.support.events import EVENTS, event, identify, load_demo, replay
 from tests.support.world import World
 from wellspring.resources import resource_of
 
@@ -89,25 +88,3 @@ def test_an_event_is_answered_with_its_success(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in REPLAYED if "idempotency-key" in event(name)["headers"]])
 def test_an_event_with_a_key_is_answered_twice_alike(name: str) -> None:
     assert replay(name) == replay(name)
-
-
-@pytest.mark.parametrize("name", HTTP)
-def test_an_event_is_what_the_gateway_makes_of_such_a_request(name: str) -> None:
-    sent: Any = event(name)
-    http = sent["requestContext"]["http"]
-    found = ROUTER.find(http["method"], sent["rawPath"])
-    assert found is not None
-    assert found.route.function == FUNCTIONS[name]
-    assert sent["pathParameters"] == found.parameters if found.parameters else "pathParameters" not in sent
-    key = "$default" if found.route.path == "$default" else found.route.key
-    assert sent["routeKey"] == sent["requestContext"]["routeKey"] == key
-    assert http["path"] == sent["rawPath"] == unquote(sent["rawPath"])
-    assert sent.get("queryStringParameters", {}) == dict(parse_qsl(sent["rawQueryString"]))
-    assert ("authorizer" in sent["requestContext"]) == ("authorization" in sent["headers"]) == found.route.needs_token
-    body = sent.get("body")
-    assert sent["headers"].get("content-length") == (str(len(body.encode())) if body else None)
-
-
-def test_no_two_events_are_one_request() -> None:
-    ids = [event(name)["requestContext"]["requestId"] for name in HTTP]
-    assert len(set(ids)) == len(ids)

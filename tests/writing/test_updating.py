@@ -25,7 +25,6 @@ from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import (
-    CHOICES,
     COMPANIES,
     GONE,
     SOMEBODY,
@@ -374,19 +373,3 @@ class TestTwoAtOnce:
         assert selected == 200
         assert unmatched in {200, 409}
         assert (attributes["is_selected"], attributes["is_matched"]) == (True, True)
-
-    def test_of_which_one_deletes_leave_nothing_to_change(
-        self, fresh_database: FreshDatabase, ours: Tenant, choice: Row
-    ) -> None:
-        replies = race(
-            fresh_database,
-            held(choice),
-            lambda: call("DELETE", f"{CHOICES}/{choice.id}", ours.caller),
-            lambda: change(choice, ours.caller, is_selected=True),
-        )
-        removed, changed = (reply.status for reply in replies)
-        assert removed == 204
-        assert changed in {200, 404}
-        (kept,) = get(f"{CHOICES}?filter[deleted]=include", ours.caller).data
-        assert kept["attributes"]["is_selected"] is False
-        assert kept["attributes"]["deleted_at"] is not None

@@ -1,105 +1,114 @@
-"""Parked work in its table, a sync message or an event of the feed: the oldest, expiring, dismissing."""
+"""Parked rows, sync messages and events of the feed alike: the oldest, closing one, and dropping what is too old.
+
+Nothing else reads or closes them by their being parked; what differs between the two is in `MESSAGES` and `EVENTS`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Connection, Row, Table, text
 
-from wellspring.database import Transaction
-from wellspring.models import feed
-from wellspring.models.messages import sync_messages
+from wellspring.models.feed import pending_events
+from wellspring.models.messages import sync_messages, waiting_for
 from wellspring.queries import MAX_TOTAL
 
-# How long the body of what is parked is kept (contract, section 5).
+# How long the body of what is parked is kept (contract, sections 5 and 6).
 BODY_DAYS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What was parked when somebody looked: its public id, what it is (`parked`, or what became of it), and why."""
-
-    id: UUID
-    outcome: str
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedIn:
-    """A table that work is parked in.
+class ParkedTable:
+    """A table of which rows are parked.
 
     Attributes:
-        table: its name.
-        body: the column of what was sent, which neither expired nor dismissed work keeps.
-        dismissed: what else is set where work is dismissed.
-        expired: what else is set where it has expired.
-        told: columns that are returned of what was dismissed.
+        table: it has id, outcome, reason, note and received_at; pk is the order of arrival.
+        body: its column of what was sent.
+        expired: what else is set where a body is dropped.
+        dismissed: what else is set where a row is closed.
+        forgotten: what is deleted with the bodies of the rows `expired`.
+        returning: what is told of a row that was closed.
+        counted: up to how many are counted; None for all.
     """
 
-    table: object
+    table: Table
     body: str
-    dismissed: str
     expired: str
-    told: str
+    dismissed: str
+    forgotten: str
+    returning: str
+    counted: int | None
 
 
-_NOT_AWAITED = "missing_type = NULL, missing_key = NULL, updated_at = now()"
-MESSAGES = ParkedIn(
+MESSAGES = ParkedTable(
     sync_messages,
-    "body",
-    dismissed="progress = NULL, processed_at = now()",
-    expired="reason = 'expired'",
-    told="workspace_connector_pk, sync_run_pk, message_type",
+    body="body",
+    expired="",
+    dismissed=", progress = NULL, processed_at = now()",
+    forgotten=f",\nforgotten AS (DELETE FROM {waiting_for} WHERE message_pk = ANY (ARRAY(SELECT pk FROM expired)))",
+    returning="pk, reason, workspace_connector_pk, sync_run_pk, message_type",
+    counted=None,
 )
-EVENTS = ParkedIn(
-    feed.pending_events, "event", dismissed=_NOT_AWAITED, expired=f"reason = 'expired', {_NOT_AWAITED}", told="pk"
+_MISSES_NOTHING = ", missing_type = NULL, missing_key = NULL, updated_at = now()"
+EVENTS = ParkedTable(
+    pending_events,
+    body="event",
+    expired=_MISSES_NOTHING,
+    dismissed=_MISSES_NOTHING,
+    forgotten="",
+    returning="pk",
+    counted=MAX_TOTAL,
 )
-
-# By the index of what is not applied, from the oldest on. Further back there is none left: this is done each minute.
-# What somebody releases at the moment is theirs: nobody waits, and what was applied meanwhile is left as it is.
-_EXPIRE = """
-UPDATE {kind.table}
-   SET {kind.body} = NULL, {kind.expired}
- WHERE pk = ANY (ARRAY(
-         SELECT pk FROM {kind.table}
-          WHERE outcome = 'parked' AND {kind.body} IS NOT NULL AND received_at < now() - make_interval(days => :kept)
-            AND received_at > now() - make_interval(days => 2 * :kept)
-          ORDER BY received_at, pk
-          LIMIT :most
-            FOR UPDATE SKIP LOCKED))
-RETURNING pk"""
-_DISMISS = """
-UPDATE {kind.table}
-   SET outcome = 'dismissed', note = :note, {kind.body} = NULL, {kind.dismissed}
- WHERE id = :id AND outcome = 'parked'
-RETURNING {kind.told}"""
-_COUNT = "SELECT count(*) FROM (SELECT FROM {kind.table} WHERE {where} LIMIT :most) AS counted"
-_OLDEST = "SELECT {column} FROM {kind.table} WHERE {where} ORDER BY received_at, pk LIMIT :most"
 
 
 def oldest(
-    transaction: Transaction,
-    kind: ParkedIn,
-    named: Mapping[str, object],
+    transaction: Connection,
+    parked: ParkedTable,
+    matching: Mapping[str, object],
     most: int,
     *,
     column: str = "id",
-    where: str = "outcome = 'parked'",
+    where: str = "true",
 ) -> tuple[int, list[Any]]:
-    """Return how many are parked with these values in columns, up to `MAX_TOTAL`, and one column of the oldest."""
-    condition = " AND ".join([where, *(f"{name} = :{name}" for name in named)])
-    count, rows = (text(each.format(kind=kind, where=condition, column=column)) for each in (_COUNT, _OLDEST))
-    matching = int(transaction.execute(count, {**named, "most": MAX_TOTAL}).scalar_one())
-    return matching, list(transaction.execute(rows, {**named, "most": most}).scalars())
+    """Return how many rows are parked with these values in columns, and one column of the oldest of them."""
+    conditions = ["outcome = 'parked'", *(f"{name} = :{name}" for name in matching), where]
+    rows = f"FROM {parked.table} WHERE {' AND '.join(conditions)}"
+    count = text(f"SELECT count(*) FROM (SELECT {rows} LIMIT CAST(:most AS bigint)) AS counted")
+    number = transaction.execute(count, {**matching, "most": parked.counted}).scalar_one()
+    found = text(f"SELECT {column} {rows} ORDER BY received_at, pk LIMIT :most")
+    return int(number), list(transaction.execute(found, {**matching, "most": most}).scalars())
 
 
-def expire(transaction: Transaction, kind: ParkedIn, most: int) -> list[int]:
-    """Drop what was sent of the oldest that are parked for longer than `BODY_DAYS`; return the pks of their rows."""
-    expired = text(_EXPIRE.format(kind=kind))
-    return list(transaction.execute(expired, {"kept": BODY_DAYS, "most": most}).scalars())
+def dismiss(transaction: Connection, parked: ParkedTable, id_: UUID, note: str) -> Row[Any] | None:
+    """Close a parked row for good, without its body. Return what is told of it; None where it was not parked."""
+    statement = f"""
+UPDATE {parked.table}
+   SET outcome = 'dismissed', note = :note, {parked.body} = NULL{parked.dismissed}
+ WHERE id = :id AND outcome = 'parked'
+RETURNING {parked.returning}"""
+    return transaction.execute(text(statement), {"id": id_, "note": note}).one_or_none()
 
 
-def dismiss(transaction: Transaction, kind: ParkedIn, id_: UUID, note: str) -> RowMapping | None:
-    """Close one for good. Return what is `told` of it; None where it was not parked any more."""
-    return transaction.execute(text(_DISMISS.format(kind=kind)), {"id": id_, "note": note}).mappings().one_or_none()
+def expire(transaction: Connection, parked: ParkedTable, most: int) -> int:
+    """Drop the bodies of the oldest rows that are parked for longer than `BODY_DAYS`; return how many.
+
+    Further back than twice as long there is none left: this is done each minute. What somebody releases at the moment
+    is theirs: nobody waits, and what was applied meanwhile is left as it is.
+    """
+    statement = f"""
+WITH expired AS (
+  UPDATE {parked.table}
+     SET {parked.body} = NULL, reason = 'expired'{parked.expired}
+   WHERE pk = ANY (ARRAY(
+           SELECT pk FROM {parked.table}
+            WHERE outcome = 'parked' AND {parked.body} IS NOT NULL
+              AND received_at < now() - make_interval(days => :kept)
+              AND received_at > now() - make_interval(days => 2 * :kept)
+            ORDER BY received_at, pk
+            LIMIT :most
+              FOR UPDATE SKIP LOCKED))
+  RETURNING pk
+){parked.forgotten}
+SELECT count(*) FROM expired"""
+    return int(transaction.execute(text(statement), {"kept": BODY_DAYS, "most": most}).scalar_one())

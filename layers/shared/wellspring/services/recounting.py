@@ -1,4 +1,4 @@
-"""Recounting the sums, some connectors at a time: it finds nothing, or there is a fault (contract, section 7)."""
+"""Recounting the sums, some connectors at a time (contract, section 7): it finds nothing, or there is a fault."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +23,7 @@ TOLD = 100
 class Recounted:
     """What a recount found: of so many connectors the first `TOLD` of what differs, and in how many places.
 
-    It came to the `last` connector; `is_all` says whether that is the last there is.
+    It came to the `last` one; `is_all` says whether that is the last there is.
     """
 
     last: UUID | None
@@ -40,6 +40,7 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
         NotFound: there is no connector `after`.
         WellspringError: the database did not let it.
     """
+    done = Recounted(after)
     place = 0
     if after is not None:
         found = with_retries(partial(recounting.place, connector_id=after), PIPELINE_SCOPE, deadline)
@@ -47,18 +48,16 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
             raise NotFound("There is no such workspace connector.")
         place = found
 
-    def compare(transaction: Transaction) -> tuple[list[tuple[int, UUID]], list[Difference]]:
-        connectors = recounting.following(transaction, place, TOGETHER)
-        differences = recounting.compare(transaction, connectors[0][0], connectors[-1][0]) if connectors else []
-        return connectors, differences
+    def compare(transaction: Transaction, place: int) -> tuple[list[tuple[int, UUID]], list[Difference]]:
+        these = recounting.following(transaction, place, TOGETHER)
+        return these, recounting.compare(transaction, these[0][0], these[-1][0]) if these else []
 
-    done = Recounted(after)
-    while not (deadline.has_passed or done.is_all):
-        connectors, differences = with_retries(compare, PIPELINE_SCOPE, deadline)
-        if connectors:
-            place, done.last = connectors[-1]
-        done.connectors += len(connectors)
+    while not done.is_all and not deadline.has_passed:
+        these, differences = with_retries(partial(compare, place=place), PIPELINE_SCOPE, deadline)
+        if these:
+            place, done.last = these[-1]
+        done.connectors += len(these)
         done.number += len(differences)
         done.differences += differences[: TOLD - len(done.differences)]
-        done.is_all = len(connectors) < TOGETHER
+        done.is_all = len(these) < TOGETHER
     return done

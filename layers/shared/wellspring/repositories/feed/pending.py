@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed
+from wellspring.repositories import parked
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.feed.work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
-from wellspring.repositories.parked import EVENTS, expire
 
 # One that is there already stays as it is: dismissed, it is done; parked, it has been told. What may name somebody who
 # was erased is kept without its text; of another type's event that is known, the text has ids and no name of a person.
@@ -94,7 +94,7 @@ UPDATE {feed.pending_events} AS old
  WHERE old.pk = new.pk""")
 
 # It stays with what it misses: when that has come after all, the event is applied.
-_PARK_LATE = text(f"""
+_EXPIRE = text(f"""
 UPDATE {feed.pending_events} AS old
    SET outcome = 'parked', reason = '{UNKNOWN_REFERENCE}', updated_at = now(),
        problems = jsonb_build_array(jsonb_build_object(
@@ -199,9 +199,9 @@ def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) ->
         transaction.execute(_SETTLE, {"events": json.dumps(rows)})
 
 
-def park_late(transaction: Connection, waited: timedelta, most: int) -> int:
+def expire(transaction: Connection, waited: timedelta, most: int) -> int:
     """Park events that have waited for so long, the oldest first; return how many."""
-    return transaction.execute(_PARK_LATE, {"seconds": waited.total_seconds(), "most": most}).rowcount
+    return transaction.execute(_EXPIRE, {"seconds": waited.total_seconds(), "most": most}).rowcount
 
 
 # A file's rejects go with it.
@@ -225,11 +225,12 @@ DELETE FROM {feed.loads}
 )
 
 
-def forget(transaction: Connection, days: int, most: int) -> None:
-    """Delete what became of events and files so many days ago, the oldest first, `most` rows of each kind.
+def forget(transaction: Connection, days: int, most: int) -> int:
+    """Delete what is too old, the oldest first, `most` rows of each kind; return how many were deleted or emptied.
 
-    What parked events carried goes before that; that something is parked stays to be seen.
+    What became of events and files is remembered for so many days; what they carried goes before (`parked`).
     """
-    expire(transaction, EVENTS, most)
-    for statement in _HISTORY:
-        transaction.execute(text(statement), {"days": days, "most": most})
+    values = {"days": days, "most": most}
+    return parked.expire(transaction, parked.EVENTS, most) + sum(
+        transaction.execute(text(statement), values).rowcount for statement in _HISTORY
+    )

@@ -20,7 +20,7 @@ from wellspring.repositories.sync.tables import RECORDS
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(parked.Held):
+class Kept:
     """A message that is kept.
 
     Attributes:
@@ -37,10 +37,7 @@ class Kept(parked.Held):
     digest: str | None
 
 
-_KEPT = (
-    "SELECT id, outcome, reason, pk, workspace_connector_pk, group_id, body, encode(digest, 'hex')"
-    f" FROM {sync_messages} WHERE"
-)
+_KEPT = f"SELECT pk, workspace_connector_pk, group_id, body, encode(digest, 'hex') FROM {sync_messages} WHERE"
 _HAS_BODY = "body IS NOT NULL AND group_id IS NOT NULL"
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
@@ -180,7 +177,7 @@ SELECT connector.pk
 
 # What was overtaken stays parked whoever asks, what would end too much but for who asks for it alone, and what has no
 # body is nothing to apply.
-_IS_RELEASABLE = f"outcome = 'parked' AND {_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
+_IS_RELEASABLE = f"{_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
 
 _COUNT_OFF = text(
     f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
@@ -220,14 +217,6 @@ forgotten AS (
 SELECT count(*) FROM expired""")
 
 
-def expire(transaction: Transaction, most: int) -> int:
-    """Drop the bodies of the oldest messages that are parked for too long; return how many."""
-    expired = parked.expire(transaction, parked.MESSAGES, most)
-    if expired:
-        transaction.execute(FORGET_WAITING, {"messages": array(expired)})
-    return len(expired)
-
-
 def expire_runs(transaction: Transaction, most: int) -> int:
     """Write down which runs took too long, and drop the bodies of their `run.completed`; return how many.
 
@@ -257,21 +246,21 @@ def releasable(
 
     Without a connector it is everybody's, those of no connector too; without a reason whatever they are parked for.
     """
-    named = {"workspace_connector_pk": connector_pk, "reason": reason}
-    said = {name: value for name, value in named.items() if value is not None}
-    return parked.oldest(transaction, parked.MESSAGES, said, most, column="pk", where=_IS_RELEASABLE)
+    said = {"workspace_connector_pk": connector_pk, "reason": reason}
+    matching = {name: value for name, value in said.items() if value is not None}
+    return parked.oldest(transaction, parked.MESSAGES, matching, most, column="pk", where=_IS_RELEASABLE)
 
 
-def dismiss(transaction: Transaction, message: Kept, note: str) -> bool:
+def dismiss(transaction: Transaction, id_: UUID, note: str) -> bool:
     """Close a parked message, behind the lock of its connector. Return whether it was parked still."""
-    closed = parked.dismiss(transaction, parked.MESSAGES, message.id, note)
+    closed = parked.dismiss(transaction, parked.MESSAGES, id_, note)
     if closed is None:
         return False
-    transaction.execute(FORGET_WAITING, {"messages": array([message.pk])})
-    if closed["workspace_connector_pk"] is not None:
-        transaction.execute(_COUNT_OFF, {"connector": closed["workspace_connector_pk"]})
-    if closed["sync_run_pk"] is not None:
-        completes = closed["message_type"] == "run.completed" and message.reason != "malformed"
-        values = {"run": closed["sync_run_pk"], "message": message.pk, "completes": completes}
+    transaction.execute(FORGET_WAITING, {"messages": array([closed.pk])})
+    if closed.workspace_connector_pk is not None:
+        transaction.execute(_COUNT_OFF, {"connector": closed.workspace_connector_pk})
+    if closed.sync_run_pk is not None:
+        completes = closed.message_type == "run.completed" and closed.reason != "malformed"
+        values = {"run": closed.sync_run_pk, "message": closed.pk, "completes": completes}
         transaction.execute(_COUNT_OFF_RUN, values)
     return True

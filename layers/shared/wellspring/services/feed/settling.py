@@ -57,7 +57,7 @@ def settle(deadline: Deadline) -> Settled:
                 after, moved = ("", ""), False
     if not deadline.has_passed:
         with_retries(lambda transaction: pending.forget(transaction, HISTORY_DAYS, CHUNK), None, deadline)
-    expired, is_all = in_rounds(partial(pending.park_late, waited=WAITS, most=CHUNK), CHUNK, None, deadline)
+    expired, is_all = in_rounds(partial(pending.expire, waited=WAITS, most=CHUNK), CHUNK, None, deadline)
     return Settled(applied, expired, is_all)
 
 

@@ -15,6 +15,7 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.observability import logger
+from wellspring.repositories import parked
 from wellspring.repositories.sync import releasing
 from wellspring.repositories.sync.releasing import Kept
 from wellspring.services.parked import Released
@@ -138,7 +139,7 @@ def resume(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
 
 def expire(deadline: Deadline) -> int:
     """Drop the bodies of messages that are parked for too long: they cannot be released any more. Return how many."""
-    return with_retries(partial(releasing.expire, most=PAGE), PIPELINE_SCOPE, deadline)
+    return with_retries(partial(parked.expire, parked=parked.MESSAGES, most=PAGE), PIPELINE_SCOPE, deadline)
 
 
 def expire_runs(deadline: Deadline) -> int:
