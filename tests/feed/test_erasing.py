@@ -245,9 +245,8 @@ def test_wherever_a_message_says_it(
     body = synced(connector, [person])
     body["records"] += [missing, {"type": "account", "id": str(uuid4()), "attributes": {"account_name": "Kept"}}]
     text, foreign = written(body, str(person.id)), synced(connector, [Row("people", 0, uuid4())])
-    foreign["records"] = [foreign["records"][0] | {"attributes": {"full_name": "Kept"}}, missing]
     around(when, lambda: statuses(erased(person, 9)), lambda: sync(text, foreign))
-    assert json.loads(kept(tables, foreign).body) == foreign
+    assert kept(tables, foreign).body == json.dumps(foreign)
     left = json.loads(kept(tables, body).body)
     named, *others = left["records"]
     assert (named.keys(), named["id"].lower()) == ({"type", "id"}, str(person.id))
