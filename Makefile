@@ -2,7 +2,7 @@
 # environment it needs from a lock file, once.
 
 .DEFAULT_GOAL := help
-.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release events-out slow recount mend-times test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
+.PHONY: help run deploy releases rollback tear-down load export demo feed-schema token psql pause-db resume-db redrive release events-out slow recount test long check quick-checks cpu-bound-checks io-bound-checks lint types imports template new-type-cost property-tests mutations outside pooler unpipelined \
 	contract abuse openapi asyncapi message-schema golden events docs pictures bench sam-test sam-image sam-invoke clean stack-venv dev-venv sam-venv checkov-venv
 MAKEFLAGS += --no-print-directory
 
@@ -62,9 +62,6 @@ slow: stack-venv ## The slowest requests that the stack of this machine has answ
 
 recount: stack-venv ## Compares the running stack's sums with its rows, and shows what differs
 	@$(PYTHON_IN) -m local psql -c "SELECT * FROM wellspring.recount(0, 9223372036854775807, false)"
-
-mend-times: stack-venv ## Mends times of the running stack's messages that nobody can show, or that are in the future
-	@$(PYTHON_IN) -m local psql -c "SELECT * FROM wellspring.mend_times(NULL, NULL) UNION ALL SELECT * FROM wellspring.mend_times(0, 9223372036854775807)"
 
 test: dev-venv ## All tests that need nothing but pip; ARGS goes to pytest
 	@$(PYTHON_IN) -m pytest -n 2 --dist loadfile -m "not outside and not contract and not abuse and not worlds and not aws and not sam and not price and not long" \

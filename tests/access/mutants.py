@@ -62,7 +62,7 @@ _REASONS: Mapping[str, Sequence[str]] = {
     "a person's enrolments are read by their workspaces, and a service sees every live group": [
         "ledger.per_parent.PerParentMerge._driver asks for no group"
     ],
-    "what is read has records of the caller's alone": ["answers.sole._sole_statement asks for no workspace"],
+    "what is read has records of the caller's alone": ["answers.sole.sole_page asks for no workspace"],
     "the record is seen, and its connectors are of its workspace": ["answers.sources._parts asks for no workspace"],
     "what is read has live records only": ["answers.sole.FOUND without 1. row.deleted_at IS NULL"],
     "it says whether there is a page before": ["answers.sole.BEHIND without 1. row.deleted_at IS NULL"],
@@ -83,7 +83,7 @@ _REASONS: Mapping[str, Sequence[str]] = {
         for ledger in ledgers().values()
     ],
     "parents.find has found them a moment ago, and the policies refuse others: writing/test_looking_again.py": [
-        "groups.make asks for no workspace",
+        "groups.writing.make asks for no workspace",
         "writing._are_seen asks for no group",
         "writing._are_seen asks for no workspace",
         "writing.IS_SEEN without 1. parent.deleted_at IS NULL",

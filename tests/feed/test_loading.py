@@ -1,6 +1,7 @@
 """Loading files: any order of lines, twice, killed in the middle, two at once; what is rejected; bounded memory."""
 
 import gzip
+import io
 import json
 import random
 import tracemalloc
@@ -33,7 +34,7 @@ class Shelf(Bucket):
         content = self.kept[file.key][place:]
         self.reads += len(content)
         blocks = (content[begin : begin + BLOCK] for begin in range(0, len(content), BLOCK))
-        return unpacked(blocks) if file.is_packed else blocks
+        return unpacked(io.BytesIO(content)) if file.is_packed else blocks
 
     def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
         self.kept[key] = content.read()

@@ -13,6 +13,7 @@ from wellspring.jsonapi.query import parse_list
 from wellspring.queries import Position
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources
+from wellspring.repositories.groups.linkage import linkage
 from wellspring.resources import COMPANY, Resource, resource_of, resources
 
 ID = UUID(int=1)
@@ -53,7 +54,7 @@ def golden() -> Iterator[Golden]:
         question = ledger.related(PERSON, resource_of(type_), [ledger.place("type", "relationship")])
         yield Golden(f"include.{type_}", says, question)
     says = "GET /v1/workspace-groups?include=workspaces,memberships: the linkage of the groups"
-    yield Golden("include.linkage", says, ledger.linkage(("workspaces", "memberships"), 20))
+    yield Golden("include.linkage", says, linkage(("workspaces", "memberships"), 20))
     says = "GET /v1/companies?include=sources: where the companies of a page came from, for a person"
     yield Golden("include.sources", says, sources.sources_of_page(PERSON, COMPANY, 20))
 

@@ -237,17 +237,17 @@ def test_a_cursor_of_an_older_key_still_leads_on(
     database: Database, world: World, ours: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.provenances(world.companies(ours.workspace, 3), ours.connector)
-    monkeypatch.setattr(cursors, "_keys", cursors._Keys())
+    monkeypatch.setattr(cursors, "_known", [])
     whole = get(COMPANIES, ours.caller)
     cursor = whole.data[1]["meta"]["page"]["cursor"]
     database.owner.exec_driver_sql("INSERT INTO wellspring.cursor_keys (key) VALUES (sha256('another'))")
-    for keys in (cursors._keys, cursors._Keys()):
-        monkeypatch.setattr(cursors, "_keys", keys)
+    for known in (cursors._known, []):
+        monkeypatch.setattr(cursors, "_known", known)
         assert get(f"{COMPANIES}?page[after]={cursor}", ours.caller).ids == whole.ids[2:]
     # A process that does not know the new key yet learns of it from the cursor.
     newer = get(COMPANIES, ours.caller).data[1]["meta"]["page"]["cursor"]
     assert newer != cursor
-    monkeypatch.setattr(cursors._keys, "_known", cursors._keys._known[1:])
+    monkeypatch.setattr(cursors, "_known", cursors._known[1:])
     assert get(f"{COMPANIES}?page[after]={newer}", ours.caller).ids == whole.ids[2:]
 
 

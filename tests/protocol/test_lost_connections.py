@@ -5,22 +5,29 @@ the outcome said to be unknown, and nothing is tried again (docs/adr/0003). Nobo
 next one finds the database.
 """
 
+import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import pg8000
 import pytest
 from sqlalchemy import CursorResult, Engine, make_url, text
 
+from local.settings import HOST
 from tests.protocol.relay import Loss, Messages, Side, of, relay
+from tests.protocol.test_pipeline import assert_closed
 from tests.support.databases import WRITER, FreshDatabase, engine_for
 from wellspring.access.principal import SERVICE_SCOPE
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.database.pipeline import PipelinedConnection as Driver
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable
 
 pytestmark = pytest.mark.long
@@ -196,3 +203,76 @@ def test_a_read_whose_connection_goes_silent_with_its_last_flush_is_unavailable(
     losses = [Loss(side, len(of(side, messages[0])) - back, is_silent=True) for back in (1, 2, 3)]
     for _, outcome, _ in runner.losing(work, losses, is_read=True):
         assert outcome == Outcome(DatabaseAway, 1, 0)
+
+
+def message(kind: bytes, content: bytes = b"") -> bytes:
+    return kind + struct.pack("!i", len(content) + 4) + content
+
+
+def refusal(severity: str, code: str) -> bytes:
+    return message(b"E", f"S{severity}\0C{code}\0Mno\0\0".encode())
+
+
+IDLE = message(b"Z", b"I")
+WELCOME = message(b"R", struct.pack("!i", 0)) + IDLE
+
+
+@contextmanager
+def answering(answer: bytes, *, reset: bool = False) -> Iterator[Driver]:
+    """Give a connection to a server that answers the first flush with these bytes and is gone; by RST where `reset`."""
+
+    def serve(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(WELCOME)
+            client.recv(65536)
+            client.sendall(answer)
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with socket.create_server((HOST, 0)) as listener:
+        serving = threading.Thread(target=serve, args=(listener,))
+        serving.start()
+        dialled = socket.create_connection(listener.getsockname())
+        with closing(Driver(user="x", sock=dialled, ssl_context=False)) as connection:
+            yield connection
+        serving.join()
+
+
+class TestAServerThatIsNoPostgres:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"",
+            b"1",
+            b"1\0\0\0",
+            message(b"1"),
+            message(b"1") + message(b"2"),
+            refusal("FATAL", "57P01"),
+            refusal("ERROR", "22012"),
+            message(b"N", b"SNOTICE\0Mby the way\0\0"),
+        ],
+        ids=lambda answer: answer[:1].decode() + str(len(answer)),
+    )
+    @pytest.mark.parametrize("how", ["closed", "reset"])
+    def test_and_goes_away_is_a_lost_connection(self, answer: bytes, how: str) -> None:
+        with answering(answer, reset=how == "reset") as connection:
+            with pytest.raises(pg8000.InterfaceError, match=r"^network error$"):
+                connection.cursor().execute("SELECT %s", (1,))
+            assert_closed(connection)
+
+    def test_and_refuses_what_is_ahead_has_refused_the_statement(self) -> None:
+        # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
+        with answering(refusal("ERROR", "08000") + IDLE) as connection:
+            connection.session.ahead("SELECT 1")
+            with pytest.raises(pg8000.DatabaseError) as caught:
+                connection.cursor().execute("SELECT %s", (1,))
+            assert caught.value.args[0]["C"] == "08000"
+            connection.rollback()
+
+    def test_and_says_what_nobody_knows_is_left(self) -> None:
+        with answering(message(b"!") + IDLE) as connection:
+            with pytest.raises(KeyError):
+                connection.cursor().execute("SELECT %s", (1,))
+            assert_closed(connection)

@@ -312,7 +312,7 @@ def test_a_part_needs_as_much_memory_for_many_rows_as_for_few() -> None:
 
     def peak(most: int) -> int:
         read = pages(most)
-        begun = exporting._begin(uuid4(), RUN)
+        begun = exporting.Checkpoint(str(uuid4()), RUN)
         tracemalloc.start()
         with io.FileIO("/dev/null", "wb") as part:
             exporting._fill(part, begun, lambda *_: next(read), edge._line, Deadline(60.0))

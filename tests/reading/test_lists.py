@@ -77,7 +77,7 @@ def test_the_first_read_of_a_process_is_one_round_trip_too(
     fresh_database: FreshDatabase, world: World, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keys of cursors, which it does not know, are in it. On AWS a list and a retrieve are two functions."""
-    monkeypatch.setattr("wellspring.services.ledger.including.ledger.share", lambda _rows: 1)
+    monkeypatch.setattr("wellspring.services.ledger.including.share", lambda _rows: 1)
     group = world.group(ours.owner)
     world.group_member(ours.owner, group)
     for workspace in (ours.workspace, world.workspace()):
@@ -89,7 +89,7 @@ def test_the_first_read_of_a_process_is_one_round_trip_too(
         f"{COMPANIES}/{ours.provenance.id}",
         f"/v1/workspace-groups/{group.id}?include=workspaces",
     ):
-        monkeypatch.setattr(cursors, "_keys", cursors._Keys())
+        monkeypatch.setattr(cursors, "_known", [])
         for turn in ("first", "second"):
             flushes.clear()
             reply = get(url, ours.caller)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -22,14 +23,18 @@ from local.postgres import Cluster
 from tests.support.api import READER, Reply, person
 from tests.support.databases import Database, FreshDatabase, OpenAt, Statements, fresh
 from tests.support.plans import Meter, Sent
+from tests.support.transactions import enter
 from tests.support.world import Row, World
+from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.models import table_of
 from wellspring.models.list_indexes import declared
+from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers, resource_of
 from wellspring.routes import objects
+from wellspring.settings import CallerSettings
 
 pytestmark = pytest.mark.long
 
@@ -83,6 +88,13 @@ class Ledger:
         reply, _, cost = self.cell(query, who)
         assert reply.status == 200, (query, reply.document)
         return cost
+
+    def cost_of(self, statement: str, values: Any, who: str) -> int:
+        """Return what a statement costs, sent as it is."""
+        with self._meter.measuring() as found, self._meter.engine.connect() as session, session.begin():
+            enter(session, scope_of(principal_of(self.callers[who].claims, CallerSettings())))
+            session.exec_driver_sql(statement, values).all()
+        return found[0]
 
 
 def _filled(world: World, table: str, row: Mapping[str, str], rows: int, live: int) -> None:
@@ -268,3 +280,12 @@ def test_a_total_looks_at_no_more_rows_than_it_counts(ledger: Ledger, who: str) 
     assert told.get("total_is_capped", False) is (ledger.resource.policy == "provenance")
     assert told["total"] <= MAX_TOTAL
     assert cost - page <= told["total"] * MOST_OF_A_COUNTED_ROW + MOST * page
+
+
+@pytest.mark.parametrize("who", ["one", "several"])
+def test_what_is_planned_once_is_planned_as_well(ledger: Ledger, who: str) -> None:
+    """The plan that does not know the values looks at what the other does."""
+    ((statement, values),) = ledger.cell("", who)[1]
+    call = f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"
+    as_text = ledger.cost_of(f"/* as text */ {statement}", values, who)
+    assert ledger.cost_of(call, values, who) <= 1.5 * as_text + 50

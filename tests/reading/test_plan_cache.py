@@ -1,6 +1,7 @@
 """The server-side plan cache: the same answers, by a call in the place of the text."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from sqlalchemy import text
 
 from migrations.run import make_functions
 from tests.support.api import READER, Caller, call, draft, get
-from tests.support.databases import CONSUMER, FreshDatabase
+from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from tests.support.databases import READER as READER_ROLE
 from tests.support.tenants import Tenant
 from tests.support.transactions import enter
 from tests.support.wire import noted_on_the_wire
+from tests.support.world import Row
 from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Compiled
 from wellspring.database import engine as engines
@@ -27,6 +29,8 @@ COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
 OF_THE_QUEUE = {said for said, _ in syncing.hot_statements()}
 OF_THE_CACHE = f"FROM pg_proc WHERE pronamespace = '{SCHEMA}'::regnamespace ORDER BY proname"
+# What a server connection may need beyond today's, with all of them called.
+MOST_MEBIBYTES = 12
 
 
 @pytest.fixture(autouse=True)
@@ -204,6 +208,30 @@ def test_a_function_that_is_known_again_is_kept(fresh_database: FreshDatabase) -
     make_functions(owner)
     owner.commit()
     assert named(fresh_database)[name] == said
+
+
+def test_a_server_connection_that_has_called_them_all_keeps_little(fresh_database: FreshDatabase, ours: Tenant) -> None:
+    """Beside one that has sent their texts: what is kept is plans."""
+    kept = {}
+    for swapped in (False, True):
+        engine = engine_for(fresh_database.url, user="wellspring_reader")
+        with engine.connect() as session:
+            for _, statement in hot_statements():
+                values = _values(statement, ours.owner)
+                enter(session, scope_for(ours.caller))
+                text_of = call_of(statement.text, values) if swapped else statement.text
+                session.exec_driver_sql(text_of, values).all()
+                session.rollback()
+            pid = session.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            status = Path(f"/proc/{pid}/status").read_text()
+            kept[swapped] = int(status.partition("RssAnon:")[2].split()[0]) / 1024
+        engine.dispose()
+    assert kept[True] - kept[False] <= MOST_MEBIBYTES, kept
+
+
+def _values(statement: Compiled, member: Row) -> tuple[object, ...]:
+    known: dict[str, object] = {"caller_id": member.id, "rows": 21, "ids": [member.id], "id_eq": member.id}
+    return statement.values({**known, "cursor_pk": member.pk, "cursor_at": "2026-05-10T12:00:00Z"})
 
 
 def test_a_role_is_told_of_what_it_may_call_alone(fresh_database: FreshDatabase) -> None:

@@ -10,7 +10,7 @@ from local.errors import Fault
 from local.postgres import SUPERUSER, Cluster
 from local.settings import HOST
 from tests.support.databases import FreshDatabase, Statements, engine_for, role_of_call
-from wellspring.database.consistency import at_reader
+from wellspring.database.scope import at_reader
 
 
 class Replica(Cluster):

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from sqlalchemy import text
 
 from maintenance.settle import handler
 from tests.support import events
-from tests.support.api import READER, Context, get
+from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import RECORDS, Row, World
@@ -23,7 +22,6 @@ from wellspring.repositories.sync.releasing import WAITING
 from wellspring.services import recounting, settling
 from wellspring.services.settling import Done
 from wellspring.services.sync import releasing
-from wellspring.times import EARLIEST
 
 # Events of this folder that are not the queue's.
 REPLAYED = ["maintenance_settle"]
@@ -403,61 +401,14 @@ class TestRecount:
         assert 1 <= behind_ours < all_of_them
         none = handler({"Verb": "Recount"}, Context(milliseconds=0))
         assert (none["connectors"], none["is_all"], none["after"]) == (0, False, None)
-
-
-class TestMendTimes:
-    def test_mends_times_that_nobody_can_show(
-        self, ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        good, after, before, ahead, ended = (synced(ours.connector, ours.companies) for _ in range(5))
-        other = synced(ours.other_connector, ours.companies)
-        nobodys = synced(uuid4(), [absent()])
-        consume(good, after, before, ahead, ended, other, nobodys)
-        stored = {
-            after["id"]: "10000-01-01 13:59:59.999+00",
-            before["id"]: "0001-12-31 10:00:00+00 BC",
-            ahead["id"]: "2999-01-01 00:00:00+00",
-            nobodys["id"]: "infinity",
-        }
-        for id_, time in stored.items():
-            ledger.sql(f"UPDATE wellspring.sync_messages SET occurred_at = '{time}' WHERE message_id = '{id_}'")
-        ledger.sql(
-            "UPDATE wellspring.connector_state SET last_synced_at = '10000-01-01 13:59:59.999+00'"
-            f" WHERE workspace_connector_pk = {ours.connector.pk}"
-        )
-        for url in ("/v1/sync-messages", f"/v1/workspace-connectors/{ours.connector.id}"):
-            shown = get(url, READER)
-            assert shown.status == 200
-            assert "9999-12-31T23:59:59.999Z" in shown.body
-        monkeypatch.setattr(recounting, "MENDED_TOGETHER", 1)
-        assert settle(Verb="MendTimes") == {"messages": 4, "connectors": 1, "is_all": True}
-        rows = ledger.messages()
-        received = rows[good["id"]].received_at
-        assert {id_: rows[id_].occurred_at for id_ in stored} == {
-            after["id"]: received,
-            before["id"]: EARLIEST,
-            ahead["id"]: received,
-            nobodys["id"]: received,
-        }
-        assert rows[good["id"]].occurred_at == datetime(2026, 5, 10, 8, 14, 22, tzinfo=UTC)
-        state = ledger.value(
-            f"SELECT last_synced_at FROM wellspring.connector_state WHERE workspace_connector_pk = {ours.connector.pk}"
-        )
-        assert state == received
-        assert settle(Verb="MendTimes") == {"messages": 0, "connectors": 0, "is_all": True}
-
-    def test_goes_on_behind_the_connector_that_it_came_to(self, ours: Tenant) -> None:
-        assert settle(Verb="MendTimes", After=str(ours.other_connector.id))["is_all"]
-        none = handler({"Verb": "MendTimes"}, Context(milliseconds=0))
-        assert none == {"messages": 0, "connectors": 0, "is_all": False, "after": None}
         with pytest.raises(NotFound):
-            settle(Verb="MendTimes", After=str(uuid4()))
+            settle(Verb="Recount", After=str(uuid4()))
 
 
 @pytest.mark.parametrize(
     ("event", "said"),
     [
-        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount, MendTimes."),
+        ({"Verb": "Forget"}, "There is no verb 'Forget'; there are Release, Recount."),
         ({"Verb": "Recount", "Reason": "expired"}, "Recount does not take Reason; it takes After."),
         ({"Verb": "Release", "Reason": "bored"}, "There is no reason 'bored'"),
         ({"Verb": "Release", "DryRun": "yes"}, "DryRun is true or false."),

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from local.settings import ROOT
 from wellspring.database import engine as module
 from wellspring.database import scope
-from wellspring.database.consistency import at_reader
 from wellspring.database.deadline import during
+from wellspring.database.scope import at_reader
 from wellspring.database.token import sign, token
 from wellspring.settings import Settings, SettingsError, read_settings
 

@@ -143,7 +143,7 @@ class TestAllOrNone:
         def fail(*_: object) -> None:
             raise RuntimeError("after the group, its owner and its enrolments")
 
-        monkeypatch.setattr("wellspring.services.ledger.including.ledger.linkage", fail)
+        monkeypatch.setattr("wellspring.services.ledger.including.linkage", fail)
         reply = post(f"{GROUPS}?include=workspaces", ours.caller, group_of(ours.workspace))
         assert (reply.status, reply.error["code"]) == (500, "INTERNAL_ERROR")
         assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]

@@ -1,5 +1,6 @@
 """The bucket: lines of files to load come out in bounded memory, results and exports go in."""
 
+import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,6 @@ from urllib.parse import unquote_plus
 BLOCK = 256 * 1024
 # An event is as long as a body of the queue at most.
 LONGEST_LINE = 256 * 1024
-# As zlib says: gzip, and nothing else.
-_GZIP = 31
 
 
 class UnreadableFile(Exception):
@@ -100,8 +99,7 @@ class Bucket:
             raise
         if place:
             body.read(1)
-        blocks = iter(lambda: body.read(BLOCK), b"")
-        yield from unpacked(blocks) if file.is_packed else blocks
+        yield from unpacked(body) if file.is_packed else iter(lambda: body.read(BLOCK), b"")
 
     def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
         """Write a file. Raises botocore's `ClientError`."""
@@ -160,28 +158,16 @@ class Shelf(Bucket):
         return str(tag)
 
 
-def unpacked(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def unpacked(packed: IO[bytes]) -> Iterator[bytes]:
     """Yield what gzip has packed, in blocks of bounded size; members may follow each other. Raises `UnreadableFile`."""
-    unpacking = zlib.decompressobj(_GZIP)
-    begun = False
-    for block in blocks:
-        rest = block
-        while rest:
-            begun = True
-            try:
-                content = unpacking.decompress(rest, BLOCK)
-            except zlib.error as error:
-                raise UnreadableFile("gzip_invalid") from error
-            if content:
-                yield content
-            rest = unpacking.unconsumed_tail
-            if unpacking.eof:
-                rest = unpacking.unused_data
-                unpacking, begun = zlib.decompressobj(_GZIP), False
-    while begun and (content := unpacking.decompress(b"", BLOCK)):
-        yield content
-    if begun and not unpacking.eof:
-        raise UnreadableFile("gzip_ends_too_soon")
+    whole = gzip.GzipFile(fileobj=packed, mode="rb")
+    try:
+        # One read at a time: what comes before a fault is whole.
+        yield from iter(lambda: whole.read1(BLOCK), b"")
+    except EOFError as error:
+        raise UnreadableFile("gzip_ends_too_soon") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableFile("gzip_invalid") from error
 
 
 def split(blocks: Iterator[bytes], number: int, end: int) -> Iterator[Line]:

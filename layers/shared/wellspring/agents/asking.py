@@ -12,6 +12,7 @@ from uuid import UUID
 from wellspring.access.principal import Person, Principal
 from wellspring.access.rules import permit
 from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.errors import NotFound
 from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
@@ -31,9 +32,9 @@ from wellspring.resources import (
     records,
     resource_of,
 )
-from wellspring.services import answers
+from wellspring.services.answers import audit, connectors, sources
 from wellspring.services.ledger import reading
-from wellspring.services.ledger.reading import Page, Row
+from wellspring.services.ledger.reading import Page
 from wellspring.services.operators import Reading
 
 type Object = dict[str, Any]
@@ -110,9 +111,9 @@ class Asker:
     def page(self, resource: Resource, asked: Asked) -> Found:
         """Return a page of a list."""
         if resource is AUDIT_ENTRY:
-            return self._page(resource, asked, parse_audit, answers.audit_entries)
+            return self._page(resource, asked, parse_audit, audit.audit_entries)
         if resource is CONNECTOR_ACTIVITY:
-            return self._page(resource, asked, parse_activity, answers.connector_activity)
+            return self._page(resource, asked, parse_activity, connectors.connector_activity)
         return self._page(resource, asked, partial(parse_list, resource), reading.list_page)
 
     def _page[Query: ListQuery | ActivityQuery | AuditQuery](
@@ -138,7 +139,7 @@ class Asker:
         raw_query = _raw_query(asked)
         query = parse_page(RECORD_SOURCE, raw_query)
         page = self._read(
-            lambda transaction: answers.record_sources(transaction, self.principal, record, id_, query),
+            lambda transaction: sources.record_sources(transaction, self.principal, record, id_, query),
             Reading("sources", record, id_),
         )
         return Found(RECORD_SOURCE, page, self._base + url_of(f"{record.route}/{id_}/sources", raw_query))
@@ -147,7 +148,7 @@ class Asker:
         """Return what is lost without a connector, and the link to it."""
         permit(self.principal, CONNECTOR_IMPACT.policy, "read")
         found = self._read(
-            lambda transaction: answers.connector_impact(transaction, self.principal, id_),
+            lambda transaction: connectors.connector_impact(transaction, self.principal, id_),
             Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
         return found.row, f"{self._base}{WORKSPACE_CONNECTOR.route}/{id_}/impact"
@@ -155,7 +156,7 @@ class Asker:
     def fleet(self) -> tuple[Row, str]:
         """Return how all connectors are, and the link to it."""
         permit(self.principal, FLEET.policy, "read")
-        return self._read(answers.fleet, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
+        return self._read(connectors.fleet, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""

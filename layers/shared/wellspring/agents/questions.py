@@ -38,6 +38,7 @@ from wellspring.agents.tools import (
     listed,
     told_here,
 )
+from wellspring.database.flush import Row
 from wellspring.errors import InvalidCursor
 from wellspring.ids import parse_id
 from wellspring.queries import MAX_PAGE_SIZE
@@ -65,7 +66,6 @@ from wellspring.resources import (
     records,
     resource_of,
 )
-from wellspring.services.ledger.reading import Row
 
 USUAL_SIZE = 20
 # Of messages and runs, several of which are one item.

@@ -3,6 +3,6 @@
 from wellspring.database.deadline import Deadline
 from wellspring.database.scope import Transaction, in_transaction
 from wellspring.database.session import WireStatement
-from wellspring.plan_cache.compiled import Compiled
+from wellspring.plan_cache import Compiled
 
 __all__ = ["Compiled", "Deadline", "Transaction", "WireStatement", "in_transaction"]

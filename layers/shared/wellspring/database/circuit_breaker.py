@@ -7,7 +7,7 @@ from wellspring.errors import DatabaseAway
 
 
 class CircuitBreaker:
-    """Knows for so many seconds that a server was waited for in vain; one for each process."""
+    """Knows for so many seconds that a server was waited for in vain."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

@@ -1,8 +1,4 @@
-"""The deadline of an invocation, which whatever waits for the database keeps to.
-
-It is handed down explicitly as far as a transaction. Below that it is a context variable: connections are made by
-SQLAlchemy's pool, which hands nothing on.
-"""
+"""The deadline of an invocation. Below a transaction it is a context variable: SQLAlchemy's pool hands nothing on."""
 
 import time
 from collections.abc import Iterator

@@ -90,10 +90,9 @@ def connect(config: Settings, plan_cache: PlanCache | None = None, certified: st
 
 
 def connect_as_owner(config: Settings) -> PipelinedConnection:
-    """Open a connection of the owner's, whichever way RDS lets the owner in: with a token, or with the password.
+    """Open a connection of the owner's, with a token or with the secret's password; raises as `connect` does.
 
     The owner becomes a member of rds_iam with the roles of the functions, and has a token from then on (docs/adr/0016).
-    Where `config` does not say `secret`, there is one way. Raises as `connect` does.
     """
     if config.db_auth == "secret":
         try:
@@ -133,11 +132,8 @@ def engine(role: str | None = None) -> Engine:
 
 @cache
 def reader_engine() -> Engine:
-    """Return this process's engine of the reader, RDS Proxy's read-only endpoint.
-
-    "RDS proxies serve wildcard certificates like this: *.proxy-<xxx>.<region>.rds.amazonaws.com. However the custom
-    endpoints have one extra level of subdomains [...] which will fail verify_full against the wildcard certificates.
-    Using proxy's default endpoint as server name as it should always succeed" (gravitational/teleport#9824).
-    """
+    """Return this process's engine of the reader, RDS Proxy's read-only endpoint."""
     config = settings()
+    # That has one level of subdomains more than the proxy's wildcard certificate: "using proxy's default endpoint as
+    # server name [...] should always succeed" (gravitational/teleport#9824).
     return make_engine(replace(config, db_host=config.db_read_host), certified=config.db_host)

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, CursorResult, Executable
 
 from wellspring.database.session import WireStatement, session_of
-from wellspring.plan_cache import STATEMENTS_KEPT
-from wellspring.plan_cache.compiled import Compiled
+from wellspring.plan_cache import STATEMENTS_KEPT, Compiled
 
 # Rows of any columns.
 type Result = CursorResult[*tuple[Any, ...]]
+# A row by the names of its columns, of either kind below.
+type Row = Mapping[Any, Any]
 type TextValue = str | int | float | list[Any] | dict[str, Any] | None
 
 
@@ -101,13 +102,10 @@ def execute_pipelined(
 ) -> list[Result]:
     """Run statements one after the other, sent in one flush; return the result of each.
 
-    A statement sees what the ones before it have written. Each is one whatever its values, and makes SQLAlchemy send
-    no second one of its own.
+    `is_last`: the work in this transaction asks nothing more. Where it only reads, it ends with them: COMMIT takes no
+    round trip of its own (docs/adr/0046), and whatever is asked all the same is refused.
 
-    `is_last` says that the work in this transaction asks nothing more. Where it only reads, it ends with them: COMMIT
-    takes no round trip of its own (docs/adr/0046), and whatever is asked all the same is refused.
-
-    Raises `DBAPIError`, SQLAlchemy's, for the first that failed: what follows it does not run.
+    Raises SQLAlchemy's `DBAPIError` for the first that failed: what follows it does not run.
     """
     if not statements:
         return []

@@ -6,15 +6,20 @@ from typing import Literal
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import CircuitBreaker, circuit_breaker
-from wellspring.database.consistency import NO_OLDER, at_reader
 from wellspring.database.deadline import Deadline, during
-from wellspring.database.scope import Transaction, in_transaction
+from wellspring.database.scope import Transaction, at_reader, in_transaction
 from wellspring.database.session import session_of
 from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
 from wellspring.errors import DatabaseAway, WellspringError
 from wellspring.settings import has_reader
 
 type Server = Literal["reader", "writer"]
+
+# "All transaction IDs less than xmin are either committed and visible, or rolled back and dead" (PostgreSQL manual,
+# table "Snapshot Components"). The snapshot is that of all statements of the read, which this goes ahead of. Not
+# `pg_visible_in_snapshot`: a standby keeps what is under way in a part of the snapshot in which that does not look.
+# Where the reader is behind it fails, by a division by zero, and the read with it.
+NO_OLDER = "SELECT 1 / (pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8)::int"
 
 # For so long a reader that was away is not looked for again: RDS Proxy waits 4 s for one (`ConnectionBorrowTimeout`).
 absence = CircuitBreaker(30.0)
@@ -27,14 +32,12 @@ def read[Result](
     token: str | None,
     tell: Callable[[Server], None],
 ) -> Result:
-    """Run `work`, which only reads, on a reader or on the writer.
+    """Run `work`, which only reads, as `in_transaction` does: on a reader, where the request says how old it may be.
 
-    A reader is asked where there is one and the request says how old its answer may be. What it cannot answer, because
-    it is behind, away, in conflict with what it replays or without what a migration made, the writer is asked for in
-    the time that is left. Not so what took its time on the reader: it would take it once more.
+    What a reader cannot answer, because it is behind, away, in conflict with what it replays or without what a
+    migration made, the writer is asked for in the time that is left. Not so what took its time on the reader.
 
-    `deadline` is that of both together; `token` is what the read must see, None for all that there is; `tell` is told
-    which of them is asked, before it is. The rest is `in_transaction`'s.
+    `token` is what the read must see, None for all that there is; `tell` is told which is asked, before it is.
     """
     if token is not None and has_reader() and not absence.is_open:
         tell("reader")

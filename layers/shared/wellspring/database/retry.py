@@ -1,7 +1,4 @@
-"""Retry of a transaction with backoff and jitter, until the deadline.
-
-For whoever answers to nobody who waits: the queue's consumer and scheduled functions. HTTP answers 503 instead.
-"""
+"""Retry of a transaction with backoff and jitter, for whom nobody waits; HTTP answers 503 instead."""
 
 import secrets
 import time
@@ -24,12 +21,10 @@ sleep = time.sleep
 
 
 def with_retries[Result](work: Callable[[Transaction], Result], scope: str | None, deadline: Deadline) -> Result:
-    """Run `work` in a transaction, as `in_transaction` does, and again when the database refused it.
+    """Run `work` as `in_transaction` does, and again when the database refused it, until the deadline.
 
-    Between tries there is a pause of random length, so that those who met do not meet again (full jitter). What
-    waited for too long is not tried again: it took its time. Nor is what may have been committed.
-
-    Nothing is waited for beyond the deadline. Raises what `in_transaction` raises, after the last try.
+    Pauses are of random length, so that those who met do not meet again (full jitter). What waited for too long is not
+    tried again: it took its time. Nor is what may have been committed.
     """
     number = 0
     while True:

@@ -9,11 +9,10 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from wellspring.database.circuit_breaker import circuit_breaker
-from wellspring.database.consistency import at_reader, noted
 from wellspring.database.deadline import Deadline, during, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
@@ -40,11 +39,26 @@ MAYBE_CHANGED = "The database went away before it confirmed the change: it may h
 
 # Whom a transaction that begins now signs in as; None for whom the function does.
 role_now: ContextVar[str | None] = ContextVar("role", default=None)
+# Whether it connects to the reader.
+at_reader: ContextVar[bool] = ContextVar("at_reader", default=False)
+# The consistency tokens of what an invocation committed (docs/adr/0050); None where nobody asked for them. Each is a
+# transaction id: of those before it none is under way any more for whoever sees what its holder has seen. A
+# transaction that wrote nothing may show what others wrote.
+_tokens: ContextVar[list[str] | None] = ContextVar("tokens", default=None)
+_TOKEN = text(
+    "SELECT coalesce(pg_current_xact_id_if_assigned()::text::numeric + 1,"
+    " pg_snapshot_xmax(pg_current_snapshot())::text::numeric)::text"
+)
 
 
 def signed_in_as(role: str) -> AbstractContextManager[object]:
     """Have the transactions that begin meanwhile sign in as `role`, on a connection of its own (docs/adr/0047)."""
     return during(role_now, role)
+
+
+def noting() -> AbstractContextManager[list[str]]:
+    """Have each transaction meanwhile that may write leave its token: one round trip before its commit."""
+    return during(_tokens, [])
 
 
 def connection() -> AbstractContextManager[Connection]:
@@ -99,17 +113,15 @@ def in_transaction[Result](
     """Run `work` in a transaction; commit when it returns, roll back whatever else happens.
 
     Args:
-        work: what to do.
+        work: what to do, with no other effect than on the database. It runs once more where nothing has been changed
+            for certain: the connection was lost before the commit was sent or with the last flush of a read, not in
+            waiting for a silent server; or a function of the `plan_cache` has gone.
         scope: for whom, as `access.principal.scope_of` says it; None where no row of a tenant is touched. Postgres
             shows and takes the rows of that scope only, whatever a statement asks for (docs/adr/0011).
         deadline: of connecting, of all statements together and of their answers.
         is_read: whether `work` only reads: all its statements see one state of the database, and none can change it.
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
-
-    `work` must have no other effect than on the database. When the connection is lost before the commit was sent, or
-    with the last flush of a read, nothing has been changed for certain, and it runs once more on a new one, unless the
-    time was spent in waiting for a silent server. So it does when a function of the `plan_cache` has gone.
 
     Raises:
         ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
@@ -119,7 +131,7 @@ def in_transaction[Result](
         WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
     """
     limits = _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
-    once = partial(_once, work if is_read else noted(work), limits, is_read=is_read, trace=trace)
+    once = partial(_once, work, limits, is_read=is_read, trace=trace)
     with within(deadline):
         try:
             try:
@@ -148,7 +160,9 @@ def _once[Result](
         limits.told = None
         session.begin(limits.in_front, is_read=is_read, trace=trace)
         try:
-            result = work(held)
+            result, tokens = work(held), _tokens.get()
+            if not is_read and tokens is not None:
+                tokens.append(str(held.execute(_TOKEN).scalar_one()))
         except BaseException as error:
             if not isinstance(error, (WellspringError, DBAPIError)):
                 # It may have come from within the driver, between a question and its answer: the next one to use the

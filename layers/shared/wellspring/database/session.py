@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 
 class WireStatement(NamedTuple):
-    """One statement and its values, as a cursor gets them.
-
-    Its text is a single one, with `%s` or `$1`, `$2` for its values; without values it may be several.
-    """
+    """A single statement with `%s` or `$1`, `$2` for its values; a text without values may be several."""
 
     text: str
     values: tuple[object, ...] = ()
@@ -44,13 +41,10 @@ COMMIT = WireStatement("commit")
 
 
 class Session:
-    """The transactions of one connection.
+    """The transactions of one connection, which speaks the protocol.
 
-    Args:
-        connection: speaks the protocol.
-        plan_cache: knows the statements in whose place a call is sent; None to send all texts.
-        pipelining: whether what leaves together is one flush, before one Sync; otherwise each statement is a flush of
-            its own, for a proxy that does not carry several (the setting `DB_PIPELINING`).
+    `plan_cache` knows the statements in whose place a call is sent; None to send all texts. Without `pipelining` each
+    statement is a flush of its own, for a proxy that does not carry several (the setting `DB_PIPELINING`).
     """
 
     def __init__(self, connection: "PipelinedConnection", plan_cache: PlanCache | None, *, pipelining: bool) -> None:
@@ -71,9 +65,8 @@ class Session:
     ) -> None:
         """Say whether transactions only read from now on: one state of the database, of which they change nothing.
 
-        What was said before is forgotten. BEGIN leaves with the first statement. What `in_front` returns is sent in
-        front of all else in each flush; where it raises, nothing is sent. `trace` is sent ahead of the first statement:
-        it writes down who reads, which is all that the database lets them change.
+        BEGIN leaves with the first statement. What `in_front` returns is sent in front of all else in each flush; where
+        it raises, nothing is sent. `trace` is sent ahead of the first statement: it writes down who reads.
         """
         self._in_front, self._is_read = in_front, is_read
         self._begin_read = BEGIN_READ if trace is None else BEGIN_TRACED
@@ -146,7 +139,7 @@ class Session:
             self._exchange(flush)
         except pg8000.Error as error:
             if has_state(error, STALE) and self._plan_cache is not None:
-                self._plan_cache.forget()
+                self._plan_cache.names = None
             if isinstance(error, pg8000.InterfaceError) or all(part.context.error is None for part in parts):
                 # Of the connection, or of what was ahead of them.
                 parts[0].context.error = error
@@ -182,13 +175,13 @@ class Session:
     def _learn(self) -> None:
         """Ask which statements are planned, before a transaction, in one of its own; a failure leaves it unknown."""
         connection, cache = self._connection, self._plan_cache
-        if cache is None or cache.is_known or connection.in_transaction or not connection.is_open:
+        if cache is None or cache.names is not None or connection.in_transaction or not connection.is_open:
             return
         parts = [connection.part(each) for each in (BEGIN_READ, WireStatement(FUNCTIONS), COMMIT)]
         # The transaction's own first statement goes as text then; it says so where the server is gone.
         with suppress(pg8000.Error):
             self._exchange(parts)
-            cache.learn(name for (name,) in parts[1].context.rows)
+            cache.names = frozenset(name for (name,) in parts[1].context.rows)
         with suppress(pg8000.Error):
             if self._connection.in_transaction:
                 connection.query("rollback")

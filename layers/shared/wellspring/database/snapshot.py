@@ -1,10 +1,8 @@
-"""Hooks around the snapshot that SnapStart starts it from.
+"""Hooks around the snapshot that SnapStart starts it from, which is restored any number of times, days later.
 
-A snapshot is taken once, of a function that has imported everything and answered nobody, and restored any number of
-times, days later. What must not be in it: a connection, which the server has closed long ago and two copies would
-share, and credentials, which have expired. Neither is: a connection is opened by the first request, and its token is
-signed then. Chance needs nothing: ids, nonces and keys come from the kernel, by `os.urandom`, and not from `random`.
-Source: AWS Lambda Developer Guide, "Lambda SnapStart runtime hooks for Python" and "Handling uniqueness".
+It must hold no connection, which two copies would share, nor credentials, which have expired: the first request opens
+one, and signs its token. Chance needs nothing: it comes from the kernel, not from `random`. Source: AWS Lambda
+Developer Guide, "Lambda SnapStart runtime hooks for Python" and "Handling uniqueness".
 """
 
 from collections.abc import Mapping

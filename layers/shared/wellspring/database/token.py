@@ -1,8 +1,7 @@
 """The token that RDS takes for a password: a URL without its scheme, signed in its query by Signature Version 4.
 
-A function's own credentials lie in its environment. boto3 gives the same token after importing itself, which makes the
-way from nothing to a token half as long again (`make bench`, `token`). It is still asked wherever credentials come from
-anywhere else: from an endpoint after SnapStart, from a profile on a laptop.
+A function's own credentials lie in its environment. To import boto3 would make the way to a token half as long again
+(`make bench`, `token`): it is asked where credentials come from elsewhere, after SnapStart or from a profile.
 Source: Amazon RDS User Guide, "Connecting to your DB instance using IAM authentication"; AWS General Reference,
 "Create a signed AWS API request".
 """

@@ -21,11 +21,10 @@ UNACKNOWLEDGED_MILLISECONDS = 3000
 
 
 def dial(host: str, port: int, tls: ssl.SSLContext | None, certified: str = "") -> socket.socket:
-    """Return a socket that leads to a server, past its handshake.
+    """Return a socket that leads to a server, past its handshake; pg8000 would leave one open whose handshake failed.
 
-    pg8000 would leave a socket open whose handshake failed. The certificate, which `tls` verifies, must be for `host`,
-    or for `certified`; without `tls` it speaks in the clear. Raises `OSError` where the server is not there, speaks no
-    TLS or is not to be trusted, and `TimeoutError`, an `OSError` too, when the time is over.
+    The certificate, which `tls` verifies, must be for `host`, or for `certified`. Raises `OSError` where the server is
+    not there, speaks no TLS or is not to be trusted, and `TimeoutError`, an `OSError` too, when the time is over.
     """
     connected = _connected(host, port)
     try:
@@ -78,10 +77,8 @@ def _left(silence: Deadline | None) -> float | None:
 class Wire:
     """What pg8000 writes to and reads from, in place of the file object of a socket that is past its handshake.
 
-    That object keeps what it could not send. When the server is gone, it tries to send it once more while it is
-    being collected, and Python prints an exception that nobody can catch. This one forgets it.
-
-    Nothing waits longer than `deadline.within` allows: a server that says nothing raises `TimeoutError`, an `OSError`.
+    That object would send what it could not once more while it is being collected, and Python print an exception that
+    nobody can catch. Nothing waits longer than `deadline.within` allows: a silent server raises `TimeoutError`.
     """
 
     def __init__(self, connected: socket.socket) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from wellspring.database.flush import Row
 from wellspring.errors import BadRequest
 from wellspring.files import Shelf
 from wellspring.handlers.deadline import deadline_of
@@ -15,7 +16,6 @@ from wellspring.jsonapi.documents import exported_object
 from wellspring.observability import logger
 from wellspring.resources import Resource
 from wellspring.services.exporting import export
-from wellspring.services.ledger.reading import Row
 
 type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
 

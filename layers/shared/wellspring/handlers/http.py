@@ -13,9 +13,9 @@ from typing import Any
 from wellspring.access.principal import Operator, Principal, name_of, principal_of, scope_of, writing
 from wellspring.database import Deadline, Transaction, in_transaction
 from wellspring.database.circuit_breaker import circuit_breaker
-from wellspring.database.consistency import noting
 from wellspring.database.readers import Server
 from wellspring.database.readers import read as on_reader_or_writer
+from wellspring.database.scope import noting
 from wellspring.errors import (
     BadRequest,
     InternalError,
@@ -214,9 +214,9 @@ def http_handler[Result](
             return answered(event, context)
         with noting() as noted:
             answer = answered(event, context)
-        if noted.token is not None:
+        if noted:
             # Also of a failure, before which something may have been committed.
-            answer["headers"][TOKEN_HEADER.lower()] = noted.token
+            answer["headers"][TOKEN_HEADER.lower()] = noted[-1]
         return answer
 
     def answered(event: Event, context: object) -> HttpResponse:

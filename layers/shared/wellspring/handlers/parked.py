@@ -6,10 +6,10 @@ The one place for the forms of both (contract, section 7): `POST <route>/{id}/re
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
 from uuid import UUID
 
 from wellspring.access.rules import permit
+from wellspring.database.flush import Row
 from wellspring.errors import WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, jsonapi_handler, render
 from wellspring.handlers.reading import single_response
@@ -18,7 +18,7 @@ from wellspring.jsonapi.body import MetaMember, parse_meta
 from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters
 from wellspring.queries import View
-from wellspring.services.ledger.reading import Row, RowWithIncludes
+from wellspring.services.ledger.reading import RowWithIncludes
 from wellspring.services.parked import Oldest, Parked, dismiss, release, release_many
 
 # As long as other texts may be (contract, section 2).
@@ -26,7 +26,7 @@ NOTE = MetaMember("note", "text", longest=2000)
 DRY_RUN = MetaMember("dry_run", "boolean", required=False)
 
 # Makes a kind of parked work, for one request.
-type Kind = Callable[[], Parked[Any]]
+type Kind = Callable[[], Parked]
 
 
 def release_of(kind: Kind) -> LambdaHandler:

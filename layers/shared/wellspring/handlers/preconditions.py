@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 
+from wellspring.database.flush import Row
 from wellspring.errors import BadRequest, PreconditionFailed
 from wellspring.jsonapi.documents import version_of
 from wellspring.resources import Resource
-from wellspring.services.ledger.reading import Row
 
 # Possessive, so that a header that is none is found out in one pass, however many ways there are to read it.
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"')

@@ -66,12 +66,6 @@ def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
     return said if done.is_all else said | {"after": str(done.last) if done.last else None}
 
 
-def _mend_times(event: Event, deadline: Deadline) -> dict[str, object]:
-    done = recounting.mend_times(deadline, _connector(event, "After"))
-    said: dict[str, object] = {"messages": done.messages, "connectors": done.connectors, "is_all": done.is_all}
-    return said if done.is_all else said | {"after": str(done.last) if done.last else None}
-
-
 def _told(difference: Difference) -> dict[str, object]:
     """Return a difference as JSON has it."""
     told = asdict(difference) | {"connector_id": str(difference.connector_id)}
@@ -92,5 +86,4 @@ def _connector(event: Event, member: str) -> UUID | None:
 VERBS: Mapping[str, tuple[frozenset[str], Callable[[Event, Deadline], dict[str, object]]]] = {
     "Release": (frozenset({"Connector", "Reason", "DryRun"}), _release),
     "Recount": (frozenset({"After"}), _recount),
-    "MendTimes": (frozenset({"After"}), _mend_times),
 }

@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from wellspring.database.flush import Row
 from wellspring.jsonapi.query import with_cursor
 from wellspring.jsonapi.values import CURSOR_PAGINATION, PROFILED, render_instant
 from wellspring.queries import View
 from wellspring.resources import ANY_RECORD, SINGLE, Attribute, Relationship, Resource, resource_of
-from wellspring.services.ledger.reading import Included, Page, Row, RowWithIncludes
+from wellspring.services.ledger.including import Included
+from wellspring.services.ledger.reading import Page, RowWithIncludes
 
 VERSION = {"version": "1.1"}
 TAG_BYTES = 12

@@ -1,9 +1,9 @@
 """Tables of the ledger's objects (contract, section 2; the seeds): provenance from its declaration, others by hand."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Table, false, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Table, false, text
 
 from wellspring.models import list_indexes
-from wellspring.models.base import SCHEMA, direction_enum, index
+from wellspring.models.base import direction_enum, index
 from wellspring.models.list_indexes import DIRECTIONS, ListIndex
 from wellspring.models.parents import one_live, reference, table
 from wellspring.resources import Resource, ledgers, resource_of
@@ -12,9 +12,8 @@ from wellspring.resources import Resource, ledgers, resource_of
 def provenance_table(ledger: Resource) -> Table:
     """Return the table that says which connector brought a record in or carried it out.
 
-    Tenancy is inherited from both parents, so there is no workspace column; duplicates are legal, so there is
-    no unique constraint (seeds: account_, company_, people_workspace_connector). `migrations.support.create_ledger`
-    makes it in a database.
+    Tenancy is inherited from both parents, and duplicates are legal (seeds: account_, company_,
+    people_workspace_connector). `migrations.support.create_ledger` makes it in a database.
     """
     record, connector = ledger.parents
     name = ledger.table
@@ -49,15 +48,11 @@ for declared in ledgers().values():
     provenance_table(declared)
 
 
-def _strict_reference(column: str, parents: str, *, ondelete: str, required: bool = True) -> Column[int]:
-    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{parents}.pk", ondelete=ondelete), nullable=not required)
-
-
 workspace_group_workspaces = table(
     "workspace_group_workspaces",
-    _strict_reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
-    _strict_reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
-    _strict_reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
+    reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
+    reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
+    reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
     one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
     index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *list_indexes.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),

@@ -20,9 +20,10 @@ def table(name: str, *own: SchemaItem) -> Table:
     return Table(name, metadata, *standard_columns(), *own, schema=SCHEMA)
 
 
-def reference(column: str, parents: str, *, required: bool = True) -> Column[int]:
-    """Return a foreign key column to the pk of the table of `parents`."""
-    return Column(column, BigInteger, ForeignKey(f"{SCHEMA}.{parents}.pk", onupdate="CASCADE"), nullable=not required)
+def reference(column: str, parents: str, *, required: bool = True, ondelete: str | None = None) -> Column[int]:
+    """Return a foreign key column to the pk of the table of `parents`, which says what a change or a deletion does."""
+    key = ForeignKey(f"{SCHEMA}.{parents}.pk", onupdate=None if ondelete else "CASCADE", ondelete=ondelete)
+    return Column(column, BigInteger, key, nullable=not required)
 
 
 def one_live(name: str, *columns: str) -> Index:

@@ -1,8 +1,6 @@
 """The functions of the plan cache, which a deployment makes with the schema (docs/adr/0030).
 
-Each is made from the statement itself, as the driver would get it, and is named by its text's hash: code and function
-cannot disagree. What a release does not know any more stays for the functions of the release before, which run
-on for a while.
+What a release does not know any more stays for the functions of the release before, which run on for a while.
 """
 
 import re
@@ -10,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from wellspring.plan_cache import SCHEMA, name_of, numbered
-from wellspring.plan_cache.compiled import Compiled
+from wellspring.plan_cache import SCHEMA, Compiled, name_of, numbered
 
 # What is not known any more goes when it has not been for so long: no function of a release before lives then.
 KEPT = "1 day"

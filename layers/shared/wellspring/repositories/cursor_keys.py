@@ -4,16 +4,12 @@
 
 from sqlalchemy import select
 
-from wellspring.database.flush import Query, Result, Statement
+from wellspring.database.flush import Query, Statement
 from wellspring.models.infrastructure import cursor_keys
 
 _ALL = Statement(select(cursor_keys.c.key).order_by(cursor_keys.c.pk.desc()))
 
 
-def keys() -> Query[tuple[bytes, ...]]:
+def keys() -> Query[list[bytes]]:
     """Return the question for all keys, the newest (which signs) first."""
-    return Query(_ALL, _read)
-
-
-def _read(answer: Result) -> tuple[bytes, ...]:
-    return tuple(bytes(key) for key in answer.scalars())
+    return Query(_ALL, lambda result: [bytes(key) for key in result.scalars()])

@@ -1,7 +1,6 @@
 """One workspace's ledger, whole: every row of it, tombstones too, page after page (docs/adr/0040).
 
-What is named comes after what names it, so that it is there when its own turn comes. Each page of a table is one
-statement. Rows are walked by what never changes of them, so each that was there when the walk began comes once.
+Rows are walked by what never changes of them, so each that was there when the walk began comes once.
 """
 
 # Asks for no caller: it works for an operator, of one workspace that the scope of the transaction names.
@@ -14,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, TextClause, text
 
+from wellspring.database.flush import Row
 from wellspring.models import junctions, parents, table_of
 from wellspring.repositories.ledger.columns import attribute_of, target_table
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import MESSAGE_OUTCOMES, Resource, ledgers, records, resource_of
 
 # Connector by connector, as rows of the workspace, or as what rows of it have named.
@@ -49,10 +48,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a section, each with its id, attributes, and `<relationship>_id` of each to-one relationship.
-
-    The next page begins at `place`, unless this is the last.
-    """
+    """Rows of a section, each with its id, attributes, and `<relationship>_id`s; the next page begins at `place`."""
 
     rows: Sequence[Row]
     place: Place
@@ -136,7 +132,6 @@ AND (SELECT record.workspace_pk FROM {records} AS record WHERE record.pk = found
 
 
 def _naming(table: Table, column: str) -> str:
-    """Return the pks that the workspace's own rows name."""
     return f"SELECT own.{column} FROM {table} AS own WHERE {_OF_WORKSPACE.format('own')}"
 
 
@@ -169,16 +164,13 @@ def _statement(section: Section) -> TextClause:
         if section.walked == "connector":
             record = resource.parents[0]
             of["of"] = _OF_CONNECTOR.format(records=target_table(record), column=record.column)
-        halves = " UNION ALL ".join(_HALF.format(half=half, **of) for half in _halves(resource))
+        parts = ["found.deleted_at IS NULL", "found.deleted_at IS NOT NULL"] if resource.has_tombstones else ["true"]
+        if resource.tenancy == "message":
+            parts = [f"found.outcome = '{outcome}'" for outcome in MESSAGE_OUTCOMES]
+        halves = " UNION ALL ".join(_HALF.format(half=half, **of) for half in parts)
         walk, order = _WALKED.format(halves=halves, time=time), f"row.{time}, row.pk"
     shown = ", ".join(f"{column} AS {name}" for name, column in (*_attributes(resource), *_linkage(section)))
     return text(_PAGE.format(shown=shown, walk=walk, time=time, order=order))
-
-
-def _halves(resource: Resource) -> Sequence[str]:
-    if resource.tenancy == "message":
-        return [f"found.outcome = '{outcome}'" for outcome in MESSAGE_OUTCOMES]
-    return ["found.deleted_at IS NULL", "found.deleted_at IS NOT NULL"] if resource.has_tombstones else ["true"]
 
 
 def _attributes(resource: Resource) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,12 @@ from wellspring.database import Transaction
 from wellspring.models.infrastructure import idempotency_keys
 
 
-def claim(transaction: Transaction, caller: str, key: str, fingerprint: bytes, kept: timedelta) -> bool:
-    """Take the key for `kept`, and say whether it was free. Waits for another transaction that is taking it.
+def claim(
+    transaction: Transaction, caller: str, key: str, fingerprint: bytes, kept: timedelta
+) -> tuple[bytes, str] | None:
+    """Take the key for `kept`, and return None where it was free, else the fingerprint and the answer under it.
 
-    `fingerprint` is the request, in short.
+    Waits for another transaction that is taking it. A `fingerprint` is the request, in short.
     """
     table = idempotency_keys
     statement = insert(table).values(caller=caller, key=key, fingerprint=fingerprint, answer="")
@@ -24,15 +26,11 @@ def claim(transaction: Transaction, caller: str, key: str, fingerprint: bytes, k
         set_={"fingerprint": fingerprint, "answer": "", "created_at": func.now()},
         where=table.c.created_at < func.now() - literal(kept),
     ).returning(table.c.key)
-    return transaction.execute(claimed).first() is not None
-
-
-def answer_of(transaction: Transaction, caller: str, key: str) -> tuple[bytes, str]:
-    """Return the fingerprint and the answer that stand under a key that is taken."""
-    table = idempotency_keys
-    statement = select(table.c.fingerprint, table.c.answer).where(table.c.caller == caller, table.c.key == key)
-    fingerprint, answer = transaction.execute(statement).one()
-    return bytes(fingerprint), str(answer)
+    if transaction.execute(claimed).first() is not None:
+        return None
+    taken = select(table.c.fingerprint, table.c.answer).where(table.c.caller == caller, table.c.key == key)
+    first, answer = transaction.execute(taken).one()
+    return bytes(first), str(answer)
 
 
 def keep(transaction: Transaction, caller: str, key: str, answer: str) -> None:

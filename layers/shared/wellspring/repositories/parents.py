@@ -39,13 +39,9 @@ _WHO = statement({}, WHO, ["pk"])
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A live row that the caller sees.
+    """A live row that the caller sees, and the caller's active direct roles in it, a workspace or a group.
 
-    Attributes:
-        pk: for the foreign key; it goes nowhere else.
-        id: its public id.
-        workspace: what tells its tenant from others; None where it has none.
-        roles: the caller's active direct roles, in a workspace or a group.
+    `workspace` tells its tenant from others; None where it has none.
     """
 
     pk: int
@@ -63,10 +59,7 @@ def visible_workspaces(transaction: Transaction, principal: Principal, ids: Sequ
 def find(
     transaction: Transaction, principal: Principal, wanted: Iterable[tuple[str, UUID]]
 ) -> dict[tuple[str, UUID], Parent]:
-    """Read parents of any types in one statement: those that are live and that the caller sees, by type and id.
-
-    What the caller sees is computed whether the ids are there or not, so that time does not tell one from the other.
-    """
+    """Read parents of any types in one statement: those that are live and that the caller sees, by type and id."""
     ids: dict[str, list[UUID]] = {}
     for type_, id_ in wanted:
         ids.setdefault(type_, []).append(id_)

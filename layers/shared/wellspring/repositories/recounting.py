@@ -1,6 +1,6 @@
-"""Comparing the sums with the rows (contract, section 7), and mending times that nobody can show (revision 0004)."""
+"""Comparing the sums with the rows (contract, section 7)."""
 
-# Asks for no caller: it works for operators, past HTTP; the sums and times are of every tenant.
+# Asks for no caller: it works for operators, past HTTP; the sums are of every tenant.
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,8 +19,6 @@ SELECT difference.name, connector.id, difference.date, difference.type, CAST(dif
   FROM wellspring.recount(:first, :last + 1, false) AS difference
   JOIN {workspace_connectors} AS connector ON connector.pk = difference.connector_pk
  ORDER BY connector.pk, difference.name, difference.date, difference.type, difference.direction""")
-# As the owner: the state of a connector and its messages belong to one transaction, under the connector's lock.
-_MEND = text("SELECT messages, connectors FROM wellspring.mend_times(:first, :last + 1)")
 _PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
 
 
@@ -57,12 +55,3 @@ def following(transaction: Transaction, after: int, most: int) -> list[tuple[int
 def compare(transaction: Transaction, first: int, last: int) -> list[Difference]:
     """Compare sums and rows of the connectors of these pks; change nothing."""
     return [Difference(*row) for row in transaction.execute(_RECOUNT, {"first": first, "last": last})]
-
-
-def mend_times(transaction: Transaction, first: int | None, last: int | None) -> tuple[int, int]:
-    """Mend the times of the connectors of these pks and of their messages; None: of messages of no connector.
-
-    Returns how many messages had such an `occurred_at`, and how many connectors such a `last_synced_at`.
-    """
-    messages, connectors = transaction.execute(_MEND, {"first": first, "last": last}).one()
-    return messages, connectors

@@ -94,8 +94,8 @@ def choose_provider(
 ) -> tuple[ValueRow, bool] | None:
     """Make the live row of a workspace and a provider, by their `keys`, or change the one there is: race-free.
 
-    What is None stays as it is, and is false in a new row. Returns the row's `id` and attributes, and whether it was
-    made; None, and nothing is written, where the caller does not see the workspace any more, or the provider is gone.
+    What is None stays as it is, and is false in a new row. Returns the row, and whether it was made; None, and nothing
+    is written, where the caller does not see the workspace any more, or the provider is gone.
     """
     values = {**keys, "selected": is_selected, "matched": is_matched, **parameters(principal)}
     chosen = _choose_statement(resource, person=isinstance(principal, Person))

@@ -8,20 +8,20 @@ import gzip
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import IO, Any
 from uuid import UUID, uuid4
 
 from wellspring.access.principal import export_scope
+from wellspring.database.flush import Row
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.files import Shelf
 from wellspring.observability import logger
 from wellspring.repositories import exporting
 from wellspring.repositories.exporting import Page, Place, Section, sections
-from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 
 # Rows of one statement, and lines of one part.
@@ -34,41 +34,34 @@ EXPORTS = "exports/"
 type Write = Callable[[Resource, Row], bytes]
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far an export has come. It is the file `export.json` beside the parts.
+    """How far the `run` of an export has come: the file `export.json` beside the parts.
 
-    Attributes:
-        workspace: whose ledger.
-        run: the caller's name for the export.
-        outcome: `in_progress` or `done`.
-        began_at: what was there by then is in the parts.
-        finished_at: when the last part was written; None before.
-        lines: how many there are.
-        parts: the keys of the parts, in their order; together they are one gzip file.
-        section: which section goes on, at `place`; empty when it is done.
+    Its `outcome` is `in_progress` or `done`. What was there at `began_at` is in the parts, whose keys stand in their
+    order: together they are one gzip file. Which `section` goes on, at `place`, is empty when it is done.
     """
 
     workspace: str
     run: str
-    outcome: str
-    began_at: str
-    finished_at: str | None
-    lines: int
-    parts: tuple[str, ...]
-    section: str
-    place: Place
+    outcome: str = "in_progress"
+    began_at: str = field(default_factory=_now)
+    finished_at: str | None = None
+    lines: int = 0
+    parts: tuple[str, ...] = ()
+    section: str = field(default_factory=lambda: sections()[0].name)
+    place: Place = field(default_factory=Place)
 
 
 def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Deadline) -> Checkpoint:
     """Take a turn at an export, the first or another one; one that is done stays as it is.
 
-    The workspace may be tombstoned; another `run` begins anew; `write` makes a line of a row.
-
-    Raises:
-        NotFound: there never was such a workspace.
-        Replaced: another turn of the same export has gone on meanwhile.
-        WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
+    The workspace may be tombstoned; another `run` begins anew; `write` makes a line of a row. Raises `NotFound` where
+    there never was such a workspace, `Replaced` where another turn has gone on meanwhile, and what the database raises.
     """
     folder = f"{EXPORTS}{workspace}/{run}/"
     scope = export_scope(workspace)
@@ -76,7 +69,11 @@ def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Dead
     if pk is None:
         raise NotFound("There never was such a workspace.", resource_type="workspace")
     kept = shelf.get(f"{folder}export.json")
-    checkpoint, tag = (_begin(workspace, run), None) if kept is None else (_read(kept.content), kept.tag)
+    checkpoint, tag = Checkpoint(str(workspace), run), None
+    if kept is not None:
+        said: dict[str, Any] = json.loads(kept.content)
+        tag = kept.tag
+        checkpoint = Checkpoint(**said | {"parts": tuple(said["parts"]), "place": Place(**said["place"])})
     while checkpoint.outcome != "done" and deadline.seconds > LEAST_SECONDS:
         with tempfile.TemporaryFile() as part:
 
@@ -89,34 +86,15 @@ def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Dead
             key = f"{folder}{len(checkpoint.parts) + 1:05d}-{uuid4()}.jsonl.gz"
             part.seek(0)
             shelf.put_file(key, part)
-        after = replace(after, parts=(*checkpoint.parts, key))
-        tag = shelf.exchange(f"{folder}export.json", json.dumps(asdict(after), indent=2).encode(), tag)
-        checkpoint = after
-    said = {"run": run, "outcome": checkpoint.outcome, "lines": checkpoint.lines, "parts": len(checkpoint.parts)}
-    logger.info("turn at an export", extra=said)
+        checkpoint = replace(after, parts=(*checkpoint.parts, key))
+        tag = shelf.exchange(f"{folder}export.json", json.dumps(asdict(checkpoint), indent=2).encode(), tag)
+    told = {"run": run, "outcome": checkpoint.outcome, "lines": checkpoint.lines, "parts": len(checkpoint.parts)}
+    logger.info("turn at an export", extra=told)
     return checkpoint
 
 
-def _begin(workspace: UUID, run: str) -> Checkpoint:
-    first = sections()[0].name
-    return Checkpoint(str(workspace), run, "in_progress", _now(), None, 0, (), first, Place())
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _read(content: bytes) -> Checkpoint:
-    said: dict[str, Any] = json.loads(content)
-    return Checkpoint(**said | {"parts": tuple(said["parts"]), "place": Place(**said["place"])})
-
-
 def _fill(
-    part: IO[bytes],
-    checkpoint: Checkpoint,
-    read: Callable[[Section, Place], Page],
-    write: Write,
-    deadline: Deadline,
+    part: IO[bytes], checkpoint: Checkpoint, read: Callable[[Section, Place], Page], write: Write, deadline: Deadline
 ) -> Checkpoint:
     """Write the next lines into `part`, until it is full or the time is over; return how far that is."""
     left = list(sections())

@@ -1,7 +1,6 @@
 """`Idempotency-Key`: the first answer again for a day, kept in the transaction of the write (contract, section 4).
 
-Only what succeeded is kept: a failure is rolled back with the key that it had taken, so that the same request may be
-tried again.
+A failure is rolled back with the key that it had taken, so that the same request may be tried again.
 """
 
 from collections.abc import Callable
@@ -24,11 +23,11 @@ def once(
     Raises `SchemaValidationError` where the key stands for another request, by its `fingerprint`.
     """
     caller = name_of(principal)
-    if not idempotency.claim(transaction, caller, key, fingerprint, KEPT):
-        first, answer = idempotency.answer_of(transaction, caller, key)
-        if first != fingerprint:
+    taken = idempotency.claim(transaction, caller, key, fingerprint, KEPT)
+    if taken is not None:
+        if taken[0] != fingerprint:
             raise SchemaValidationError("The key was used for another request.", header=HEADER)
-        return answer
+        return taken[1]
     answer = perform()
     idempotency.keep(transaction, caller, key, answer)
     return answer

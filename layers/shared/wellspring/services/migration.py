@@ -37,24 +37,19 @@ def do_chore(name: str, arguments: Mapping[str, Any]) -> dict[str, object]:
 def _wait_to_be_let_in(connect: Callable[[], Any]) -> None:
     """Return once the owner may sign in. Raises what `connect` raises, a refusal when it lasts.
 
-    In a restore the role and the endpoint of Secrets Manager were told of the database and its secret moments ago. IAM
-    tells the rest of AWS in its own time ("IAM not yet propagated", aws-cdk#37675), and of an endpoint's policy "it
-    takes a few minutes for the changes to take effect" (AMS change type reference, "VPC Endpoint | Update Policy").
+    In a restore the role was made moments ago, and IAM tells the rest of AWS in its own time (aws-cdk#37675); of an
+    endpoint's policy "it takes a few minutes" (AMS change type reference, "VPC Endpoint | Update Policy").
     """
     deadline = Deadline(limits.WAIT_TO_BE_LET_IN_SECONDS)
     while True:
         try:
             connect().close()
         except Exception as error:
-            if not _is_refused(error) or deadline.has_passed:
+            # By the database, or Secrets Manager refused the password.
+            code = getattr(error, "response", {}).get("Error", {}).get("Code")
+            if deadline.has_passed or not (has_state(error, REFUSED) or code == "AccessDeniedException"):
                 raise
             logger.warning("the owner is not let in yet", extra=describe(error))
             sleep(PAUSE_SECONDS)
         else:
             return
-
-
-def _is_refused(error: Exception) -> bool:
-    """Say whether the database refused the sign-in, or Secrets Manager the password."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return has_state(error, REFUSED) or code == "AccessDeniedException"

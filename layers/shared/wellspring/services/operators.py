@@ -13,14 +13,7 @@ from wellspring.resources import Resource
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a request reads, as far as the request says it.
-
-    Attributes:
-        operation: what is read of the resource: `list`, `retrieve`, or what its path ends with.
-        resource: the type, or that which the path's id is of.
-        id: of the one that the path names; None for a list.
-        workspaces: those that the request names.
-    """
+    """What a request reads: `list`, `retrieve` or what its path ends with, of a type or the one whose `id` it names."""
 
     operation: str
     resource: Resource
@@ -33,11 +26,7 @@ def read[Result](
 ) -> Result:
     """Run `work`, which only reads, for an operator; beyond their own workspaces with an audit entry.
 
-    The entry is of the same transaction: nothing is answered that left none.
-
-    Raises:
-        Forbidden: the platform does not know the person, or not any more.
-        WellspringError: what `in_transaction` raises.
+    The entry is of the same transaction: nothing is answered that left none. Raises as `_is_own` and `in_transaction`.
     """
     person, trace = Person(operator.id), None
     # The catalogue is of no workspace.
@@ -52,11 +41,7 @@ def read[Result](
 
 
 def _is_own(transaction: Transaction, person: Person, reading: Reading) -> bool:
-    """Say whether what is read is of workspaces that the person sees anyway.
-
-    Raises:
-        Forbidden: there is no such person.
-    """
+    """Say whether what is read is of workspaces that the person sees anyway; raises `Forbidden` of nobody we know."""
     if not parents.is_known(transaction, person):
         raise Forbidden("An operator is a person whom the platform's feed has told of.")
     if reading.workspaces:

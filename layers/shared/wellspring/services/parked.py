@@ -6,15 +6,15 @@ What is parked is a sync message or an event of the feed: a `Parked` says what d
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 from uuid import UUID
 
 from wellspring.access.principal import Principal, scope_of
 from wellspring.access.rules import may_read
 from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database.flush import Row
 from wellspring.errors import Conflict, InternalError, Overtaken, SchemaValidationError
 from wellspring.repositories import audit, ledger
-from wellspring.repositories.ledger import Row
 from wellspring.resources import Resource
 from wellspring.services.ledger.reading import absent
 
@@ -47,23 +47,7 @@ class Released:
         return max(0, self.matching - self.released - self.still_parked)
 
 
-class Held(Protocol):
-    """A row that was parked when somebody looked."""
-
-    @property
-    def id(self) -> UUID:
-        """Its public id."""
-
-    @property
-    def outcome(self) -> str:
-        """What it is: `parked`, or what became of it."""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is parked."""
-
-
-class Parked[H: Held](ABC):
+class Parked(ABC):
     """One kind of parked work.
 
     Attributes:
@@ -78,20 +62,20 @@ class Parked[H: Held](ABC):
         """Return the scope of the transactions."""
         return scope_of(principal)
 
-    @abstractmethod
-    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> H | None:
+    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> Row | None:
         """Return one that the caller sees, parked or not."""
+        return ledger.one(principal, self.resource, {"id": id_}).run(transaction)
 
     @abstractmethod
-    def apply(self, transaction: Transaction, held: H) -> None:
+    def apply(self, transaction: Transaction, held: Row) -> None:
         """Try one again, unless somebody has done it since it was found. Raises `Conflict` where it is hopeless."""
 
     @abstractmethod
-    def park(self, transaction: Transaction, held: H) -> None:
+    def park(self, transaction: Transaction, held: Row) -> None:
         """Park it as `unexpected`: it failed for a reason of its own."""
 
     @abstractmethod
-    def close(self, transaction: Transaction, held: H, note: str) -> bool:
+    def close(self, transaction: Transaction, held: Row, note: str) -> bool:
         """Close it for good. Return whether it was parked still."""
 
     def run[Result](self, work: Callable[[Transaction], Result], principal: Principal, deadline: Deadline) -> Result:
@@ -99,7 +83,7 @@ class Parked[H: Held](ABC):
         return in_transaction(work, self.scope(principal), deadline=deadline)
 
 
-def release[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, deadline: Deadline) -> Row:
+def release(parked: Parked, principal: Principal, id_: UUID | None, deadline: Deadline) -> Row:
     """Try one again, and return it as it is now: applied, or still parked with its reason.
 
     Its id is None where the path held something that is no uuid.
@@ -114,13 +98,13 @@ def release[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, 
     def apply(transaction: Transaction) -> Row:
         held = _held(transaction, parked, principal, id_)
         parked.apply(transaction, held)
-        audit.note(transaction, principal, "release", parked.resource.type, held.id)
-        return _now(transaction, parked, principal, held.id)
+        audit.note(transaction, principal, "release", parked.resource.type, held["id"])
+        return _now(transaction, parked, principal, held["id"])
 
     def give_up(transaction: Transaction) -> Row:
         held = _held(transaction, parked, principal, id_)
         parked.park(transaction, held)
-        return _now(transaction, parked, principal, held.id)
+        return _now(transaction, parked, principal, held["id"])
 
     try:
         row = parked.run(apply, principal, deadline)
@@ -132,7 +116,7 @@ def release[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, 
     return row
 
 
-def dismiss[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, note: str, deadline: Deadline) -> Row:
+def dismiss(parked: Parked, principal: Principal, id_: UUID | None, note: str, deadline: Deadline) -> Row:
     """Close one for good, and return it: it is not tried again, and done where it is sent again.
 
     Raises:
@@ -144,16 +128,14 @@ def dismiss[H: Held](parked: Parked[H], principal: Principal, id_: UUID | None, 
     def close(transaction: Transaction) -> Row:
         held = _found(transaction, parked, principal, id_)
         if not parked.close(transaction, held, note):
-            raise _not_parked(parked, held.outcome)
-        audit.note(transaction, principal, "dismiss", parked.resource.type, held.id, why=note)
-        return _now(transaction, parked, principal, held.id)
+            raise _not_parked(parked, held["outcome"])
+        audit.note(transaction, principal, "dismiss", parked.resource.type, held["id"], why=note)
+        return _now(transaction, parked, principal, held["id"])
 
     return parked.run(close, principal, deadline)
 
 
-def release_many[H: Held](
-    parked: Parked[H], principal: Principal, oldest: Oldest, deadline: Deadline, *, is_dry: bool
-) -> Released:
+def release_many(parked: Parked, principal: Principal, oldest: Oldest, deadline: Deadline, *, is_dry: bool) -> Released:
     """Try the oldest again, each in its own transaction: one that fails holds up none of the others.
 
     What there is no time for remains; a dry run only counts them.
@@ -174,27 +156,27 @@ def release_many[H: Held](
     return Released(matching, released, still_parked)
 
 
-def _found[H: Held](transaction: Transaction, parked: Parked[H], principal: Principal, id_: UUID | None) -> H:
+def _found(transaction: Transaction, parked: Parked, principal: Principal, id_: UUID | None) -> Row:
     held = parked.find(transaction, principal, id_) if id_ is not None else None
     if held is None:
         raise absent(parked.resource.type, id_)
     return held
 
 
-def _held[H: Held](transaction: Transaction, parked: Parked[H], principal: Principal, id_: UUID | None) -> H:
+def _held(transaction: Transaction, parked: Parked, principal: Principal, id_: UUID | None) -> Row:
     held = _found(transaction, parked, principal, id_)
-    if held.outcome != "parked":
-        raise _not_parked(parked, held.outcome)
-    if held.reason == "overtaken":
+    if held["outcome"] != "parked":
+        raise _not_parked(parked, held["outcome"])
+    if held["reason"] == "overtaken":
         raise Overtaken(OVERTAKEN)
     return held
 
 
-def _not_parked[H: Held](parked: Parked[H], outcome: str) -> Conflict:
+def _not_parked(parked: Parked, outcome: str) -> Conflict:
     return Conflict(f"The {parked.noun} is not parked: it is {outcome}.")
 
 
-def _now[H: Held](transaction: Transaction, parked: Parked[H], principal: Principal, id_: UUID) -> Row:
+def _now(transaction: Transaction, parked: Parked, principal: Principal, id_: UUID) -> Row:
     row = ledger.one(principal, parked.resource, {"id": id_}).run(transaction)
     if row is None:
         raise absent(parked.resource.type, id_)

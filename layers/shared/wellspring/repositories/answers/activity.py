@@ -5,17 +5,16 @@ the order of the sums' index, so that a page costs what it shows (docs/adr/0025)
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Compiled, Transaction
+from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.models import parents
 from wellspring.queries import ActivityQuery, Day
-from wellspring.repositories.ledger.composing import statement
+from wellspring.repositories.ledger.composing import kept_statement
 from wellspring.repositories.ledger.pages import Slice
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.resources import DIRECTIONS, records
 
 # The connectors that a query names and the caller sees, live or not: their sums outlive them.
@@ -80,24 +79,42 @@ COLUMNS = ("id", "deleted_at", "pk", "date", "type", "direction", "linked", "end
 def activity(transaction: Transaction, principal: Principal, query: ActivityQuery, place: Day | None) -> Slice:
     """Read a page of what the connectors of a query linked and ended, beside a place or from an end of the list.
 
-    It is one statement. A row has the connector's id and when it was ended, its date (None for all days of the query),
-    and the sums.
+    A row has the connector's id and when it was ended, its date (None for all days of the query), and the sums.
     """
+    visible, is_summed, placed = Visibility(person=isinstance(principal, Person)), query.is_summed, place is not None
+    asked = asked_about(parents.workspace_connectors, ":connectors::UUID[]", "deleted_at")
+    named = NAMED.format(
+        connectors=parents.workspace_connectors if query.workspace else f"({asked})",
+        seen=visible.workspace("connector.workspace_pk"),
+        of=OF_WORKSPACE if query.workspace else "",
+    )
+    # As pks go, and the other way as dates do: where the page goes on to, and where it comes from.
+    further, nearer = ("<", ">") if query.backward else (">", "<")
+    order = {"way": "DESC" if query.backward else "ASC", "by_date": "ASC" if query.backward else "DESC"}
+    ahead = f"named.pk {further} {PLACE}" if placed else "true"
+    parts, columns, source = {**visible.queries, "named": named}, [*COLUMNS], "page"
+    if is_summed:
+        parts["page"] = SUMMED.format(ahead=ahead, **order)
+    else:
+        parts["line"] = LINE.format(ahead=ahead, **order)
+        parts["near"] = NEAR.format(days=DAYS.format(pk=NEXT_PK))
+        which = f"{ahead} AND named.pk {nearer}= (SELECT pk FROM near)"
+        parts["page"] = others = FIRST_DAYS.format(beyond="", which=which, **order)
+        if placed:
+            beyond = f" AND sums.date {nearer} :place_date::DATE"
+            own = FIRST_DAYS.format(beyond=beyond, which=f"named.pk = {PLACE}", **order)
+            parts["page"] = OF_BOTH.format(own=own, others=others, **order)
     # A connector has as many sums of a day as there are types and directions.
-    several = 1 if query.is_summed else len(records()) * len(DIRECTIONS)
+    several = 1 if is_summed else len(records()) * len(DIRECTIONS)
     values: dict[str, object] = {"first": query.first, "last": query.last, "rows": (query.size + 1) * several}
     values |= {"workspace": query.workspace} if query.workspace else {"connectors": list(query.connectors)}
     if place is not None:
-        values |= {"place": place.connector} | ({} if query.is_summed else {"place_date": place.date})
-    page = _statement(
-        is_summed=query.is_summed,
-        person=isinstance(principal, Person),
-        by_workspace=query.workspace is not None,
-        placed=place is not None,
-        backward=query.backward,
-    )
+        values |= {"place": place.connector} | ({} if is_summed else {"place_date": place.date})
+        parts["behind"] = (BEHIND_SUM if is_summed else BEHIND_DAY).format(nearer=nearer, further=further)
+        columns, source = ["behind", *COLUMNS], "behind LEFT JOIN page ON true"
+    page = kept_statement(parts, PAGE.format(columns=", ".join(columns), source=source, **order), columns)
     found = page.execute(transaction, values | parameters(principal)).mappings().all()
-    behind = place is not None and bool(found[0]["behind"])
+    behind = placed and bool(found[0]["behind"])
     return Slice.cut(list(_gathered(found))[: query.size + 1], query, behind=behind)
 
 
@@ -118,34 +135,3 @@ def _gathered(found: Sequence[Row]) -> Iterator[Row]:
 
 def _none() -> dict[str, dict[str, int]]:
     return {record.type: dict.fromkeys(DIRECTIONS, 0) for record in records()}
-
-
-@lru_cache(maxsize=32)
-def _statement(*, is_summed: bool, person: bool, by_workspace: bool, placed: bool, backward: bool) -> Compiled:
-    visible = Visibility(person=person)
-    asked = asked_about(parents.workspace_connectors, ":connectors::UUID[]", "deleted_at")
-    named = NAMED.format(
-        connectors=parents.workspace_connectors if by_workspace else f"({asked})",
-        seen=visible.workspace("connector.workspace_pk"),
-        of=OF_WORKSPACE if by_workspace else "",
-    )
-    # As pks go, and the other way as dates do: where the page goes on to, and where it comes from.
-    further, nearer = ("<", ">") if backward else (">", "<")
-    order = {"way": "DESC" if backward else "ASC", "by_date": "ASC" if backward else "DESC"}
-    ahead = f"named.pk {further} {PLACE}" if placed else "true"
-    parts, columns, source = {**visible.queries, "named": named}, [*COLUMNS], "page"
-    if is_summed:
-        parts["page"] = SUMMED.format(ahead=ahead, **order)
-    else:
-        parts["line"] = LINE.format(ahead=ahead, **order)
-        parts["near"] = NEAR.format(days=DAYS.format(pk=NEXT_PK))
-        which = f"{ahead} AND named.pk {nearer}= (SELECT pk FROM near)"
-        parts["page"] = others = FIRST_DAYS.format(beyond="", which=which, **order)
-        if placed:
-            beyond = f" AND sums.date {nearer} :place_date::DATE"
-            own = FIRST_DAYS.format(beyond=beyond, which=f"named.pk = {PLACE}", **order)
-            parts["page"] = OF_BOTH.format(own=own, others=others, **order)
-    if placed:
-        parts["behind"] = (BEHIND_SUM if is_summed else BEHIND_DAY).format(nearer=nearer, further=further)
-        columns, source = ["behind", *COLUMNS], "behind LEFT JOIN page ON true"
-    return statement(parts, PAGE.format(columns=", ".join(columns), source=source, **order), columns)

@@ -1,14 +1,12 @@
 """A page of the audit: who did what, the newest first, as far as the reader may know it."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal, Service, name_of
-from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Statement
+from wellspring.database import Transaction
 from wellspring.queries import AuditQuery, Operator, Position
-from wellspring.repositories.ledger.composing import all_of, statement
+from wellspring.repositories.ledger.composing import all_of, kept_statement
 from wellspring.repositories.ledger.pages import Slice
 
 PAGE = """
@@ -75,28 +73,12 @@ def entries(
     if query.service is not None:
         caller = name_of(Service(query.service, frozenset()))
     equal = {"workspace": workspace, "caller": caller, "resource": query.resource}
-    asked = _statement(
-        frozenset(name for name, value in equal.items() if value is not None),
-        tuple(operator for operator, _ in query.times),
-        person=isinstance(principal, Person),
-        of_person=query.caller is not None,
-        placed=place is not None,
-        backward=query.backward,
-    )
     values: dict[str, object] = {"rows": query.size + 1, **equal, **parameters(principal)}
     values |= {f"at_{operator}": at for operator, at in query.times}
-    if place is not None:
-        values |= {"place_at": place.at, "place_pk": place.pk}
-    return Slice.of_rows(Statement(asked, values).run(transaction).mappings().all(), query, of_cursor=place is not None)
-
-
-@lru_cache(maxsize=128)
-def _statement(
-    equal: frozenset[str], times: tuple[Operator, ...], *, person: bool, of_person: bool, placed: bool, backward: bool
-) -> Compiled:
+    person = isinstance(principal, Person)
     visible = Visibility(person=person)
-    conditions = [text for name, text in EQUAL.items() if name in equal]
-    conditions += [f"entry.created_at {COMPARED[operator]} :at_{operator}::TIMESTAMPTZ" for operator in times]
+    conditions = [text for name, text in EQUAL.items() if equal[name] is not None]
+    conditions += [f"entry.created_at {COMPARED[operator]} :at_{operator}::TIMESTAMPTZ" for operator, _ in query.times]
     people = visible.workspace("people.workspace_pk")
 
     def shown(entry: str) -> str:
@@ -105,14 +87,17 @@ def _statement(
 
     if person:
         conditions.append(visible.workspace("entry.workspace_pk"))
-    if person and of_person:
+    if person and query.caller is not None:
         # A filter tells no more of somebody than the entries do.
         conditions.append(f"{shown('entry')} IS NOT NULL")
     both = all_of(conditions)
-    way, ahead, behind = ("ASC", ">", "<=") if backward else ("DESC", "<", ">=")
-    parts = {
-        **visible.queries,
-        "page": PAGE.format(conditions=both, ahead=f"{AT} {ahead} {PLACE}" if placed else "true", way=way),
-        "behind": BEHIND.format(conditions=both, behind=f"{AT} {behind} {PLACE}") if placed else NOWHERE,
-    }
-    return statement(parts, ENTRIES.format(person=shown("page"), way=way), COLUMNS)
+    way, ahead, behind = ("ASC", ">", "<=") if query.backward else ("DESC", "<", ">=")
+    beyond, before = "true", NOWHERE
+    if place is not None:
+        beyond, before = f"{AT} {ahead} {PLACE}", BEHIND.format(conditions=both, behind=f"{AT} {behind} {PLACE}")
+        values |= {"place_at": place.at, "place_pk": place.pk}
+    page = PAGE.format(conditions=both, ahead=beyond, way=way)
+    parts = {**visible.queries, "page": page, "behind": before}
+    asked = kept_statement(parts, ENTRIES.format(person=shown("page"), way=way), COLUMNS)
+    found = asked.execute(transaction, values).mappings().all()
+    return Slice.of_rows(found, query, of_cursor=place is not None)

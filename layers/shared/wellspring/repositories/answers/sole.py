@@ -5,17 +5,16 @@ the direction `input`, by an index of those rows alone (docs/adr/0025).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from uuid import UUID
 
 from wellspring.access.predicates import Visibility, asked_about, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Compiled, Transaction
+from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.models import parents, table_of
 from wellspring.queries import MAX_EXAMINED, ListQuery, Position
 from wellspring.repositories.ledger.columns import selected, shown_in_lists
-from wellspring.repositories.ledger.composing import statement
-from wellspring.repositories.ledger.shapes import Row
+from wellspring.repositories.ledger.composing import kept_statement
 from wellspring.resources import Resource, ledgers, resource_of
 
 # One more by which it is known that there are more.
@@ -90,13 +89,10 @@ PAGE = "SELECT {columns} FROM ends LEFT JOIN found ON true ORDER BY found.number
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Records that nobody else brings in, and the rows that were looked at to find them.
+    """Records that nobody else brings in, each with `at`, `row_id` and `row_pk`, the place of its row of provenance.
 
-    Attributes:
-        rows: the records, each with `at`, `row_id` and `row_pk`, the place of its row of provenance.
-        first: the place of the first row that was looked at; None where there was none.
-        last: that of the last one, where there are more beyond it.
-        behind: whether there are rows at and behind the place that the page was asked from.
+    `first` is the place of the first row that was looked at, `last` that of the last one where there are more beyond
+    it, and `behind` whether there are rows at and behind the place that the page was asked from.
     """
 
     rows: list[Row]
@@ -107,85 +103,65 @@ class Looked:
 
 def live_rows(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
     """Read how many rows of a connector are live, by type and direction, from the sums."""
-    rows = _live_rows_statement(person=isinstance(principal, Person))
+    parts = _seen(Visibility(person=isinstance(principal, Person)))
+    rows = kept_statement(parts, LIVE_ROWS, ("type", "direction", "live"))
     return list(rows.execute(transaction, {"connector": connector, **parameters(principal)}).mappings())
 
 
 def examined(transaction: Transaction, principal: Principal, connector: UUID) -> list[Row]:
     """Look at the newest live rows that brought records in; count those of each type, and those of no other source."""
-    counted = _examined_statement(person=isinstance(principal, Person))
-    values = {"connector": connector, "most": MAX_EXAMINED, **parameters(principal)}
-    return list(counted.execute(transaction, values).mappings())
-
-
-@lru_cache(maxsize=2)
-def _live_rows_statement(*, person: bool) -> Compiled:
-    return statement(_seen(Visibility(person=person)), LIVE_ROWS, ("type", "direction", "live"))
-
-
-@lru_cache(maxsize=2)
-def _examined_statement(*, person: bool) -> Compiled:
     merged = (OF_TYPE.format(type=type_, rows=_newest(resource_of(type_))) for type_ in ledgers())
-    newest = NEWEST.format(merged=" UNION ALL ".join(merged))
+    parts = _seen(Visibility(person=isinstance(principal, Person)))
+    parts["newest"] = NEWEST.format(merged=" UNION ALL ".join(merged))
     counted = (
         EXAMINED.format(type=type_, told=_told(type_, "newest", f" AND newest.type = '{type_}'")) for type_ in ledgers()
     )
-    columns = ("type", "examined", "sole", "is_capped")
-    return statement({**_seen(Visibility(person=person)), "newest": newest}, " UNION ALL ".join(counted), columns)
+    asked = kept_statement(parts, " UNION ALL ".join(counted), ("type", "examined", "sole", "is_capped"))
+    values = {"connector": connector, "most": MAX_EXAMINED, **parameters(principal)}
+    return list(asked.execute(transaction, values).mappings())
 
 
 def sole_page(transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None) -> Looked:
-    """Read records that nobody but the query's connector brings in, in the order in which it did so, the latest first.
+    """Read at most `query.size + 1` records that nobody but the query's connector brings in, the latest first.
 
-    The page lies beside the row of provenance at a position, or at an end of the list. At most `query.size + 1` records
-    are read.
+    The page lies beside the row of provenance at a position, or at an end of the list.
     """
-    placed = position is not None
-    page = _sole_statement(
-        query.resource,
-        person=isinstance(principal, Person),
-        claimed=bool(query.workspaces),
-        placed=placed,
-        backward=query.backward,
-    )
+    resource, visible = query.resource, Visibility(person=isinstance(principal, Person))
+    shown, place = shown_in_lists(resource), PLACE if position else NO_PLACE
     values: dict[str, object] = {"connector": query.sole_source, "rows": query.size + 1, "most": MAX_EXAMINED}
-    values |= parameters(principal)
-    values |= {"of_workspaces": list(query.workspaces)} if query.workspaces else {}
+    values |= parameters(principal) | ({"of_workspaces": list(query.workspaces)} if query.workspaces else {})
+    columns, behind = [f"{end}_{of}" for end in ("first", "last") for of in ("at", "id", "pk")], ""
     if position is not None:
+        others = _newest(resource, place, backward=not query.backward, rows="1")
+        columns, behind = (
+            [*columns, "behind"],
+            BEHIND.format(others=others, ledger=table_of(ledgers()[resource.type].table)),
+        )
         values |= {"place": position.pk, "place_at": position.at}
-    found = page.execute(transaction, values).mappings().all()
-    ends = found[0]
-    first, last = (
-        Position(ends[f"{end}_at"], ends[f"{end}_id"], ends[f"{end}_pk"]) if ends[f"{end}_id"] is not None else None
-        for end in ("first", "last")
-    )
-    rows: list[Row] = [row for row in found if row["id"] is not None]
-    return Looked(rows, first, last, behind=placed and bool(ends["behind"]))
-
-
-@lru_cache(maxsize=64)
-def _sole_statement(resource: Resource, *, person: bool, claimed: bool, placed: bool, backward: bool) -> Compiled:
-    visible, shown, place = Visibility(person=person), shown_in_lists(resource), PLACE if placed else NO_PLACE
     seen = visible.workspace("row.workspace_pk")
     found = FOUND.format(
         told=_told(resource.type, "numbered"),
         shown=", ".join(selected(shown)),
         records=table_of(resource.table),
         seen=seen,
-        claimed=CLAIMED if claimed else "",
+        claimed=CLAIMED if query.workspaces else "",
     )
-    columns = [f"{end}_{of}" for end in ("first", "last") for of in ("at", "id", "pk")]
-    columns += ["behind"] if placed else []
-    others = _newest(resource, place, backward=not backward, rows="1")
-    behind = BEHIND.format(others=others, ledger=table_of(ledgers()[resource.type].table)) if placed else ""
     parts = {
         **_seen(visible),
-        "numbered": _newest(resource, place, backward=backward),
+        "numbered": _newest(resource, place, backward=query.backward),
         "ends": ENDS.format(behind=behind),
         "found": found,
     }
     columns += [*shown, "workspace_id", "at", "row_id", "row_pk"]
-    return statement(parts, PAGE.format(columns=", ".join(columns)), columns)
+    asked = kept_statement(parts, PAGE.format(columns=", ".join(columns)), columns)
+    rows = asked.execute(transaction, values).mappings().all()
+    ends = rows[0]
+    first, last = (
+        Position(ends[f"{end}_at"], ends[f"{end}_id"], ends[f"{end}_pk"]) if ends[f"{end}_id"] is not None else None
+        for end in ("first", "last")
+    )
+    looked: list[Row] = [row for row in rows if row["id"] is not None]
+    return Looked(looked, first, last, behind=position is not None and bool(ends["behind"]))
 
 
 def _seen(visible: Visibility) -> dict[str, str]:

@@ -8,12 +8,11 @@ from uuid import UUID
 from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement
+from wellspring.database.flush import Query, Result, Row, Statement
 from wellspring.queries import MAX_SOURCE_ROWS, MOST_LINKED, MOST_SOURCES, AnswerQuery, Source
-from wellspring.repositories.ledger.composing import statement
-from wellspring.repositories.ledger.linkage import share
+from wellspring.repositories.groups.linkage import share
+from wellspring.repositories.ledger.composing import kept_statement, statement
 from wellspring.repositories.ledger.pages import Slice
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import RECORD_SOURCE, Resource
 
@@ -111,22 +110,27 @@ def sources(
 
     The caller is known to see the record `id_`. The page lies beside a place, or at an end of the list.
     """
-    person = isinstance(principal, Person)
-    asked = _statement(record, person=person, placed=place is not None, backward=query.backward)
+    parts = _parts(record, "ARRAY[:record::UUID]", person=isinstance(principal, Person))
+    way, ahead, behind = ("ASC", ">", "<=") if query.backward else ("DESC", "<", ">=")
     values: dict[str, object] = {"record": id_, "rows": query.size + 1, "most": MAX_SOURCE_ROWS}
     values |= {"most_records": 1, **parameters(principal)}
+    beyond, before = "true", "SELECT false AS behind"
     if place is not None:
+        beyond, before = f"{AT} {ahead} {PLACED}", BEHIND.format(behind=behind)
         values |= {"place": place.connector, "place_at": place.at, "place_direction": place.direction}
-    found = Statement(asked, values).run(transaction).mappings().all()
-    behind = place is not None and bool(found[0]["behind"])
-    return Slice.cut([_shown(record, row) for row in found if row["pk"] is not None], query, behind=behind)
+    parts |= {"page": PAGE.format(ahead=beyond, order=ORDER.format(row="source.", way=way)), "behind": before}
+    columns = ", ".join(f"page.{name}" for name in COLUMNS)
+    whole = OF_RECORD.format(columns=columns, order=ORDER.format(row="page.", way=way))
+    asked = kept_statement(parts, whole, ("behind", *COLUMNS))
+    found = asked.execute(transaction, values).mappings().all()
+    is_behind = place is not None and bool(found[0]["behind"])
+    return Slice.cut([_shown(record, row) for row in found if row["pk"] is not None], query, behind=is_behind)
 
 
 def sources_of_page(principal: Principal, record: Resource, most_records: int) -> Query[SourcesOfRecords]:
-    """Ask for the newest sources of records whose ids were stored by the statement that found them for the caller.
+    """Ask for the newest sources of at most so many records, whose ids were stored; it stores those of the connectors.
 
-    All of them are told from `MAX_SOURCE_ROWS` rows together, which they share evenly; at most so many records are
-    shown. It stores the ids of the connectors.
+    All of them are told from `MAX_SOURCE_ROWS` rows together, which they share evenly.
     """
     asked = _page_statement(record, person=isinstance(principal, Person))
     values = {PLACES: [place(record.type)], "most": MAX_SOURCE_ROWS, "most_records": most_records}
@@ -150,23 +154,10 @@ def _shown(record: Resource, row: Mapping[Any, Any]) -> Row:
     return {**row, "id": id_, "record_type": record.type}
 
 
-@lru_cache(maxsize=32)
-def _statement(record: Resource, *, person: bool, placed: bool, backward: bool) -> Compiled:
-    parts = _parts(record, "ARRAY[:record::UUID]", person=person)
-    way, ahead, behind = ("ASC", ">", "<=") if backward else ("DESC", "<", ">=")
-    order = ORDER.format(row="source.", way=way)
-    parts["page"] = PAGE.format(ahead=f"{AT} {ahead} {PLACED}" if placed else "true", order=order)
-    parts["behind"] = BEHIND.format(behind=behind) if placed else "SELECT false AS behind"
-    columns = ", ".join(f"page.{name}" for name in COLUMNS)
-    whole = OF_RECORD.format(columns=columns, order=ORDER.format(row="page.", way=way))
-    return statement(parts, whole, ("behind", *COLUMNS))
-
-
 @lru_cache(maxsize=16)
 def _page_statement(record: Resource, *, person: bool) -> Compiled:
     parts = _parts(record, stored_ids(), person=person)
-    parts["ranked"] = RANKED.format(order=ORDER.format(row="source.", way="DESC"))
-    parts["first"] = FIRST
+    parts |= {"ranked": RANKED.format(order=ORDER.format(row="source.", way="DESC")), "first": FIRST}
     storing = store_each({PLACE: "array_agg(workspace_connector_id)"}, "first")
     return statement(parts, OF_PAGE.format(columns=", ".join(COLUMNS), storing=storing), COLUMNS)
 

@@ -3,9 +3,8 @@
 And which message it failed with: the newest of those that are parked, one probe of an index for each connector.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, func, literal_column, select
@@ -13,15 +12,13 @@ from sqlalchemy import Integer, bindparam, func, literal_column, select
 from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement
+from wellspring.database.flush import Query, Result, Row, Statement
 from wellspring.models import parents
 from wellspring.models.base import public_ids
 from wellspring.queries import MAX_STATES
 from wellspring.repositories.ledger.composing import statement
 from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import WORKSPACE_CONNECTOR
-
-type State = Mapping[Any, Any]
 
 LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 LAST_FAILURE_ID = "last_failure_id"
@@ -54,7 +51,7 @@ FAILURE = """
 """
 
 
-def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Query[dict[UUID, State]]:
+def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Query[dict[UUID, Row]]:
     """Ask what is computed about the workspace connectors that the caller sees, by their ids.
 
     Of each it is the computed attributes: a time is None where it never happened. With `failures` it is also
@@ -62,11 +59,11 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
     `places` (`ledger.stored_ids`) by statements that come before.
     """
     found = _states_statement(person=isinstance(principal, Person), failures=failures)
-    return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), _by_id)
 
+    def by_id(answer: Result) -> dict[UUID, Row]:
+        return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
 
-def _by_id(answer: Result) -> dict[UUID, State]:
-    return {row["id"]: {name: value for name, value in row.items() if name != "id"} for row in answer.mappings()}
+    return Query(Statement(found, {PLACES: list(places), **parameters(principal)}), by_id)
 
 
 # Asks for no caller: parents.visible_workspaces has found the workspaces for them.

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from wellspring.models import feed
-from wellspring.queries import MAX_TOTAL
+from wellspring.repositories import parked
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.feed.work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
 
@@ -81,16 +81,6 @@ SELECT pending.pk, pending.outcome, pending.event
 _TAKE_ONE = text(f"""
 SELECT pk, outcome, event, type FROM {feed.pending_events} WHERE id = :id FOR UPDATE""")
 
-_OLDEST = text(f"""
-SELECT id
-  FROM {feed.pending_events}
- WHERE source = :source AND reason = :reason AND outcome = 'parked'
- ORDER BY received_at, pk LIMIT :most""")
-
-_COUNT_PARKED = text(f"""
-SELECT count(*) FROM (SELECT FROM {feed.pending_events}
-                       WHERE source = :source AND reason = :reason AND outcome = 'parked' LIMIT :most) AS counted""")
-
 _DELETE = text(f"DELETE FROM {feed.pending_events} WHERE pk = ANY (CAST(:pks AS bigint[]))")
 
 # What was parked stays with its outcome, and without the event, which is of no more use.
@@ -114,12 +104,6 @@ UPDATE {feed.pending_events} AS old
           WHERE late.outcome = 'waiting' AND late.received_at < now() - make_interval(secs => :seconds)
           ORDER BY late.received_at, late.pk LIMIT :most
             FOR UPDATE SKIP LOCKED))""")
-
-_DISMISS = text(f"""
-UPDATE {feed.pending_events}
-   SET outcome = 'dismissed', note = :note, event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now()
- WHERE id = :id AND outcome = 'parked'
-RETURNING pk""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +181,6 @@ def take_one(transaction: Connection, id_: UUID) -> Pending | None:
     return Pending(row.pk, was_parked=True, event=event)
 
 
-def parked_for(transaction: Connection, source: str, reason: str, most: int) -> tuple[int, list[UUID]]:
-    """Return how many events of a source are parked for a reason, up to `MAX_TOTAL`, and the ids of the oldest."""
-    values = {"source": source, "reason": reason}
-    matching = int(transaction.execute(_COUNT_PARKED, {**values, "most": MAX_TOTAL}).scalar_one())
-    return matching, list(transaction.execute(_OLDEST, {**values, "most": most}).scalars())
-
-
 def settle(transaction: Connection, taken: Iterable[tuple[Pending, Verdict]]) -> None:
     """Write down what became of events that were taken."""
     done: list[int] = []
@@ -230,21 +207,8 @@ def expire(transaction: Connection, waited: timedelta, most: int) -> int:
     return transaction.execute(_EXPIRE, {"seconds": waited.total_seconds(), "most": most}).rowcount
 
 
-def dismiss(transaction: Connection, id_: UUID, note: str) -> bool:
-    """Close a parked event for good; return whether there was one."""
-    return transaction.execute(_DISMISS, {"id": id_, "note": note}).one_or_none() is not None
-
-
 # A file's rejects go with it.
 _HISTORY = (
-    # What was sent is of no use any more, and may hold a name; that something is parked stays to be seen.
-    f"""
-UPDATE {feed.pending_events}
-   SET event = NULL, reason = 'expired', missing_type = NULL, missing_key = NULL, updated_at = now()
- WHERE pk = ANY (ARRAY(
-         SELECT old.pk FROM {feed.pending_events} AS old
-          WHERE old.outcome = 'parked' AND old.received_at < now() - interval '45 days' AND old.event IS NOT NULL
-          ORDER BY old.received_at, old.pk LIMIT :most FOR UPDATE SKIP LOCKED))""",
     f"""
 DELETE FROM {feed.pending_events}
  WHERE pk = ANY (ARRAY(
@@ -267,7 +231,9 @@ DELETE FROM {feed.loads}
 def forget(transaction: Connection, days: int, most: int) -> int:
     """Delete what is too old, the oldest first, `most` rows of each kind; return how many were deleted or emptied.
 
-    What became of events and files is remembered for so many days; what they carried goes after 45.
+    What became of events and files is remembered for so many days; what they carried goes before (`parked`).
     """
     values = {"days": days, "most": most}
-    return sum(transaction.execute(text(statement), values).rowcount for statement in _HISTORY)
+    return parked.expire(transaction, parked.EVENTS, most) + sum(
+        transaction.execute(text(statement), values).rowcount for statement in _HISTORY
+    )

@@ -4,27 +4,20 @@
 What rows point to is read behind them in the same flush: `stored_ids` says how.
 """
 
-from wellspring.repositories.ledger.linkage import Linkage, Linked, linkage, share
 from wellspring.repositories.ledger.pages import Slice, choices, count, is_sorted_by_an_index, page, searched
 from wellspring.repositories.ledger.rows import locked, one, related
-from wellspring.repositories.ledger.shapes import Row
 from wellspring.repositories.ledger.stored_ids import place, store
 
 __all__ = [
-    "Linkage",
-    "Linked",
-    "Row",
     "Slice",
     "choices",
     "count",
     "is_sorted_by_an_index",
-    "linkage",
     "locked",
     "one",
     "page",
     "place",
     "related",
     "searched",
-    "share",
     "store",
 ]

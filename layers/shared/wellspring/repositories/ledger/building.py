@@ -47,8 +47,7 @@ OPTIONAL_ID = "(SELECT id FROM {parents} WHERE pk = {row}.{column}) AS {name}_id
 # The page as documents are made of it. The messages of a row are found here: of the rows that are read for a page most
 # are not on it. WHERE: the ids that its rows point to are stored for what is included with it (docs/adr/0041).
 DOCUMENTS = "SELECT {columns} FROM {source} {storing} ORDER BY {order}"
-# A page that continues from a row is read from that row on: where it is there still, something lies behind the page,
-# and no other row is looked for.
+# A page is read from the row on that it continues from: where that is there still, no other is looked for behind it.
 AHEAD = " WHERE (page.{at}, page.pk) <> (:cursor_at, :cursor_pk)"
 BEHIND = """
 SELECT EXISTS (SELECT FROM page WHERE (page.{at}, page.pk) = (:cursor_at, :cursor_pk)) OR EXISTS ({rows}) AS behind
@@ -58,8 +57,7 @@ SELECT EXISTS (SELECT FROM page WHERE (page.{at}, page.pk) = (:cursor_at, :curso
 class PageBuilder:
     """Composes the statement of one shape: here along indexes of all rows, where those that nobody sees are passed.
 
-    For a service that names no parent, and of what is for everybody. Never for a person where rows have tenants: how
-    far theirs lie behind others' rows in such an index is for the others to say.
+    Never for a person where rows have tenants: how far theirs lie behind others' is for the others to say.
 
     Attributes:
         ascending: whether the page is read so, from its near end on.

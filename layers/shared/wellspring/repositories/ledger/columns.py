@@ -69,10 +69,7 @@ def selected(shown: Mapping[str, str]) -> list[str]:
 
 
 def as_text(resource: Resource, shown: Mapping[str, str], columns: Types) -> dict[str, str]:
-    """Return what a document is made of, by the names: what a row shows, and the ids of what it points to.
-
-    Ids and times are in Postgres's words, which nobody has to parse.
-    """
+    """Return what a document is made of, by the names, with ids and times in Postgres's words, which nobody parses."""
     words = {name for name, column in shown.items() if isinstance(columns[column], PG_UUID | DateTime)}
     ids = [f"{relationship.name}_id" for relationship in resource.to_one]
     return {name: f"{name}::text AS {name}" if name in {*words, *ids} else name for name in (*shown, *ids)}
@@ -88,8 +85,8 @@ def is_shown(columns: Types, deleted: Deleted) -> list[str]:
 def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
     """Return the conditions under which a row is in an index.
 
-    Where there is no such index, its half is said so that it proves no index's predicate: the planner would combine
-    a parent's rows with all dead rows that there are, once for each parent.
+    Where there is none its half proves no index's predicate: the planner would combine a parent's rows with all dead
+    rows.
     """
     half = [] if index.live is None else is_shown(columns, "exclude" if index.live else "only")
     if not by_index:

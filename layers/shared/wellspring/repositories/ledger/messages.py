@@ -44,7 +44,7 @@ class MessageIndex(ListIndex):
 
 
 class Messages(PageBuilder):
-    """What lists of messages have in common: each order that is offered has an index."""
+    """Reads the messages of all workspaces, and of none, for a service: each order that is offered has an index."""
 
     is_sorted = True
 
@@ -80,6 +80,11 @@ class Messages(PageBuilder):
         if index.time != ARRIVAL:
             # Where there is no such time the index has no such message.
             yield f"row.{index.time} IS NOT NULL"
+        if self.column is None:
+            yield self.visible.message("row.workspace_pk")
+            if "outcome" in self.named:
+                # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
+                yield "row.outcome <> 'applied'"
 
     @property
     def _behind(self) -> Sequence[Relationship]:
@@ -100,14 +105,3 @@ class OfParents(Messages, PerParentMerge):
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         yield from self._of_driver_conditions()
         yield from super()._conditions(index)
-
-
-class OfAll(Messages):
-    """Reads the messages of all workspaces, and of none, for a service."""
-
-    def _conditions(self, index: ListIndex) -> Iterator[str]:
-        yield from super()._conditions(index)
-        yield self.visible.message("row.workspace_pk")
-        if "outcome" in self.named:
-            # The index has all but these, which are most; a service is refused a list of them (`services.ledger`).
-            yield "row.outcome <> 'applied'"

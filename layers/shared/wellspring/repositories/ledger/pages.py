@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
-from wellspring.database.flush import Query, Result, Statement, text_rows
+from wellspring.database.flush import Query, Row, Statement, text_rows
 from wellspring.models import listed_from, table_of
 from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
@@ -18,10 +18,10 @@ from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, AnswerQu
 from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder
 from wellspring.repositories.ledger.columns import is_shown, row_filters
-from wellspring.repositories.ledger.composing import statement
+from wellspring.repositories.ledger.composing import kept_statement
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.rows import visible_rows
-from wellspring.repositories.ledger.shapes import Row, Shape, shape_of, values_of
+from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
 from wellspring.resources import Attribute, Resource
 
 # Before every time that a message may tell: what never happened is older than all.
@@ -47,9 +47,9 @@ class Slice:
 
     @classmethod
     def cut(cls, rows: Sequence[Row], query: AnswerQuery, *, behind: bool) -> Self:
-        """Return a page of the rows that were read for it: from its near end on, and one more where there is one more.
+        """Return a page of the rows from its near end on, one more than it shows where there are more.
 
-        A page before the cursor turns their order around. `behind`: rows stand on the near end's other side.
+        `behind`: rows stand on the near end's other side.
         """
         page, ahead = list(rows[: query.size]), len(rows) > query.size
         if query.backward:
@@ -68,10 +68,7 @@ class Slice:
 
 
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Query[Slice]:
-    """Ask for one page of the rows that `principal` sees, in one statement; it stores ids (`stored_ids`).
-
-    It continues from `position`, whatever the query's cursor; None is the end of the list.
-    """
+    """Ask for one page of the rows that `principal` sees, from `position` or an end; it stores ids (`stored_ids`)."""
     of_cursor = position is not None
     shape = shape_of(principal, query, cursor=of_cursor, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
@@ -88,10 +85,20 @@ def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
 
 
 class WholeSorted(PageBuilder):
-    """Reads all visible rows, from the type's rows or what `source` says, and sorts them."""
+    """Reads all visible rows, and sorts them.
+
+    Connectors also by what is computed about them, an order that no index has: the service asks first how many the
+    workspaces that a query names have (docs/adr/0025).
+    """
 
     is_sorted = True
-    source = ""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__(shape)
+        self.source, name = str(self.rows), shape.sort.name
+        if name == self.resource.sorted_by:
+            self.columns[name], self.shown[name] = connector_state.c[name].type, name
+            self.source = WITH_STATE.format(name=name, rows=self.rows)
 
     def _page(self) -> str:
         return f"{self._rows(*self._beside_cursor())} ORDER BY {self._order(self.at, 'row.pk')} LIMIT :rows"
@@ -108,7 +115,7 @@ class WholeSorted(PageBuilder):
             self.resource,
             self.visible,
             {"pk": "pk", **self.shown},
-            source=self.source or str(self.rows),
+            source=self.source,
             where=(*is_shown(self.columns, self.shape.deleted), *filters, *beside),
             parents=self.shape.conditions,
             outlived=self.shape.deleted != "exclude",
@@ -116,27 +123,13 @@ class WholeSorted(PageBuilder):
         )
 
 
-class SortedByState(WholeSorted):
-    """Reads all visible connectors of the workspaces that a query names, and sorts them by what is computed about them.
-
-    No index has that order; the service asks first how many connectors the workspaces have (docs/adr/0025).
-    """
-
-    def __init__(self, shape: Shape) -> None:
-        super().__init__(shape)
-        name = shape.sort.name
-        self.columns[name], self.shown[name] = connector_state.c[name].type, name
-        self.source = WITH_STATE.format(name=name, rows=self.rows)
-
-
 def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
     if resource.tenancy == "message":
-        return messages.OfParents(shape) if shape.is_narrow else messages.OfAll(shape)
-    if shape.sort.name == resource.sorted_by:
-        return SortedByState(shape)
-    if resource.tenancy == "membership" or (resource.tenancy == "itself" and (shape.person or shape.claimed)):
+        return messages.OfParents(shape) if shape.is_narrow else messages.Messages(shape)
+    is_of_few = resource.tenancy == "itself" and (shape.person or shape.claimed)
+    if is_of_few or resource.tenancy == "membership" or shape.sort.name == resource.sorted_by:
         return WholeSorted(shape)
     return PerParentMerge(shape) if resource.driving and shape.is_narrow else PageBuilder(shape)
 
@@ -174,17 +167,14 @@ VALUES = """
 
 # Asks for no caller: parents.visible_workspaces has found the workspaces for them, or for a service.
 def searched(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
-    """Count the live rows that a query names the workspace of, or all there are of what belongs to none.
-
-    Where there are more than `MAX_SEARCHED`, it is any number above it.
-    """
+    """Count the live rows of the workspace that a query names, or of all; more than `MAX_SEARCHED` are any number."""
     resource = query.resource
     # A person's workspaces are as few as their memberships.
     if resource.tenancy == "itself" and isinstance(principal, Person):
         return 0
     within = "" if resource.relationship("workspace") is None else WITHIN
     counting = SEARCHED.format(rows=listed_from(resource), within=within, most=MAX_SEARCHED + 1)
-    found = statement({}, counting, ["count"]).execute(transaction, {"workspaces": list(query.workspaces)})
+    found = kept_statement({}, counting, ["count"]).execute(transaction, {"workspaces": list(query.workspaces)})
     return int(found.scalar_one())
 
 
@@ -194,16 +184,6 @@ def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
 
     A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
     """
-
-    def read(result: Result) -> Mapping[str, list[str]]:
-        (row,) = result.mappings()
-        return {name: list(values or ()) for name, values in row.items()}
-
-    return Query(Statement(_choices_statement(resource)), read)
-
-
-@lru_cache(maxsize=16)
-def _choices_statement(resource: Resource) -> Compiled:
     table = table_of(resource.table)
     told = {attribute.filter or attribute.name: attribute for attribute in resource.attributes if attribute.is_told}
 
@@ -214,4 +194,7 @@ def _choices_statement(resource: Resource) -> Compiled:
 
     columns = ", ".join(attribute.name for attribute in told.values())
     query = f"SELECT {', '.join(values(name, attribute) for name, attribute in told.items())}"
-    return statement({"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, told)
+    asked = kept_statement({"seen": SEEN.format(columns=columns, rows=table, most=MAX_EXAMINED)}, query, told)
+    return Query(
+        Statement(asked), lambda found: {name: list(kept or ()) for name, kept in found.mappings().one().items()}
+    )

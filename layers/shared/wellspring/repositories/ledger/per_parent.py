@@ -248,10 +248,7 @@ class PerParentMerge(PageBuilder):
         self.parts[f"named_{name}"] = NAMED.format(name=name, parents=target_table(relationship), conditions=named)
 
     def _source(self) -> str:
-        """Return the rows on an index; or the driver's of the parents that a filter names, where these guard nothing.
-
-        And a message's rows are no more than one transaction wrote: they are found by its time, and then sorted.
-        """
+        """Return the rows on an index; or the driver's few of a message, or of parents that guard nothing."""
         others = (other for other in self.resource.parents if other is not self.leading and not other.guards)
         named = [other for other in others if other.name in self.named]
         if not named and (self.is_sorted or not self.leading.is_trace):

@@ -86,8 +86,8 @@ def one(
 ) -> Query[TextRow | None]:
     """Ask for one row; it is None where there is none that `principal` sees. It stores ids (`stored_ids`).
 
-    It is known by `id`, its public id, or by relationships with the ids of the parents: of several rows that match, the
-    latest is read. With `live_parents` a tombstoned row is found only where its parents are live.
+    It is known by `id`, or by relationships with the ids of the parents: of several rows the latest is read. With
+    `live_parents` a tombstoned row is found only where its parents are live.
     """
     found = _one(principal, resource, ids, deleted, live_parents=live_parents)
     return Query(found, lambda result: next(iter(text_rows(result)), None))
@@ -142,11 +142,10 @@ def one_statement(
 
 
 def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Query[list[TextRow]]:
-    """Ask for the live rows of a type that visible rows point to, in the order of their making.
+    """Ask for the live rows of a type whose ids were stored at `places` (`stored_ids`), in the order of their making.
 
-    Whoever sees a row sees its parents, and what is stored was stored by visible rows: but a person who made something
-    may belong to a workspace that the caller does not see, and is left out then. `places` are where ids of the type
-    were stored (`stored_ids`) by statements that come before.
+    Whoever sees a row sees its parents: but a person who made something may belong to a workspace that the caller does
+    not see, and is left out then.
     """
     related = related_statement(resource, person=isinstance(principal, Person))
     return Query(Statement(related, {PLACES: list(places), **parameters(principal)}), text_rows)

@@ -1,15 +1,12 @@
 """Shapes of statements about the ledger, and the values that it is executed with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from wellspring.access.predicates import parameters
 from wellspring.access.principal import Person, Principal
 from wellspring.queries import Deleted, ListQuery, Operator, Sort
 from wellspring.resources import Resource
 
-type Row = Mapping[Any, Any]
 # Every larger page asks first, by all its heads' parents, how far it reaches; of others do those that have a
 # bound of the newest rows (docs/adr/0045).
 SMALL_PAGE = 50
@@ -21,8 +18,7 @@ class Shape:
 
     Attributes:
         conditions: the filters' fields and operators, in one order whatever the request's.
-        direction: the direction that a filter names. It stands in the statement: an index of one direction serves a
-            statement that is known to ask for no other.
+        direction: the direction that a filter names. It stands in the statement, for an index of one direction.
         claimed: whether the caller claims to work in some workspaces only.
         cursor: whether the page continues from a row; `backward`: whether it ends there.
         large: whether the page is larger than a `SMALL_PAGE`.
@@ -46,10 +42,7 @@ class Shape:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a person's plain page of provenance, from its beginning or onwards (`many_workspaces`).
-
-        It is planned once (`ledger.hot`); for others planning the longer statement would cost what it spares.
-        """
+        """Whether it is a person's plain page of provenance (`many_workspaces`), planned once (`ledger.hot`)."""
         return self.resource.policy == "provenance" and self == Shape(self.resource, person=True, cursor=self.cursor)
 
     @property

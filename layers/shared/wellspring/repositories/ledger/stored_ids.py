@@ -1,8 +1,7 @@
 """Ids that one statement stores for those behind it in the same flush (docs/adr/0041).
 
-What a page includes depends on its rows, which nobody knows on the client when both are sent. The statement that finds
-the rows stores the ids that they point to in settings of the transaction, one for each place that points: a type and
-its relationship. A statement behind it reads the places that lead to its type.
+The statement that finds the rows of a page stores the ids that they point to in settings of the transaction, one for
+each place that points: a type and its relationship. A statement behind it reads the places that lead to its type.
 """
 
 # Asks for no caller: they have been shown to the caller, and are shown to nobody.

@@ -6,7 +6,6 @@ leave it, so a look at a message that waits costs little, however much it waits 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,6 +13,7 @@ from sqlalchemy import text
 from wellspring.database import Transaction
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
+from wellspring.repositories import parked
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.messages import IS_MESSAGE, RUN_DAYS
 from wellspring.repositories.sync.tables import RECORDS
@@ -25,9 +25,6 @@ class Kept:
 
     Attributes:
         pk: its row's.
-        id: its public id.
-        outcome: what it is.
-        reason: why it is parked.
         connector_pk: the connector that it names, if that was there.
         group: its FIFO group.
         body: what was sent, without what it said of who was erased since; None where it is not kept any more.
@@ -35,19 +32,13 @@ class Kept:
     """
 
     pk: int
-    id: UUID
-    outcome: str
-    reason: str | None
     connector_pk: int | None
     group: str | None
     body: str | None
     digest: str | None
 
 
-_KEPT = (
-    "SELECT pk, id, outcome, reason, workspace_connector_pk, group_id, body, encode(digest, 'hex')"
-    f" FROM {sync_messages} WHERE"
-)
+_KEPT = f"SELECT pk, workspace_connector_pk, group_id, body, encode(digest, 'hex') FROM {sync_messages} WHERE"
 _HAS_BODY = "body IS NOT NULL AND group_id IS NOT NULL"
 
 # What a row is made of must be live; what only ends rows asks for things that there are, or were (`resolving`).
@@ -171,26 +162,6 @@ _STALLED = text(f"""
  ORDER BY received_at, pk
  LIMIT :most""")
 
-# Further back there is none left: this is done each minute. What somebody releases at the moment is theirs: nobody
-# waits, and what was applied meanwhile is left as it is.
-_EXPIRE = text(f"""
-WITH expired AS (
-  UPDATE {sync_messages}
-     SET body = NULL, reason = 'expired'
-   WHERE pk = ANY (ARRAY(
-           SELECT pk FROM {sync_messages}
-            WHERE outcome = 'parked' AND body IS NOT NULL AND received_at < now() - make_interval(days => :kept)
-              AND received_at > now() - make_interval(days => 2 * :kept)
-            ORDER BY received_at, pk
-            LIMIT :most
-              FOR UPDATE SKIP LOCKED))
-  RETURNING pk
-),
-forgotten AS (
-  DELETE FROM {waiting_for} WHERE message_pk = ANY (ARRAY(SELECT pk FROM expired))
-)
-SELECT count(*) FROM expired""")
-
 # By the index of what is not applied, from the oldest on.
 _PARKED_FOR_LONG = text(f"""
 SELECT count(*)
@@ -207,13 +178,8 @@ SELECT connector.pk
 
 # What was overtaken stays parked whoever asks, what would end too much but for who asks for it alone, and what has no
 # body is nothing to apply.
-_IS_RELEASABLE = f"outcome = 'parked' AND {_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
+_IS_RELEASABLE = f"{_HAS_BODY} AND reason NOT IN ('overtaken', 'too_many_endings')"
 
-_DISMISS = text(f"""
-UPDATE {sync_messages}
-   SET outcome = 'dismissed', note = :note, body = NULL, progress = NULL, processed_at = now()
- WHERE pk = :pk AND outcome = 'parked'
-RETURNING workspace_connector_pk, sync_run_pk, message_type""")
 _FORGET_WAITING = text(f"DELETE FROM {waiting_for} WHERE message_pk = :pk")
 _COUNT_OFF = text(
     f"UPDATE {connector_state} SET parked_messages = parked_messages - 1 WHERE workspace_connector_pk = :connector"
@@ -253,11 +219,6 @@ forgotten AS (
 SELECT count(*) FROM expired""")
 
 
-def expire(transaction: Transaction, kept_days: int, most: int) -> int:
-    """Drop the bodies of the oldest messages that are parked for longer than so many days; return how many."""
-    return int(transaction.execute(_EXPIRE, {"kept": kept_days, "most": most}).scalar_one())
-
-
 def expire_runs(transaction: Transaction, most: int) -> int:
     """Write down which runs took too long, and drop the bodies of their `run.completed`; return how many.
 
@@ -280,11 +241,6 @@ def connector(transaction: Transaction, id_: UUID) -> int | None:
     return transaction.execute(_CONNECTOR, {"id": id_}).scalar_one_or_none()
 
 
-def parked_for(transaction: Transaction, connector_pk: int, reason: str, most: int) -> tuple[int, list[UUID]]:
-    """Return how many messages of a connector are parked for a reason, and the ids of the oldest of them."""
-    return _oldest(transaction, "id", "outcome = 'parked'", connector_pk, reason, most)
-
-
 def releasable(
     transaction: Transaction, connector_pk: int | None, reason: str | None, most: int
 ) -> tuple[int, list[int]]:
@@ -296,32 +252,21 @@ def releasable(
         reason: why they are parked; None for whatever reason.
         most: how many pks to return at most.
     """
-    return _oldest(transaction, "pk", _IS_RELEASABLE, connector_pk, reason, most)
+    said = {"workspace_connector_pk": connector_pk, "reason": reason}
+    matching = {name: value for name, value in said.items() if value is not None}
+    return parked.oldest(transaction, parked.MESSAGES, matching, most, column="pk", where=_IS_RELEASABLE)
 
 
-def _oldest(
-    transaction: Transaction, column: str, where: str, connector_pk: int | None, reason: str | None, most: int
-) -> tuple[int, list[Any]]:
-    values: dict[str, object] = {}
-    for name, said in (("workspace_connector_pk", connector_pk), ("reason", reason)):
-        if said is not None:
-            where += f" AND {name} = :{name}"
-            values[name] = said
-    matching = transaction.execute(text(f"SELECT count(*) FROM {sync_messages} WHERE {where}"), values).scalar_one()
-    oldest = text(f"SELECT {column} FROM {sync_messages} WHERE {where} ORDER BY received_at, pk LIMIT :most")
-    return int(matching), list(transaction.execute(oldest, {**values, "most": most}).scalars())
-
-
-def dismiss(transaction: Transaction, message: Kept, note: str) -> bool:
+def dismiss(transaction: Transaction, id_: UUID, note: str) -> bool:
     """Close a parked message, behind the lock of its connector. Return whether it was parked still."""
-    closed = transaction.execute(_DISMISS, {"pk": message.pk, "note": note}).one_or_none()
+    closed = parked.dismiss(transaction, parked.MESSAGES, id_, note)
     if closed is None:
         return False
-    transaction.execute(_FORGET_WAITING, {"pk": message.pk})
+    transaction.execute(_FORGET_WAITING, {"pk": closed.pk})
     if closed.workspace_connector_pk is not None:
         transaction.execute(_COUNT_OFF, {"connector": closed.workspace_connector_pk})
     if closed.sync_run_pk is not None:
-        completes = closed.message_type == "run.completed" and message.reason != "malformed"
-        values = {"run": closed.sync_run_pk, "message": message.pk, "completes": completes}
+        completes = closed.message_type == "run.completed" and closed.reason != "malformed"
+        values = {"run": closed.sync_run_pk, "message": closed.pk, "completes": completes}
         transaction.execute(_COUNT_OFF_RUN, values)
     return True

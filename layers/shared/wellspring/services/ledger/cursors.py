@@ -1,8 +1,7 @@
 """Page cursors: opaque, tamper-evident, bound to the type and the sort (contract, section 4, "Lists").
 
-A cursor is the row's public id, its pk, and its time, or its name as it is sorted, signed with HMAC-SHA256. That is the
-whole position: nothing is looked up by it, so it holds when its row has been deleted since. It gives away nothing that
-the answer beside it does not say: the pk is encrypted (docs/adr/0005).
+A cursor is the row's public id, its pk, and its time, or its name as it is sorted, signed with HMAC-SHA256: the whole
+position, which holds when its row has been deleted since. The pk is encrypted (docs/adr/0005).
 """
 
 import base64
@@ -55,11 +54,7 @@ def _written(signed: bytes) -> str:
 
 
 def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, parameter: str) -> Position:
-    """Return the position that a cursor, which the client sent as `parameter`, stands for.
-
-    Raises:
-        InvalidCursor: it was not signed with one of the keys for this type and sort.
-    """
+    """Return the position of a cursor, sent as `parameter`; raises `InvalidCursor` where no key signed it for these."""
     try:
         signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -80,60 +75,48 @@ def verify(keys: Sequence[bytes], resource: Resource, sort: Sort, cursor: str, p
     return Position(at, UUID(bytes=row), int.from_bytes(pk, signed=True))
 
 
-# ---- the keys, which the database keeps ----------------------------------------------------------------------
-class _Keys:
-    """The cursor keys, read once for each process and again when a cursor of an unknown key turns up."""
-
-    def __init__(self) -> None:
-        self._known: tuple[bytes, ...] = ()
-
-    @property
-    def are_known(self) -> bool:
-        return bool(self._known)
-
-    def query(self) -> Query[tuple[bytes, ...]]:
-        """Return the query for them; what it finds is kept."""
-        query = cursor_keys.keys()
-
-        def read(result: Result) -> tuple[bytes, ...]:
-            self._known = query.read(result)
-            return self._known
-
-        return Query(query.statement, read)
-
-    def all(self, transaction: Transaction, *, again: bool = False) -> tuple[bytes, ...]:
-        return self.query().run(transaction) if again or not self._known else self._known
+# The keys, which the database keeps, the newest first: read once for each process, and again when a cursor of an
+# unknown one turns up.
+_known: list[bytes] = []
 
 
-_keys = _Keys()
+def _query() -> Query[list[bytes]]:
+    query = cursor_keys.keys()
+
+    def read(result: Result) -> list[bytes]:
+        _known[:] = query.read(result)
+        return _known
+
+    return Query(query.statement, read)
+
+
+def _keys(transaction: Transaction, *, again: bool = False) -> Sequence[bytes]:
+    return _query().run(transaction) if again or not _known else _known
 
 
 def ask_for_keys(flush: Flush) -> None:
     """Have the keys asked for with the rest, where this process does not know them: to sign asks nothing then."""
-    if not _keys.are_known:
-        flush.ask(_keys.query())
+    if not _known:
+        flush.ask(_query())
 
 
 def signed(
     transaction: Transaction, resource: Resource, sort: Sort, positions: Iterable[Position | Position[str]]
 ) -> list[str]:
     """Return the cursors of positions in a list of `resource` under `sort`."""
-    key = _keys.all(transaction)[0]
+    key = _keys(transaction)[0]
     return [sign(key, resource, sort, position) for position in positions]
 
 
 def verified(
     transaction: Transaction, resource: Resource, sort: Sort, query: ListQuery | AnswerQuery
 ) -> Position | None:
-    """Return the position beside which a page lies; None for an end of the list.
-
-    Raises `InvalidCursor` where the query's cursor is not one of this list.
-    """
+    """Return the position beside which a page lies, None for an end of the list; raises as `verify` does."""
     if query.cursor is None:
         return None
     parameter = "page[before]" if query.backward else "page[after]"
     try:
-        return verify(_keys.all(transaction), resource, sort, query.cursor, parameter)
+        return verify(_keys(transaction), resource, sort, query.cursor, parameter)
     except InvalidCursor:
         # Its key may be newer than this process.
-        return verify(_keys.all(transaction, again=True), resource, sort, query.cursor, parameter)
+        return verify(_keys(transaction, again=True), resource, sort, query.cursor, parameter)

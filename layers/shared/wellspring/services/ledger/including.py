@@ -1,7 +1,7 @@
 """Includes of an answer: included rows, to-many linkage, and what is computed about rows.
 
-All of it is asked in the flush that asks for the rows (docs/adr/0041): what finds ids stores them for what comes behind
-it. What comes back is looked through for what the shown rows point to: a page reads one row more than it shows.
+All of it is asked in the flush that asks for the rows (docs/adr/0041). What comes back is looked through for what the
+shown rows point to: a page reads one row more than it shows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,12 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Flush, Pending, Query, TextRow
+from wellspring.database.flush import Flush, Pending, Query, Row, TextRow
 from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources, states
 from wellspring.repositories.answers.sources import SourcesOfRecords
-from wellspring.repositories.answers.states import State
-from wellspring.repositories.ledger import Row
+from wellspring.repositories.groups.linkage import Linkage, Linked, linkage, share
 from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
 from wellspring.services.ledger.cursors import signed
 
@@ -65,17 +64,18 @@ class IncludePlan:
         stored: dict[str, list[object]] = {}
         if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
+        followed = {source for step in self.steps for source in step.sources}
         for relationship in self.resource.to_one:
-            key = f"{relationship.name}_id"
-            if any(source == (self.resource.type, relationship.name) for step in self.steps for source in step.sources):
-                stored[ledger.place(self.resource.type, relationship.name)] = [row[key] for row in rows]
+            source = self.resource.type, relationship.name
+            if source in followed:
+                stored[ledger.place(*source)] = [row[f"{relationship.name}_id"] for row in rows]
         return stored
 
     def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "IncludedRows":
         """Have it asked behind what stores the ids of the rows, of which so many are shown at most."""
         found = IncludedRows(self)
         if self.linked:
-            found.linkage = flush.ask(ledger.linkage(self.linked, most_rows))
+            found.linkage = flush.ask(linkage(self.linked, most_rows))
         if self.resource.type in self.computed:
             own = [ledger.place(self.resource.type)]
             found.computed[self.resource.type] = flush.ask(self._states(principal, self.resource.type, own))
@@ -90,7 +90,7 @@ class IncludePlan:
                 found.computed[step.type] = flush.ask(self._states(principal, step.type, places))
         return found
 
-    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, State]]:
+    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, Row]]:
         return states.states(principal, places, failures=type_ in self.computed_links)
 
 
@@ -99,27 +99,28 @@ class IncludedRows:
     """What a view shows beside rows, once the flush was sent: `included` by type, what is `computed` by type and id."""
 
     plan: IncludePlan
-    linkage: Pending[ledger.Linkage] | None = None
+    linkage: Pending[Linkage] | None = None
     sources: Pending[SourcesOfRecords] | None = None
     included: dict[str, Pending[list[TextRow]]] = field(default_factory=dict)
-    computed: dict[str, Pending[dict[UUID, State]]] = field(default_factory=dict)
+    computed: dict[str, Pending[dict[UUID, Row]]] = field(default_factory=dict)
 
     def shown(self, transaction: Transaction, rows: Sequence[Row]) -> tuple[list[Row], Included]:
         """Return the rows that are shown with their linkage and what is computed about them, and what they include."""
         resource = self.plan.resource
-        shown = self._with_computed(resource.type, self._with_linkage(transaction, self._with_sources(rows)))
+        linked = self.linkage is not None or self.sources is not None
+        whole = [self._with_linkage(transaction, row, len(rows)) for row in rows] if linked else rows
+        shown = self._with_computed(resource.type, whole)
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
         for step in self.plan.steps:
             if step.type == RECORD_SOURCE.type:
-                known[step.type] = included[step.type] = [
-                    each for row in shown for each in self._sources_of(row, shown)
-                ]
-                continue
-            # Rows that were just written have ids, those that were read have their texts.
-            ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
-            pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
-            known[step.type] = included[step.type] = self._with_computed(step.type, pointed_to)
+                found = [each for row in shown for each in self._sources_of(row)[: sources.most_sources(len(rows))]]
+            else:
+                # Rows that were just written have ids, those that were read have their texts.
+                ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
+                pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
+                found = self._with_computed(step.type, pointed_to)
+            known[step.type] = included[step.type] = found
         return shown, included
 
     def _with_computed(self, type_: str, rows: Sequence[Row]) -> list[Row]:
@@ -128,54 +129,37 @@ class IncludedRows:
             return list(rows)
         return [{**row, **computed.value.get(UUID(str(row["id"])), {})} for row in rows]
 
-    def _sources_of(self, row: Row, rows: Sequence[Row]) -> list[Row]:
-        """Return the sources of one of the rows that are shown."""
-        found = {} if self.sources is None else self.sources.value
-        return found.get(UUID(str(row["id"])), [])[: sources.most_sources(len(rows))]
+    def _sources_of(self, row: Row) -> list[Row]:
+        return [] if self.sources is None else self.sources.value.get(UUID(str(row["id"])), [])
 
-    def _with_sources(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Add the ids of the sources of live rows: of a tombstoned one no GET shows any."""
-        if self.sources is None:
-            return rows
-        shown: list[Row] = []
-        for row in rows:
-            mine = self._sources_of(row, rows)
-            has_more = len(self.sources.value.get(UUID(str(row["id"])), [])) > len(mine)
-            told = {"sources_ids": [each["id"] for each in mine], "capped": {SOURCES.name: None} if has_more else {}}
-            shown.append({**row, **told} if row["deleted_at"] is None else row)
-        return shown
+    def _with_linkage(self, transaction: Transaction, row: Row, rows: int) -> Row:
+        """Add the ids behind the to-many relationships that the view asks for, to one of so many rows.
 
-    def _with_linkage(self, transaction: Transaction, rows: Sequence[Row]) -> Sequence[Row]:
-        """Add the ids behind the to-many relationships that the view asks for.
-
-        An answer has at most `MOST_LINKED` of each relationship; the rows of a page share them evenly. A row that has
-        more than its share has the names of such relationships in `capped`, each with the cursor of what follows in the
-        list of what is at its other end, or None where no list is of one row's.
+        The rows share what an answer has of each relationship. A row that has more than its share has the names of such
+        relationships in `capped`, each with the cursor of what follows in the list of what is at its other end, or None
+        where no list is of one row's.
         """
-        if self.linkage is None or not rows:
-            return rows
-        share = ledger.share(len(rows))
-        found = self.linkage.value
-        return [{**row, **self._share(transaction, found.get(UUID(str(row["id"])), {}), share)} for row in rows]
-
-    def _share(
-        self, transaction: Transaction, linked: Mapping[str, list[ledger.Linked]], share: int
-    ) -> dict[str, object]:
-        resource, said = self.plan.resource, {name: linked.get(name, []) for name in self.plan.linked}
+        ids: dict[str, object] = {}
         capped: dict[str, str | None] = {}
-        for name, found in said.items():
-            relationship = resource.relationship(name)
-            if len(found) > share and relationship is not None:
-                target = resource_of(relationship.target)
-                capped[name] = _cursor_of_list(transaction, resource, target, found[share - 1])
-        return {
-            **{f"{name}_ids": [each.id for each in found[:share]] for name, found in said.items()},
-            "capped": capped,
-        }
+        if self.sources is not None:
+            # Of a tombstoned record no GET shows any.
+            if row["deleted_at"] is not None:
+                return row
+            found, most = self._sources_of(row), sources.most_sources(rows)
+            ids[f"{SOURCES.name}_ids"] = [each["id"] for each in found[:most]]
+            capped |= {SOURCES.name: None} if len(found) > most else {}
+        linked = {} if self.linkage is None else self.linkage.value.get(UUID(str(row["id"])), {})
+        for name in self.plan.linked:
+            held, most = linked.get(name, []), share(rows)
+            ids[f"{name}_ids"] = [each.id for each in held[:most]]
+            if len(held) > most:
+                capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1])
+        return {**row, **ids, "capped": capped}
 
 
-def _cursor_of_list(transaction: Transaction, resource: Resource, target: Resource, last: ledger.Linked) -> str | None:
+def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Linked) -> str | None:
     """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+    target = next(resource_of(held.target) for held in resource.relationships if held.name == name)
     if target.enrolled_in == resource.type:
         order = Sort(BY_ENROLMENT, descending=False)
     elif any(back.target == resource.type for back in target.to_one):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Flush
+from wellspring.database.flush import Flush, Row
 from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
 from wellspring.queries import (
     MAX_SEARCHED,
@@ -18,27 +18,13 @@ from wellspring.queries import (
     Sort,
     View,
 )
-from wellspring.repositories import groups, ledger, parents
+from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import sole, states
-from wellspring.repositories.ledger import Row
+from wellspring.repositories.groups import workspaces as workspaces_of_groups
 from wellspring.resources import Resource
 from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
 from wellspring.times import of_postgres
-
-__all__ = [
-    "Included",
-    "Page",
-    "Row",
-    "RowWithIncludes",
-    "absent",
-    "found",
-    "include",
-    "list_page",
-    "require_claimed",
-    "require_workspace",
-    "retrieve",
-]
 
 # Parents whose rows are read whole for one page, because no index has them in its order.
 MOST_UNSORTED = 10
@@ -53,7 +39,6 @@ class Page:
     Attributes:
         cursors: the cursor of each row.
         included: the rows included, by type.
-        more_before: whether there is a page before it; and `more_after`.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
@@ -82,10 +67,7 @@ class RowWithIncludes:
 def list_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the page that `query` asks for, of the rows that `principal` sees.
 
-    Raises:
-        Forbidden: the query claims a workspace that the caller does not see.
-        InvalidCursor: the query's cursor is not one of this list.
-        InvalidQueryParameter: the query is of too many rows; or `Problems` of several.
+    Raises what `require_claimed` and `verified` do, and `InvalidQueryParameter` where the query is of too many rows.
     """
     if query.enrolled_in is not None:
         return _enrolled_page(transaction, principal, query)
@@ -108,14 +90,13 @@ def list_page(transaction: Transaction, principal: Principal, query: ListQuery) 
     choices = flush.ask(ledger.choices(query.resource)) if query.choices else None
     ask_for_keys(flush)
     flush.send(is_last=True)
-    slice_ = page.value
-    rows, included = found.shown(transaction, slice_.rows)
+    rows, included = found.shown(transaction, page.value.rows)
     return Page(
         rows=rows,
-        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in slice_.rows)),
+        cursors=signed(transaction, query.resource, query.sort, (_place(query.sort, row) for row in page.value.rows)),
         included=included,
-        more_before=slice_.more_before,
-        more_after=slice_.more_after,
+        more_before=page.value.more_before,
+        more_after=page.value.more_after,
         total=None if total is None else min(total.value, MAX_TOTAL),
         total_is_capped=total is not None and total.value > MAX_TOTAL,
         choices=None if choices is None else choices.value,
@@ -142,7 +123,7 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
         rows.reverse()
         places.reverse()
         near, far = far, near
-    shown, included = _with_includes(transaction, principal, query.resource, rows, query.view)
+    shown, included = include(transaction, principal, query.resource, rows, query.view)
     first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
     return Page(
         rows=shown,
@@ -156,15 +137,14 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
-    slice_ = groups.workspaces_page(
-        transaction, principal, query, verified(transaction, query.resource, query.sort, query)
-    )
+    position = verified(transaction, query.resource, query.sort, query)
+    slice_ = workspaces_of_groups.page(transaction, principal, query, position)
     places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
-    counted = groups.workspaces_counted(transaction, principal, query) if query.total else None
+    counted = workspaces_of_groups.counted(transaction, principal, query) if query.total else None
     return Page(
         rows=slice_.rows,
         cursors=signed(transaction, query.resource, query.sort, places),
-        included=include(transaction, principal, query.resource, slice_.rows, query.view),
+        included=include(transaction, principal, query.resource, slice_.rows, query.view)[1],
         more_before=slice_.more_before,
         more_after=slice_.more_after,
         total=None if counted is None else min(counted, MAX_TOTAL),
@@ -173,21 +153,13 @@ def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQu
 
 
 def require_claimed(transaction: Transaction, principal: Principal, workspaces: Sequence[UUID]) -> None:
-    """Let through who sees the workspaces that a query claims to work in.
-
-    Raises:
-        Forbidden: one of them is not there, or the caller may not see it.
-    """
+    """Let through who sees the workspaces that a query claims to work in; raises `Forbidden`."""
     if len(parents.visible_workspaces(transaction, principal, workspaces)) < len(workspaces):
         raise Forbidden("There is no such workspace among yours.", parameter="filter[workspace]")
 
 
 def _require_few(transaction: Transaction, query: ListQuery) -> None:
-    """Let through an order that no index has, where there are few enough rows to sort.
-
-    Raises:
-        InvalidQueryParameter: there are more.
-    """
+    """Let through an order that no index has, where there are few enough rows to sort."""
     if states.connectors_in(transaction, query.workspaces) > MAX_STATES:
         detail = f"Of more than {MAX_STATES:,} connectors there is no order of {query.sort.name}: ask for another sort."
         # Where it was not asked for, a filter brings it.
@@ -201,8 +173,11 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     Or of all rows of one parent that has its rows in one order only.
     """
     resource, is_person = query.resource, isinstance(principal, Person)
-    leading, of_one = _named_by(query)
-    of_one = None if leading or is_person else of_one
+    ones = {each.name for each in resource.to_one if each.drives == "one_by_service"}
+    by_parents = [each for each in query.filters if each.name in resource.driving]
+    of_one = next((each for each in reversed(by_parents) if each.name in ones), None)
+    if is_person or query.workspaces or any(each.name not in ones for each in by_parents):
+        of_one = None
     if of_one is None:
         if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
             return _of_too_many(query)
@@ -210,15 +185,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
             return []
     ways, beside = ", ".join(resource.narrowing), f" beside {of_one.parameter}" if of_one else ""
     detail = f"This is not for the rows of all workspaces{beside}: ask for it with one of {ways}."
-    # A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`): an index has them.
-    asked = [
-        found.parameter
-        for found in query.filters
-        if found is not of_one
-        and found.operator not in IN_ORDER
-        and not _is_everywhere(resource, found)
-        and not _is_of_few_messages(resource, found)
-    ]
+    asked = [each.parameter for each in query.filters if each is not of_one and not _stand_together(resource, each)]
     if resource.tenancy == "message" and query.sort.name != resource.times[0]:
         asked.append("sort")
     problems: list[WellspringError] = [InvalidQueryParameter(detail, parameter=parameter) for parameter in asked]
@@ -242,40 +209,22 @@ def _of_too_many(query: ListQuery) -> list[WellspringError]:
     ]
 
 
-def _named_by(query: ListQuery) -> tuple[bool, Filter | None]:
-    """Say whether a query names parents that have their rows in every order, and which it names that has not."""
-    leads, of_one = bool(query.workspaces), None
-    for found in query.filters:
-        relationship = query.resource.relationship(found.name)
-        if relationship is not None and relationship.drives == "one_by_service":
-            of_one = found
-        elif relationship is not None and relationship.drives:
-            leads = True
-    return leads, of_one
+def _stand_together(resource: Resource, condition: Filter) -> bool:
+    """Say whether the rows of all workspaces that a filter asks for stand together, in the order that it is asked in.
 
-
-def _is_everywhere(resource: Resource, condition: Filter) -> bool:
-    """Say whether all rows of what a filter asks for stand together."""
-    attribute = resource.attribute(condition.name)
-    return attribute is not None and attribute.is_everywhere
-
-
-def _is_of_few_messages(resource: Resource, condition: Filter) -> bool:
-    """Say whether a filter is of what few messages have: one id, a reason, an outcome that is rare.
-
-    Those of all workspaces stand together.
+    A range is of the order's own time, and what begins so of the order of names (`jsonapi.query`). Of messages it is
+    what few have: one id, a reason, an outcome that is rare.
     """
+    attribute = resource.attribute(condition.name)
+    if condition.operator in IN_ORDER or (attribute is not None and attribute.is_everywhere):
+        return True
     if resource.tenancy != "message":
         return False
     return condition.name in {"message_id", "reason"} or (condition.name == "outcome" and condition.value != "applied")
 
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
-    """Let through a search for a part of a name where there are few enough names.
-
-    Raises:
-        InvalidQueryParameter: there are more.
-    """
+    """Let through a search for a part of a name where there are few enough names."""
     if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
         names, where = query.resource.names, "workspace" if query.workspaces else "list"
         detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
@@ -285,11 +234,7 @@ def _require_searchable(transaction: Transaction, principal: Principal, query: L
 def retrieve(
     transaction: Transaction, principal: Principal, resource: Resource, id_: UUID | None, view: View
 ) -> RowWithIncludes:
-    """Return one live row and what it includes; its id is None where the path held something that is no uuid.
-
-    Raises:
-        NotFound: there is no such row, or the caller may not see it.
-    """
+    """Return one live row and what it includes; raises `NotFound`. Its id is None where the path held no uuid."""
     if id_ is None:
         raise absent(resource.type, id_)
     plan = IncludePlan.of(resource, view)
@@ -308,16 +253,12 @@ def retrieve(
 
 def found(transaction: Transaction, principal: Principal, resource: Resource, row: Row, view: View) -> RowWithIncludes:
     """Return a row that was read or written, with its linkage and what it includes."""
-    (shown,), included = _with_includes(transaction, principal, resource, [row], view)
+    (shown,), included = include(transaction, principal, resource, [row], view)
     return RowWithIncludes(shown, included)
 
 
 def require_workspace(transaction: Transaction, principal: Principal, id_: UUID | None) -> None:
-    """Let through who sees the workspace that a path names.
-
-    Raises:
-        NotFound: there is no such workspace, or the caller may not see it.
-    """
+    """Let through who sees the workspace that a path names; raises `NotFound`."""
     if id_ is None or not parents.visible_workspaces(transaction, principal, [id_]):
         raise absent("workspace", id_)
 
@@ -325,8 +266,7 @@ def require_workspace(transaction: Transaction, principal: Principal, id_: UUID 
 def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFound:
     """Return the error of a resource that is not there, or that the caller may not see: the same for both.
 
-    `ids` are its own, or those of the parents that it was looked for by; None for text that is none, which is not
-    repeated. `pointer` is where the document names it.
+    `ids` are its own, or those of the parents that it was looked for by; None for text that is none.
     """
     named = ", ".join(str(id_) if id_ else "the id is no uuid" for id_ in ids)
     return NotFound(f"There is no such {type_}: {named}.", resource_type=type_, pointer=pointer)
@@ -334,19 +274,13 @@ def absent(type_: str, *ids: UUID | None, pointer: str | None = None) -> NotFoun
 
 def include(
     transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
-) -> Included:
-    """Read what the view's paths name of rows that are known already, in one flush."""
-    return _with_includes(transaction, principal, resource, rows, view)[1]
-
-
-def _with_includes(
-    transaction: Transaction, principal: Principal, resource: Resource, rows: Sequence[Row], view: View
 ) -> tuple[list[Row], Included]:
+    """Return rows that are known already, with their linkage, and what the view's paths name of them, in one flush."""
     plan = IncludePlan.of(resource, view)
+    if not rows or not plan.is_needed:
+        return list(rows), {}
     flush = Flush(transaction)
-    if rows and plan.is_needed:
-        flush.ask(ledger.store(plan.stored_by(rows)))
-        read = plan.ask(flush, principal, len(rows))
-        flush.send()
-        return read.shown(transaction, rows)
-    return list(rows), {}
+    flush.ask(ledger.store(plan.stored_by(rows)))
+    read = plan.ask(flush, principal, len(rows))
+    flush.send()
+    return read.shown(transaction, rows)

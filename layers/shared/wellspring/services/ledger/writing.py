@@ -10,12 +10,21 @@ from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
 from wellspring.queries import Draft
-from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
+from wellspring.repositories import audit, connector_state, ledger, parents, writing
+from wellspring.repositories.groups import writing as groups
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
-from wellspring.services.ledger.policies import RULES
+from wellspring.services.groups.policies import Enrolment, Group, Member
+from wellspring.services.ledger.policies import Provenance, Rules, Selection
 from wellspring.services.ledger.reading import absent
 
+RULES: Mapping[str, Rules] = {
+    "provenance": Provenance(),
+    "enrolment": Enrolment(),
+    "selection": Selection(),
+    "group": Group(),
+    "member": Member(),
+}
 # Raises where the caller knows another state of the row than this.
 type Precondition = Callable[[ValueRow], None]
 
@@ -31,11 +40,8 @@ class Written:
 def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> Written:
     """Make what a draft says.
 
-    Raises:
-        WellspringError: the draft's problems and the related resources that are not there, all together.
-        Forbidden: the caller sees the parents but has no role that may.
-        Conflict: what is to be made contradicts what is.
-        ServiceUnavailable: what a draft names was gone for a moment.
+    Raises the draft's problems and the related resources that are not there, all together; what the rules of the kind
+    raise; and `ServiceUnavailable` where what a draft names was gone for a moment.
     """
     _lock_parents_in_front(transaction, resource, draft)
     found = _parents(transaction, principal, draft)
@@ -62,12 +68,8 @@ def update(
 ) -> ValueRow:
     """Change one row as a draft says; where it says what is, nothing is written, and who may not read is refused.
 
-    Raises:
-        NotFound: there is no such row, or the caller may not see it.
-        Forbidden: the caller sees it but has no role that may.
-        PreconditionFailed: from `precondition`.
-        Conflict: the outcome may not be.
-        SchemaValidationError: the row would end before it began, or in the future (contract, section 4, "Update").
+    Raises what `remove` does, and `SchemaValidationError` where the row would end before it began, or in the future
+    (contract, section 4, "Update").
     """
     rules = RULES[resource.policy]
     if id_:
@@ -101,9 +103,9 @@ def update(
 
 
 def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: Draft) -> None:
-    """Lock the parents that decide whether a row may be made, before they are looked at.
+    """Lock the parents, as far as the caller sees them, that decide whether a row may be made, ahead of the look.
 
-    Of what the caller does not see nothing is locked. A connector is locked behind the look (`policies.Provenance`).
+    A connector is locked behind it (`policies.Provenance`).
     """
     ids = {reference.name: reference.id for reference in draft.references if reference.id is not None}
     if resource.policy in {"enrolment", "member"} and "workspace_group" in ids:
@@ -134,10 +136,7 @@ def remove(
 ) -> None:
     """Tombstone one live row, which the path knows by `id`, or by relationships; None is text that is no id of ours.
 
-    Raises:
-        NotFound: there is no such row, or the caller may not see it.
-        Forbidden: the caller sees it but has no role that may.
-        PreconditionFailed: from `precondition`.
+    Raises `NotFound` where the caller may not see it, what the rules of the kind raise, and what `precondition` does.
     """
     known = {name: id_ for name, id_ in ids.items() if id_ is not None}
     if "id" in known:

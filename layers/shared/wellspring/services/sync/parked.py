@@ -9,9 +9,10 @@ from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.errors import Conflict
 from wellspring.queries import MOST_RELEASED
-from wellspring.repositories import connector_state, ledger
+from wellspring.repositories import connector_state, parked
 from wellspring.repositories.sync import applying, releasing
 from wellspring.resources import SYNC_MESSAGE
 from wellspring.services.ledger.reading import absent
@@ -21,7 +22,7 @@ from wellspring.services.sync.releasing import Read, arrival_of
 
 
 @dataclass(frozen=True)
-class ParkedMessages(Parked[releasing.Kept]):
+class ParkedMessages(Parked):
     """Parked messages of the sync queue.
 
     Attributes:
@@ -39,27 +40,24 @@ class ParkedMessages(Parked[releasing.Kept]):
         """Return the queue's: a message names whatever there is."""
         return PIPELINE_SCOPE
 
-    def find(self, transaction: Transaction, principal: Principal, id_: UUID) -> releasing.Kept | None:
-        """Return one that the caller sees, with its body."""
-        seen = ledger.one(principal, SYNC_MESSAGE, {"id": id_}).run(transaction)
-        return releasing.take(transaction, id_) if seen is not None else None
-
-    def apply(self, transaction: Transaction, held: releasing.Kept) -> None:
+    def apply(self, transaction: Transaction, held: Row) -> None:
         """Apply a message that was parked a moment ago. Raises `Conflict` where its body is gone."""
-        if held.body is None or held.group is None:
+        kept = releasing.take(transaction, held["id"])
+        if kept.body is None or kept.group is None:
             raise Conflict("Its body is not kept any more: send it anew, with a new id.")
-        _lock(transaction, held)
-        apply_one(transaction, replace(arrival_of(held, self.read), is_confirmed=self.is_confirmed))
+        _lock(transaction, kept)
+        apply_one(transaction, replace(arrival_of(kept, self.read), is_confirmed=self.is_confirmed))
 
-    def park(self, transaction: Transaction, held: releasing.Kept) -> None:
+    def park(self, transaction: Transaction, held: Row) -> None:
         """Park it as `unexpected`, behind the lock of its connector."""
-        _lock(transaction, held)
-        applying.park(transaction, arrival_of(held, self.read), "unexpected")
+        kept = releasing.take(transaction, held["id"])
+        _lock(transaction, kept)
+        applying.park(transaction, arrival_of(kept, self.read), "unexpected")
 
-    def close(self, transaction: Transaction, held: releasing.Kept, note: str) -> bool:
+    def close(self, transaction: Transaction, held: Row, note: str) -> bool:
         """Dismiss it, behind the lock of its connector."""
-        _lock(transaction, held)
-        return releasing.dismiss(transaction, held, note)
+        _lock(transaction, releasing.take(transaction, held["id"]))
+        return releasing.dismiss(transaction, held["id"], note)
 
 
 def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
@@ -72,12 +70,13 @@ def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
         connector_pk = releasing.connector(transaction, connector_id) if connector_id else None
         if connector_pk is None:
             raise absent("workspace_connector", connector_id, pointer="/meta/workspace_connector")
-        return releasing.parked_for(transaction, connector_pk, reason, MOST_RELEASED)
+        matching = {"workspace_connector_pk": connector_pk, "reason": reason}
+        return parked.oldest(transaction, parked.MESSAGES, matching, MOST_RELEASED)
 
     return oldest
 
 
-def _lock(transaction: Transaction, held: releasing.Kept) -> None:
+def _lock(transaction: Transaction, kept: releasing.Kept) -> None:
     """Wait for other writers of the message's connector as long as HTTP does; it stays locked."""
-    if held.connector_pk is not None:
-        connector_state.lock(transaction, held.connector_pk)
+    if kept.connector_pk is not None:
+        connector_state.lock(transaction, kept.connector_pk)

@@ -15,6 +15,7 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.observability import logger
+from wellspring.repositories import parked
 from wellspring.repositories.sync import releasing
 from wellspring.repositories.sync.releasing import Kept
 from wellspring.services.parked import Released
@@ -34,8 +35,6 @@ BY_HAND = 10_000
 STALLED_SECONDS = 60.0
 # Longer than this nobody should be parked without being told of (contract, section 5).
 TOO_LONG_SECONDS = 15 * 60.0
-# How long the body of a parked message is kept (contract, section 5).
-BODY_DAYS = 45
 
 
 def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
@@ -146,7 +145,7 @@ def resume(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
 
 def expire(deadline: Deadline) -> int:
     """Drop the bodies of messages that are parked for too long: they cannot be released any more. Return how many."""
-    return with_retries(partial(releasing.expire, kept_days=BODY_DAYS, most=PAGE), PIPELINE_SCOPE, deadline)
+    return with_retries(partial(parked.expire, parked=parked.MESSAGES, most=PAGE), PIPELINE_SCOPE, deadline)
 
 
 def expire_runs(deadline: Deadline) -> int:

@@ -59,11 +59,10 @@ def share(rows: int) -> int:
 
 
 def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
-    """Ask what the to-many relationships of groups hold, the oldest first, in one statement.
+    """Ask what the relationships `names` of groups hold, the oldest first; it stores the ids that it finds.
 
-    There is no predicate here: whoever sees a group sees its workspaces and members, and the groups' ids were stored
-    (`stored_ids`) by the statement that found them for the caller. It stores the ids that it finds. Of each of the
-    relationships `names` one more is read than the share of a group, of which `most_rows` are shown at most.
+    The groups' ids were stored (`stored_ids`) by the statement that found them for the caller. Of each relationship one
+    more is read than the share of a group, of which `most_rows` are shown at most.
     """
 
     def read(result: Result) -> Linkage:

@@ -1,22 +1,18 @@
-"""Workspace groups: making one with its owner and enrolments, and what its to-many relationships hold."""
+"""Making a group with its owner and enrolments, locking it, and ending what ends with it."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from uuid import UUID
 
 from sqlalchemy import text
 
-from wellspring.access.predicates import Visibility, asked_about, parameters
+from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal
-from wellspring.database import Compiled, Transaction
+from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.database.session import session_of
-from wellspring.models import listed_from, parents
-from wellspring.queries import MAX_TOTAL, ListQuery, Position
-from wellspring.repositories.ledger import Row, Slice
 from wellspring.repositories.ledger.columns import selected, shown_in_lists
-from wellspring.repositories.ledger.composing import all_of, statement
-from wellspring.resources import OWN_WORKSPACE, WORKSPACE_GROUP
+from wellspring.repositories.ledger.composing import statement
+from wellspring.resources import WORKSPACE_GROUP
 
 MADE = """
 INSERT INTO core_api.workspace_groups AS row (name, created_by_pk) VALUES (:name, :owner) RETURNING row.pk, {shown}
@@ -100,76 +96,3 @@ def end(transaction: Transaction, id_: UUID) -> None:
     """Tombstone the enrolments and memberships of a group whose row is locked."""
     for each in _END:
         transaction.execute(each, {"id": id_})
-
-
-# The workspaces of the group that a query names, where the caller sees it. An index has a group's enrolments in this
-# order. Each workspace is looked up (OFFSET 0), so that it stays the one.
-WORKSPACES = """
-SELECT enrolled.*, enrolment.created_at AS enrolled_at, enrolment.id AS enrolment_id, enrolment.pk AS place
-  FROM core_api.workspace_group_workspaces AS enrolment
- CROSS JOIN LATERAL (
-   SELECT {shown} FROM {workspaces} AS row WHERE row.pk = enrolment.workspace_pk AND {seen} OFFSET 0) AS enrolled
- WHERE enrolment.workspace_group_pk = (SELECT asked.pk FROM ({asked}) AS asked WHERE {group})
-   AND enrolment.deleted_at IS NULL
-"""
-PLACED = " AND (enrolment.created_at, enrolment.pk) {operator} (:place_at::TIMESTAMPTZ, :place::BIGINT)"
-IN_ORDER = " ORDER BY enrolment.created_at {way}, enrolment.pk {way} LIMIT :rows::INTEGER"
-PAGE = "SELECT {columns} FROM {source} ORDER BY enrolled_at {way}, place {way}"
-COUNTED = f"SELECT count(*) FROM ({{rows}} LIMIT {MAX_TOTAL + 1}) AS counted"
-
-
-def workspaces_page(
-    transaction: Transaction, principal: Principal, query: ListQuery, position: Position | None
-) -> Slice:
-    """Read one page of the workspaces that are enrolled in the group that a query names, by their enrolment.
-
-    Of a group that the caller does not see there is nothing. Each workspace has `enrolled_at`, `enrolment_id` and
-    `place`, which a `position` to continue from is made of.
-    """
-    page = _workspaces_statement(
-        person=isinstance(principal, Person), placed=position is not None, backward=query.backward
-    )
-    values: dict[str, object] = {"group": query.enrolled_in, "rows": query.size + 1, **parameters(principal)}
-    if position is not None:
-        values |= {"place_at": position.at, "place": position.pk}
-    rows: list[Row] = list(page.execute(transaction, values).mappings())
-    return Slice.of_rows(rows, query, of_cursor=position is not None)
-
-
-def workspaces_counted(transaction: Transaction, principal: Principal, query: ListQuery) -> int:
-    """Count the workspaces of such a list, up to one more than `MAX_TOTAL`."""
-    counted = _workspaces_counted_statement(person=isinstance(principal, Person))
-    values = {"group": query.enrolled_in, **parameters(principal)}
-    return int(counted.execute(transaction, values).scalar_one())
-
-
-@lru_cache(maxsize=8)
-def _workspaces_statement(*, person: bool, placed: bool, backward: bool) -> Compiled:
-    visible, way = Visibility(person=person), "DESC" if backward else "ASC"
-    rows, ahead, behind = _workspaces(visible), *(("<", ">=") if backward else (">", "<="))
-    parts = {"page": rows + (PLACED.format(operator=ahead) if placed else "") + IN_ORDER.format(way=way)}
-    columns, source = [*shown_in_lists(OWN_WORKSPACE), "enrolled_at", "enrolment_id", "place"], "page"
-    if placed:
-        columns, source = ["behind", *columns], "behind LEFT JOIN page ON true"
-        parts["behind"] = f"SELECT EXISTS ({rows}{PLACED.format(operator=behind)}) AS behind"
-    query = PAGE.format(columns=", ".join(columns), source=source, way=way)
-    return statement({**visible.queries, **parts}, query, columns)
-
-
-@lru_cache(maxsize=2)
-def _workspaces_counted_statement(*, person: bool) -> Compiled:
-    visible = Visibility(person=person)
-    # First: the queries of who sees what are those that it asks for.
-    counted = COUNTED.format(rows=_workspaces(visible))
-    return statement(visible.queries, counted, ["count"])
-
-
-def _workspaces(visible: Visibility) -> str:
-    return WORKSPACES.format(
-        shown=", ".join(selected(shown_in_lists(OWN_WORKSPACE))),
-        workspaces=listed_from(OWN_WORKSPACE),
-        seen=visible.workspace("row.pk"),
-        asked=asked_about(parents.workspace_groups, "ARRAY[:group::UUID]"),
-        # What they see is computed at first.
-        group=all_of((visible.group("asked.pk"), *visible.before_all())),
-    )

@@ -1,0 +1,1 @@
+"""Answers beside the ledger's rows (contract, section 7), each for what the caller sees."""
