@@ -23,7 +23,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.tenants import one_of_each_type
 from tests.support.world import RECORDS, Row, World
 from wellspring.queries import Position, Sort
-from wellspring.resources import Resource, resource_of
+from wellspring.resources import FEED_EVENT, Resource, resource_of
 from wellspring.routes import Route
 from wellspring.services.ledger import cursors
 
@@ -215,6 +215,16 @@ def _tag_of(row: Row) -> str:
     """Return the entity tag that those who see a row know it by; some other where it has none."""
     resource = resource_of(row.type)
     return get(f"{resource.route}/{row.id}", READER).headers.get("etag", NO_TAG) if resource.route else NO_TAG
+
+
+def test_every_id_in_a_path_and_every_relationship_that_a_document_may_have_is_asked(requests: Requests) -> None:
+    with_id = {route.path for route in CLOSED if "{" in route.path and route.resource is not FEED_EVENT}
+    assert with_id == {route.path for route in JSONAPI if any(requests.good(route).parameters)}
+    for route in JSONAPI:
+        if route.operation == "create" and route.resource is not None:
+            written = {found.name for found in route.resource.relationships if found.written == "create"}
+            said = {name.split("/")[2] for name, *_ in ids_of(requests.good(route)) if "/" in name}
+            assert said | set(route.within.values()) == written, route.path
 
 
 # ---- ids in filters and cursors ------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.access.good_requests import CLOSED, Good, Requests, of_routes
-from tests.support.api import ANONYMOUS, READER, Caller, get, person, send
+from tests.support.api import ANONYMOUS, READER, Caller, get, person, post, send
 from tests.support.databases import READER as READER_ROLE
 from tests.support.databases import WRITER, Database, FreshDatabase
 from tests.support.operators import CLAIM, VALUE, noted, operator
@@ -87,6 +87,12 @@ def test_an_operator_writes_what_the_person_might_anyway(requests: Requests, som
     # And who might, may still.
     if isinstance(good.caller.claims, dict) and "client_id" not in good.caller.claims:
         assert told(Caller({**good.caller.claims, CLAIM: VALUE}))[0] == good.status
+
+
+def test_an_operator_makes_a_group_as_anybody_does(database: Database, requests: Requests, someone: Row) -> None:
+    reply = post(GROUPS, operator(someone), {"data": {"type": "workspace_group", "attributes": {"name": "Ours"}}})
+    assert reply.status == 201
+    assert noted(database, someone) == [("create", "workspace_group", UUID(reply.data["id"]), None)]
 
 
 def test_within_their_own_workspaces_nothing_is_kept(

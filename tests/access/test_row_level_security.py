@@ -3,6 +3,7 @@
 `tests.access.mutations` runs this file with one policy at a time taken away, or left wide open.
 """
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pg8000 import legacy
 from sqlalchemy import ColumnElement, Executable, Insert, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tests.access.scene import LEDGERS, Scene, Who
 from tests.support.api import service, walked
@@ -513,6 +516,24 @@ def test_an_enrolment_that_is_seen_through_the_workspace_is_ended_and_not_change
     assert found == [0, 1, 1]
 
 
+def test_a_second_row_is_neither_noticed_nor_overwritten_by_who_does_not_see_the_first(scene: Scene) -> None:
+    scene.world.database.role = WRITER
+    choice = upsert(table_of("workspace_providers")).values(
+        workspace_pk=scene.workspaces["A"].pk, provider_pk=scene.provider.pk
+    )
+    enrolment = insert(table_of("workspace_group_workspaces")).values(
+        workspace_pk=scene.workspaces["A"].pk, workspace_group_pk=scene.groups["G"].pk
+    )
+    overwriting = choice.on_conflict_do_update(
+        index_elements=["workspace_pk", "provider_pk"],
+        index_where=text("deleted_at IS NULL"),
+        set_={"is_matched": True},
+    )
+    for statement in (choice.inline(), enrolment.inline(), overwriting):
+        assert refused(changing(statement), scene.people["foreigner"].scope)
+    assert not refused(changing(overwriting), scene.people["owner of A"].scope)
+
+
 def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
     scene.world.database.role = WRITER
     for table, column in (
@@ -524,6 +545,49 @@ def test_nobody_changes_what_a_row_belongs_to(scene: Scene) -> None:
     ):
         move = changing(update(table_of(table)).values({column: table_of(table).c[column]}))
         assert all(refused(move, scope) for scope in (SERVICE_SCOPE, scene.people["owner of G"].scope)), column
+
+
+@of_each_role
+class TestTheWaysAround:
+    """What else shows rows, or tells something about them, to whoever can run SQL within a scope."""
+
+    def test_a_copy_has_the_rows_that_are_seen(self, scene: Scene, role: Role) -> None:
+        scene.world.database.role = role
+
+        def copied(transaction: Transaction, table: str) -> set[UUID]:
+            # The product's own cursor knows no COPY: pg8000's asks behind what begins the transaction.
+            transaction.execute(text("SELECT 1"))
+            rows, driver = io.BytesIO(), transaction.connection.driver_connection
+            legacy.Cursor(driver).execute(f"COPY core_api.{table} (id) TO STDOUT", stream=rows)
+            return {UUID(line) for line in rows.getvalue().decode().split()}
+
+        for resource in LEDGERS:
+            work = partial(copied, table=resource.table)
+            for who in (scene.people["foreigner"], scene.people["owner of G"]):
+                assert in_transaction(work, who.scope) == scene.seen(who, resource.type)
+            assert in_transaction(work) == set()
+
+    def test_policies_are_not_switched_off(self, scene: Scene, role: Role) -> None:
+        scene.world.database.role = role
+
+        def read_without(transaction: Transaction, table: str) -> object:
+            transaction.execute(text("SET LOCAL row_security = off"))
+            return everything(table)(transaction)
+
+        for table in TABLES:
+            assert refused(partial(read_without, table=table), SERVICE_SCOPE)
+
+    def test_a_condition_is_never_asked_of_a_row_that_is_not_seen(self, scene: Scene, role: Role) -> None:
+        scene.world.database.role = role
+        stranger = scene.people["foreigner"]
+        for resource in LEDGERS:
+            # On the row in question it fails, and says so.
+            fails = text(f"SELECT count(*) FROM core_api.{resource.table} WHERE 1 / (id <> :id)::int = 1")
+            ours, theirs = scene.row(resource.type, "A").id, scene.seen(stranger, resource.type)
+            assert in_transaction(scalars(fails, id=ours), stranger.scope) == {len(theirs)}
+            for id_ in theirs:
+                with pytest.raises(WellspringError):
+                    in_transaction(scalars(fails, id=id_), stranger.scope)
 
 
 class TestThePipeline:
@@ -592,6 +656,16 @@ class TestTheScope:
         with pytest.raises(ValueError, match=r"^$"):
             in_transaction(fail, SERVICE_SCOPE)
         assert in_transaction(self.read) == set()
+
+    def test_is_the_last_that_was_entered_and_of_no_other_session(self, fresh_scene: Scene) -> None:
+        database, stranger = fresh_scene.world.database, fresh_scene.people["foreigner"]
+        assert isinstance(database, FreshDatabase)
+        with database.engine(READER).connect() as ours, database.engine(READER).connect() as theirs:
+            enter(ours, SERVICE_SCOPE)
+            assert self.read(ours) > fresh_scene.seen(stranger, LEDGERS[0].type)
+            assert self.read(theirs) == set()
+            enter(ours, stranger.scope)
+            assert self.read(ours) == fresh_scene.seen(stranger, LEDGERS[0].type)
 
 
 # ---- what Postgres's catalogue says ---------------------------------------------------------------------
@@ -670,11 +744,22 @@ class TestTheCatalogue:
         assert rows(f"SELECT rulename FROM pg_rules WHERE schemaname IN {OURS}") == []
 
     def test_a_function_that_runs_as_its_owner_finds_no_other_names(self, rows: Rows) -> None:
-        found = rows(
-            "SELECT DISTINCT proconfig[1] FROM pg_proc WHERE prosecdef AND pronamespace IN"
+        definers = rows(
+            "SELECT proname, proconfig[1] FROM pg_proc WHERE prosecdef AND pronamespace IN"
             f" (SELECT oid FROM pg_namespace WHERE nspname IN {OURS})"
         )
-        assert found == [('search_path=""',)]
+        assert {name for name, _ in definers} == {
+            *("groups_of_caller", "workspaces_of_caller", "direct_workspaces_of_caller", "place_of", "prune"),
+            *("workspaces_left", "is_member_of", "sees_workspace", "leave_workspaces", "keeps_workspace"),
+            *("lock_connectors", "lock_group", "lock_person", "lock_connector_of", "mend_times", "note_reading"),
+            *("recount", "recount_rows", "recount_sums", "recount_health", "is_of_erased", "prune_outbox"),
+            *("judge", "judge_connector", "judge_connectors", "judge_new_connectors", *FORGETTING, *ANSWERING),
+            *(f"newest_of_{table}" for table in PROVENANCE),
+            *(f"add_up_{change}" for change in ("insert", "update", "delete")),
+            *(f"emit_{name}" for name in ("message", "run", "health", "endings")),
+            *(f"emit_{of}_after_{what}" for of in ("choices", "enrolments", "writes") for what in ("insert", "update")),
+        }
+        assert {config for _, config in definers} == {'search_path=""'}
 
     def test_a_function_is_run_by_those_who_need_it_and_nobody_else(self, rows: Rows) -> None:
         # A trigger's is run by nobody.

@@ -244,8 +244,9 @@ def test_wherever_a_message_says_it(
     missing = {"type": "company", "id": str(uuid4())}
     body = synced(connector, [person])
     body["records"] += [missing, {"type": "account", "id": str(uuid4()), "attributes": {"account_name": "Kept"}}]
-    text = written(body, str(person.id))
-    around(when, lambda: statuses(erased(person, 9)), lambda: sync(text))
+    text, foreign = written(body, str(person.id)), synced(connector, [Row("people", 0, uuid4())])
+    around(when, lambda: statuses(erased(person, 9)), lambda: sync(text, foreign))
+    assert kept(tables, foreign).body == json.dumps(foreign)
     left = json.loads(kept(tables, body).body)
     named, *others = left["records"]
     assert (named.keys(), named["id"].lower()) == ({"type", "id"}, str(person.id))

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pg8000.dbapi import convert_paramstyle
@@ -138,6 +139,28 @@ def test_a_cursor_survives_the_tombstone_of_its_row(world: World, ours: Tenant) 
     expected = get(f"{COMPANIES}?sort=created_at", ours.caller).ids
     following = get(first.document["links"]["next"], ours.caller).ids
     assert (following, len(following)) == (expected[1:3], 2)
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
+    world: World, ours: Tenant, sort: str
+) -> None:
+    def write(second: int) -> Row:
+        return world.provenance(ours.record, ours.connector, created_at=NOON + timedelta(seconds=second))
+
+    # Several of one time, so that pages end among them.
+    lasting, gone = [write(number // 4) for number in range(24)], [write(number) for number in range(6)]
+    seen, following = list[UUID](), f"{COMPANIES}?sort={sort}&page[size]=5"
+    while following:
+        page = get(following, ours.caller)
+        seen, following = [*seen, *page.ids], page.document["links"]["next"]
+        # On both sides of the place, as long as there is something left to end.
+        if gone:
+            world.tombstone(gone.pop())
+            for second in range(-1, 7):
+                write(second)
+    assert {row.id for row in lasting} <= set(seen)
+    assert len(seen) == len(set(seen)) > len(lasting)
 
 
 # ---- snapshots ---------------------------------------------------------------------------------------------

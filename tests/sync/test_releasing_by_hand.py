@@ -9,6 +9,7 @@ from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import Row, World
 from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
+from wellspring.queries import MOST_RELEASED
 from wellspring.resources import MESSAGE_REASONS
 
 MESSAGES = "/v1/sync-messages"
@@ -105,6 +106,19 @@ def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger:
     assert ledger.live() == ids(missing[:3])
     assert release_many(ours.connector, "overtaken").document["meta"]["matching"] == 0
     assert len(audited(ledger)) == 4
+
+
+def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
+    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MOST_RELEASED == 100
+    monkeypatch.setattr("wellspring.services.sync.parked.MOST_RELEASED", 2)
+    record = absent()
+    assert consume(*(synced(ours.connector, [record]) for _ in range(3))) == []
+    ours.come(record)
+    for released, remaining in ((2, 1), (1, 0)):
+        meta = release_many(ours.connector, "unknown_record").document["meta"]
+        assert (meta["released"], meta["remaining"]) == (released, remaining)
 
 
 @pytest.mark.parametrize("reason", ["unknown_records", "UNKNOWN_RECORD", "other_source", "", 5, ["malformed"]])

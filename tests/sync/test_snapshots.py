@@ -98,6 +98,18 @@ def test_what_the_run_named_stays(ours: Tenant, ledger: Ledger, companies: list[
     assert ended_by(ledger, end) == 0
 
 
+def test_a_dead_row_of_the_run_keeps_the_old_rows_of_its_record(
+    ours: Tenant, ledger: Ledger, companies: list[Row]
+) -> None:
+    named, end = run_of(ours.connector, companies)
+    applied(named)
+    linking = f"sync_message_pk = {ledger.messages()[named['id']].pk}"
+    ledger.sql(f"UPDATE core_api.company_workspace_connectors SET deleted_at = now() WHERE {linking}")
+    applied(end)
+    assert ledger.fate(end) == APPLIED
+    assert ledger.live(ours.connector) == ids(companies)
+
+
 def test_what_came_meanwhile_stays(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
     """Whatever the producer's clock says: rows behind the run's first message are not the run's to end."""
     beginning, end = run_of(ours.connector, companies[2:], read_since=tomorrow(ledger))
@@ -145,6 +157,17 @@ def test_what_came_back_since_the_run_began_stays(ours: Tenant, ledger: Ledger, 
     assert patch(f"{ROWS}/{row}", PIPELINE, back).status == 200
     applied(end)
     assert ledger.live(ours.connector)[gone.id] == 1
+
+
+def test_an_incomplete_run_ends_nothing(ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
+    named, late = (of_run(synced(ours.connector, some)) for some in (companies[1:6], companies[6:]))
+    end = snapshot(ours.connector, named, late)
+    applied(named, end, end)
+    settle()
+    assert release(end).data["attributes"]["reason"] == "incomplete_run"
+    assert ended_by(ledger, end) == 0
+    applied(late)
+    assert ended_by(ledger, end) == 1
 
 
 def test_a_record_of_several_rows_ends_once(world: World, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:

@@ -208,8 +208,9 @@ SAID: list[Said] = [
     *(({"sub": ADA, "groups": groups}, SUPPORT, Person(UUID(ADA))) for groups in GROUPS),
     *(({"sub": ADA, "groups": groups}, SUPPORT, Operator(UUID(ADA))) for groups in (["a", "support"], "[a support]")),
     ({"sub": ADA, "groups": ""}, SUPPORT | {"OPERATOR_VALUE": ""}, Person(UUID(ADA))),
-    # Nor is a service one.
+    # Nor is a service one, nor nobody.
     ({"groups": "support"}, SUPPORT, of()),
+    *(({"sub": sub, "groups": "support"}, SUPPORT, None) for sub in ("auth0|5f7c8ec7c33c6c004bbafe82", "", None)),
 ]
 
 
