@@ -53,8 +53,9 @@ def test_end_as_the_model_says_whatever_the_order(emptied: Tables, seed: int) ->
     assert emptied.one("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0] == 0
 
 
-def test_a_connector_that_is_made_while_an_exclusive_lock_is_waited_for_is_locked_in_a_new_transaction(
-    emptied: Tables, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_exclusive", [False, True], ids=["shared", "exclusive"])
+def test_a_connector_that_is_made_while_a_lock_is_waited_for_is_locked_in_a_new_transaction(
+    emptied: Tables, monkeypatch: pytest.MonkeyPatch, *, is_exclusive: bool
 ) -> None:
     workspace, connector, link = uuid4(), uuid4(), uuid4()
     assert statuses(upserted("workspace", workspace), upserted("connector", connector)) == ["applied", "applied"]
@@ -65,14 +66,19 @@ def test_a_connector_that_is_made_while_an_exclusive_lock_is_waited_for_is_locke
         return upserted("workspace_connector", link, version, workspace_id=workspace, connector_id=connector)
 
     def lock(transaction: Connection, types: Collection[str], exclusive: Collection[str] = ()) -> None:
-        if exclusive and not waited:
-            with ThreadPoolExecutor(1) as other:
-                assert other.submit(statuses, of(1)).result() == ["applied"]
-        if exclusive:
+        if bool(exclusive) is is_exclusive:
             waited.append(exclusive)
+            if len(waited) == 1:
+                with ThreadPoolExecutor(1) as other:
+                    assert other.submit(statuses, of(1)).result() == ["applied"]
         lock_types(transaction, types, exclusive)
 
     monkeypatch.setattr(applying, "lock_types", lock)
-    assert statuses(deleted("company", uuid4()), of(2)) == ["applied", "applied"]
-    assert waited == [{"company"}, {"company"}]
+    if is_exclusive:
+        assert statuses(deleted("company", uuid4()), of(2)) == ["applied", "applied"]
+        assert waited == [{"company"}, {"company"}]
+    else:
+        assert statuses(of(2)) == ["applied"]
+        # The first try, who made it, and the try that finds it.
+        assert len(waited) == 3
     assert emptied.resource("workspace_connectors", link).source_version == 2

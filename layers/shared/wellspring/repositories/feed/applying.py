@@ -142,13 +142,13 @@ def lock(
     Connectors come first, in ascending order, as in whoever writes rows of a connector (docs/adr/0052).
 
     Raises:
-        NeedsExclusive: somebody made one of the connectors while an exclusive lock was waited for. Who has it locked by
-            now may wait for that very lock: try again in a new transaction.
+        NeedsExclusive: somebody made one of the connectors while a lock was waited for. Who has it locked by now may
+            wait for what is locked here: try again in a new transaction.
     """
-    ids = [event.subject for event in events if event.type == WORKSPACE_CONNECTOR.type]
+    ids = list({event.subject for event in events if event.type == WORKSPACE_CONNECTOR.type})
     locked = transaction.execute(_LOCK_CONNECTORS, {"ids": ids}).scalar_one() if ids else 0
     lock_types(transaction, types, exclusive)
-    if exclusive and ids and transaction.execute(_COUNT_CONNECTORS, {"ids": ids}).scalar_one() > locked:
+    if locked < len(ids) and transaction.execute(_COUNT_CONNECTORS, {"ids": ids}).scalar_one() > locked:
         raise NeedsExclusive(exclusive)
 
 
