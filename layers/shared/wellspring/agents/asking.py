@@ -39,7 +39,7 @@ from wellspring.services.operators import Reading
 
 type Object = dict[str, Any]
 # Query parameters, in the order in which a link has them; those that are None are left out.
-type Asked = Mapping[str, object]
+type Parameters = Mapping[str, object]
 
 
 class Read(Protocol):
@@ -68,7 +68,7 @@ class Unclear(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class PageRead:
     """A page that was read; `link` leads to the same page over HTTP."""
 
     resource: Resource
@@ -108,7 +108,7 @@ class Asker:
         self._base = base
 
     # ---- the questions of HTTP: each raises what that answers it with ------------------------------------
-    def page(self, resource: Resource, asked: Asked) -> Found:
+    def page(self, resource: Resource, asked: Parameters) -> PageRead:
         """Return a page of a list."""
         if resource is AUDIT_ENTRY:
             return self._page(resource, asked, parse_audit, audit.audit_entries)
@@ -119,10 +119,10 @@ class Asker:
     def _page[Query: ListQuery | ActivityQuery | AuditQuery](
         self,
         resource: Resource,
-        asked: Asked,
+        asked: Parameters,
         parse: Callable[[str], Query],
         answer: Callable[[Transaction, Principal, Query], Page],
-    ) -> Found:
+    ) -> PageRead:
         permit(self.principal, resource.policy, "read")
         raw_query = _raw_query(asked)
         query = parse(raw_query)
@@ -131,9 +131,9 @@ class Asker:
             lambda transaction: answer(transaction, self.principal, query),
             Reading("list", resource, workspaces=tuple(filter(None, named))),
         )
-        return Found(resource, page, self._base + url_of(resource.route, raw_query))
+        return PageRead(resource, page, self._base + url_of(resource.route, raw_query))
 
-    def sources(self, record: Resource, id_: UUID, asked: Asked) -> Found:
+    def sources(self, record: Resource, id_: UUID, asked: Parameters) -> PageRead:
         """Return a page of a record's sources."""
         permit(self.principal, RECORD_SOURCE.policy, "read")
         raw_query = _raw_query(asked)
@@ -142,7 +142,7 @@ class Asker:
             lambda transaction: sources.record_sources(transaction, self.principal, record, id_, query),
             Reading("sources", record, id_),
         )
-        return Found(RECORD_SOURCE, page, self._base + url_of(f"{record.route}/{id_}/sources", raw_query))
+        return PageRead(RECORD_SOURCE, page, self._base + url_of(f"{record.route}/{id_}/sources", raw_query))
 
     def impact(self, id_: UUID) -> tuple[Row, str]:
         """Return what is lost without a connector, and the link to it."""
@@ -228,11 +228,11 @@ class Asker:
         }
         return self.items(self.page(WORKSPACE_CONNECTOR, asked))
 
-    def items(self, found: Found) -> list[Object]:
+    def items(self, found: PageRead) -> list[Object]:
         """Return what each row of a page is told by."""
         return [self.item(found, row) for row in found.rows]
 
-    def item(self, found: Found, row: Row) -> Object:
+    def item(self, found: PageRead, row: Row) -> Object:
         """Return what a row is told by: its name; of a workspace connector its tool's, which is included."""
         item: Object = {"id": str(row["id"]), "type": found.resource.type}
         if found.resource is WORKSPACE_CONNECTOR:
@@ -244,7 +244,7 @@ class Asker:
         return item | {"link": self.link(found.resource, row)}
 
 
-def _raw_query(asked: Asked) -> str:
+def _raw_query(asked: Parameters) -> str:
     return urlencode({name: value for name, value in asked.items() if value is not None})
 
 

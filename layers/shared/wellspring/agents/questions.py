@@ -9,10 +9,10 @@ from uuid import UUID
 from wellspring.access.principal import Person
 from wellspring.agents.asking import (
     MOST_CHOICES,
-    Asked,
     Asker,
-    Found,
     Object,
+    PageRead,
+    Parameters,
     Unclear,
     attributes,
     exactly,
@@ -29,11 +29,11 @@ from wellspring.agents.tools import (
     OBJECTS,
     PAGE,
     TEXT,
-    Answer,
     Argument,
     Arguments,
     Schema,
     Tool,
+    ToolResult,
     counted,
     listed,
     told_here,
@@ -111,7 +111,7 @@ def _schemas(resource: Resource, *but: str) -> dict[str, Schema]:
     return {each.name: _KINDS.get(each.kind, TEXT) for each in resource.attributes if each.name not in but}
 
 
-def _page(arguments: Arguments, size: int = USUAL_SIZE) -> Asked:
+def _page(arguments: Arguments, size: int = USUAL_SIZE) -> Parameters:
     return {"page[size]": arguments.get("size", size), "page[after]": arguments.get("cursor")}
 
 
@@ -132,7 +132,7 @@ def _type_in(arguments: Arguments) -> str:
     return str(arguments["type"])
 
 
-def _connector_of(found: Found, row: Row) -> Object:
+def _connector_of(found: PageRead, row: Row) -> Object:
     """Return the connector that a row names, and the name of its tool where it is included; nothing of other rows."""
     if "workspace_connector_id" not in row:
         return {}
@@ -182,7 +182,7 @@ def _end_of(day: date) -> str:
     ),
     {**_NAMED, "type": TEXT, "workspace": TEXT, "workspace_id": TEXT},
 )
-def _find(asker: Asker, arguments: Arguments) -> Answer:
+def _find(asker: Asker, arguments: Arguments) -> ToolResult:
     name, type_ = arguments.get("name"), arguments.get("type")
     # A tool's connectors are found by its name, all else of a type by its own.
     if name is None or type_ not in {None, WORKSPACE_CONNECTOR.type}:
@@ -201,10 +201,10 @@ def _find(asker: Asker, arguments: Arguments) -> Answer:
     def say(told: list[Object]) -> str:
         return f"{len(told)} found by {quoted(name)}: {', '.join(kinds)}." if items else _nothing(name)
 
-    return Answer(len(items), lambda count: (items[:count], None), say)
+    return ToolResult(len(items), lambda count: (items[:count], None), say)
 
 
-def _all_of(asker: Asker, arguments: Arguments) -> Answer:
+def _all_of(asker: Asker, arguments: Arguments) -> ToolResult:
     """Return what there is of a type, or begins so; else the workspaces; or what one connector alone brings in."""
     resource, workspace = resource_of(arguments.get("type", OWN_WORKSPACE.type)), _workspace(asker, arguments)
     asked = {
@@ -222,7 +222,7 @@ def _all_of(asker: Asker, arguments: Arguments) -> Answer:
         first = f": {listed([each['name'] for each in told])}" if told else ""
         return f"{len(told)} of the {resource.names} told here{first}."
 
-    return Answer.of_page(found, asker.items(found), say)
+    return ToolResult.of_page(found, asker.items(found), say)
 
 
 def _nothing(name: str) -> str:
@@ -244,7 +244,7 @@ def _nothing(name: str) -> str:
     {"record_id": TEXT, "record": TEXT, "sources": OBJECTS, **_CONNECTOR, **_schemas(RECORD_SOURCE), "link": TEXT},
     more={"type": TEXT, "id": TEXT},
 )
-def _sources(asker: Asker, arguments: Arguments) -> Answer:
+def _sources(asker: Asker, arguments: Arguments) -> ToolResult:
     if "record" not in arguments:
         return _sources_of_each(asker, arguments)
     record, id_ = asker.record(arguments["record"], arguments.get("type"), _workspace(asker, arguments))
@@ -263,10 +263,10 @@ def _sources(asker: Asker, arguments: Arguments) -> Answer:
         brought = f"was brought in by {listed(came)}" if came else "was brought in by nobody told here"
         return f"The {record.name} {brought}" + (f", and sent out to {listed(went)}." if went else ".")
 
-    return Answer.of_page(found, items, say, type=record.type, id=str(id_))
+    return ToolResult.of_page(found, items, say, type=record.type, id=str(id_))
 
 
-def _sources_of_each(asker: Asker, arguments: Arguments) -> Answer:
+def _sources_of_each(asker: Asker, arguments: Arguments) -> ToolResult:
     """Return each record of a type in a workspace, with its sources."""
     record = resource_of(_type_in(arguments))
     workspace = asker.workspace(arguments.get("workspace"))
@@ -284,7 +284,7 @@ def _sources_of_each(asker: Asker, arguments: Arguments) -> Answer:
         without = sum(not each["sources"] for each in told)
         return f"{told_here(len(told), 'record')}, each with its sources; {without} without any."
 
-    return Answer.of_page(found, items, say, type=record.type)
+    return ToolResult.of_page(found, items, say, type=record.type)
 
 
 # ---- connectors of a workspace --------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def _sources_of_each(asker: Asker, arguments: Arguments) -> Answer:
     ),
     {**_NAMED, "type": TEXT, "workspace": TEXT, **_schemas(WORKSPACE_CONNECTOR, *_UNTOLD), "last_failure": OBJECT},
 )
-def _connectors(asker: Asker, arguments: Arguments) -> Answer:
+def _connectors(asker: Asker, arguments: Arguments) -> ToolResult:
     health, tool = arguments.get("health"), arguments.get("connector")
     is_within = "workspace" in arguments or health is None or isinstance(asker.principal, Person)
     # Of one health there is an index of the newest first.
@@ -330,7 +330,7 @@ def _connectors(asker: Asker, arguments: Arguments) -> Answer:
         said = [f"{health.replace('_', ' ')}: {listed(found)}" for health, found in names.items() if found]
         return f"{told_here(len(told), 'connector')}; {'; '.join(said) or 'all ok'}."
 
-    return Answer.of_page(found, items, say)
+    return ToolResult.of_page(found, items, say)
 
 
 # ---- what failed ----------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def _connectors(asker: Asker, arguments: Arguments) -> Answer:
     },
     more={"total": COUNT},
 )
-def _failures(asker: Asker, arguments: Arguments) -> Answer:
+def _failures(asker: Asker, arguments: Arguments) -> ToolResult:
     workspace = _workspace(asker, arguments)
     asked = {
         "filter[outcome]": "parked",
@@ -382,7 +382,7 @@ def _failures(asker: Asker, arguments: Arguments) -> Answer:
         reasons = sorted({each["reason"] for each in told})
         return f"{told_here(messages, 'parked message')}, in {counted(len(told), 'group')}: {', '.join(reasons)}."
 
-    return Answer(len(found.rows), tell, say, (found.link,), {"total": found.page.total})
+    return ToolResult(len(found.rows), tell, say, (found.link,), {"total": found.page.total})
 
 
 def _failure(asker: Asker, name: str | None, connector: str, rows: Sequence[Row]) -> Object:
@@ -423,7 +423,7 @@ def _failure(asker: Asker, name: str | None, connector: str, rows: Sequence[Row]
     },
     more={"as_of": TEXT},
 )
-def _runs(asker: Asker, arguments: Arguments) -> Answer:
+def _runs(asker: Asker, arguments: Arguments) -> ToolResult:
     day = date.fromisoformat(arguments["day"]) if "day" in arguments else datetime.now(UTC).date()
     workspace = _workspace(asker, arguments)
     connection = _connection(asker, arguments, workspace)
@@ -457,7 +457,7 @@ def _runs(asker: Asker, arguments: Arguments) -> Answer:
             return f"The latest run until {until} came whole, for {counted(len(told), 'connector')} told here."
         return f"Until {until} not whole, or without a run: {listed(incomplete)}, of {len(told)} told here."
 
-    return Answer(len(found.rows), tell, say, (found.link,), {"as_of": day.isoformat()})
+    return ToolResult(len(found.rows), tell, say, (found.link,), {"as_of": day.isoformat()})
 
 
 def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]) -> Object:
@@ -494,7 +494,7 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
     ),
     {**_CONNECTOR, **_schemas(CONNECTOR_ACTIVITY), **dict.fromkeys(_ONE_BY_ONE, OBJECT)},
 )
-def _activity(asker: Asker, arguments: Arguments) -> Answer:
+def _activity(asker: Asker, arguments: Arguments) -> ToolResult:
     if arguments.get("by") in _ONE_BY_ONE:
         return _one_by_one(asker, arguments)
     workspace = _workspace(asker, arguments)
@@ -523,10 +523,10 @@ def _activity(asker: Asker, arguments: Arguments) -> Answer:
         by = counted(len(told), "connector" if is_summed else "day")
         return f"{counted(linked, 'row')} linked and {ended} ended, in {by} told here."
 
-    return Answer.of_page(found, items, say)
+    return ToolResult.of_page(found, items, say)
 
 
-def _one_by_one(asker: Asker, arguments: Arguments) -> Answer:
+def _one_by_one(asker: Asker, arguments: Arguments) -> ToolResult:
     """Return the messages that came, the rows that were written or ended, or what callers did over HTTP."""
     by, workspace = arguments["by"], _workspace(asker, arguments)
     resource, at, include = _ONE_BY_ONE[by]
@@ -547,10 +547,10 @@ def _one_by_one(asker: Asker, arguments: Arguments) -> Answer:
     }
     found = asker.page(resource, asked)
     items = [{**_connector_of(found, row), by: _done(found, row)} for row in found.rows]
-    return Answer.of_page(found, items, lambda told: f"{told_here(len(told), resource.name)}.")
+    return ToolResult.of_page(found, items, lambda told: f"{told_here(len(told), resource.name)}.")
 
 
-def _done(found: Found, row: Row) -> Object:
+def _done(found: PageRead, row: Row) -> Object:
     """Return a message without its body, a row with its messages, or an entry with its caller."""
     resource = found.resource
     told = {"id": str(row["id"]), **attributes(resource, row, but=("body", "problems"))}
@@ -577,7 +577,7 @@ def _done(found: Found, row: Row) -> Object:
     (Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True), WORKSPACE),
     {"connector_id": TEXT, **_schemas(CONNECTOR_IMPACT)},
 )
-def _impact(asker: Asker, arguments: Arguments) -> Answer:
+def _impact(asker: Asker, arguments: Arguments) -> ToolResult:
     connection = asker.connection(arguments["connector"], _workspace(asker, arguments))
     row, link = asker.impact(connection)
     item = {"connector_id": str(connection), **attributes(CONNECTOR_IMPACT, row)}
@@ -587,7 +587,7 @@ def _impact(asker: Asker, arguments: Arguments) -> Answer:
         some = f" of the {item['examined']} newest that were looked at" if item["is_capped"] else ""
         return f"{counted(live, 'live row')} would be ended; without another source: {counted(sole, 'record')}{some}."
 
-    return Answer(1, lambda _count: ([item], None), say, (link,))
+    return ToolResult(1, lambda _count: ([item], None), say, (link,))
 
 
 # ---- providers ------------------------------------------------------------------------------------------
@@ -610,7 +610,7 @@ def _impact(asker: Asker, arguments: Arguments) -> Answer:
         **_schemas(WORKSPACE_PROVIDER, "created_at", *_UNTOLD),
     },
 )
-def _providers(asker: Asker, arguments: Arguments) -> Answer:
+def _providers(asker: Asker, arguments: Arguments) -> ToolResult:
     filters = {"category": "filter[category]", "country": "filter[country]", "name": "filter[name][starts]"}
     asked = {parameter: arguments[name] for name, parameter in filters.items() if name in arguments}
     if is_catalogue := bool(asked) or arguments.get("of") == "catalogue":
@@ -632,7 +632,7 @@ def _providers(asker: Asker, arguments: Arguments) -> Answer:
         first = f": {listed([each.get('name') for each in told])}" if told else ""
         return f"{told_here(len(told), 'provider')} {of}{first}."
 
-    return Answer.of_page(found, items, say)
+    return ToolResult.of_page(found, items, say)
 
 
 # ---- groups ---------------------------------------------------------------------------------------------
@@ -645,7 +645,7 @@ def _providers(asker: Asker, arguments: Arguments) -> Answer:
     {**_NAMED, "type": TEXT, "workspaces": {"type": "array"}, "workspaces_in_all": COUNT},
     more={"members": OBJECTS},
 )
-def _groups(asker: Asker, arguments: Arguments) -> Answer:
+def _groups(asker: Asker, arguments: Arguments) -> ToolResult:
     if "group" in arguments:
         return _group(asker, arguments["group"], arguments)
     workspace = _workspace(asker, arguments)
@@ -669,10 +669,10 @@ def _groups(asker: Asker, arguments: Arguments) -> Answer:
             return "No group of yours is told here" + (" that has this workspace." if workspace else ".")
         return f"{told_here(len(told), 'group')}: {listed([each['name'] for each in told])}."
 
-    return Answer(len(items), tell, say, (found.link,))
+    return ToolResult(len(items), tell, say, (found.link,))
 
 
-def _group(asker: Asker, said: str, arguments: Arguments) -> Answer:
+def _group(asker: Asker, said: str, arguments: Arguments) -> ToolResult:
     """Return the workspaces of a group, and its members beside them."""
     group = {"filter[workspace_group]": parse_id(said) or _group_named(asker, said)}
     found = asker.page(OWN_WORKSPACE, {**group, **_page(arguments)})
@@ -688,7 +688,7 @@ def _group(asker: Asker, said: str, arguments: Arguments) -> Answer:
         number = ("at least " if members.page.more_after else "") + counted(len(told_members), "member")
         return f"{told_here(len(told), 'workspace')} of the group, which has {number}."
 
-    answer = Answer.of_page(found, asker.items(found), say, members=told_members)
+    answer = ToolResult.of_page(found, asker.items(found), say, members=told_members)
     return replace(answer, links=(found.link, members.link))
 
 
@@ -711,7 +711,7 @@ def _group_named(asker: Asker, said: str) -> UUID:
     {"id": TEXT, "name": TEXT, "number": COUNT, "by_health": OBJECT},
     more=_schemas(FLEET, "tools"),
 )
-def _fleet(asker: Asker, arguments: Arguments) -> Answer:
+def _fleet(asker: Asker, arguments: Arguments) -> ToolResult:
     row, link = asker.fleet()
     whole, cursor = attributes(FLEET, row), arguments.get("cursor", "0")
     if not cursor.isdecimal() or len(cursor) > MOST_DIGITS:
@@ -743,7 +743,7 @@ def _fleet(asker: Asker, arguments: Arguments) -> Answer:
             f"{counted(parked, 'parked message')}, {counted(whole['runs_incomplete'], 'incomplete run')}.{silent}"
         )
 
-    return Answer(len(items), tell, say, (link,), whole)
+    return ToolResult(len(items), tell, say, (link,), whole)
 
 
 TOOLS = (_find, _sources, _connectors, _failures, _runs, _activity, _impact, _providers, _groups, _fleet)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from wellspring.agents.asking import Asker, Found, Object, Unclear, quoted
+from wellspring.agents.asking import Asker, Object, PageRead, Unclear, quoted
 from wellspring.errors import InternalError
 from wellspring.jsonapi.values import is_text, parse_day
 
@@ -79,7 +79,7 @@ PAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolResult:
     """What was found, in `count` parts, of which as much is told as an answer holds.
 
     `tell` returns the items of the first so many parts, and where to go on; `say` the sentence about items.
@@ -92,7 +92,7 @@ class Answer:
     more: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of_page(cls, found: Found, items: list[Object], say: Callable[[list[Object]], str], **more: object) -> Self:
+    def of_page(cls, found: PageRead, items: list[Object], say: Callable[[list[Object]], str], **more: object) -> Self:
         """Return the answer that tells of each row of a page."""
         return cls(len(items), lambda count: (items[:count], found.cursor_after(count)), say, (found.link,), more)
 
@@ -120,7 +120,7 @@ class Tool:
     description: str
     takes: tuple[Argument, ...]
     items: Mapping[str, Schema]
-    ask: Callable[[Asker, Arguments], Answer]
+    ask: Callable[[Asker, Arguments], ToolResult]
     more: Mapping[str, Schema] = field(default_factory=dict)
 
     @property
@@ -162,7 +162,7 @@ class Tool:
         return [*found, *(problem for problem in told if problem)]
 
 
-def fitted(answer: Answer, size_of: Callable[[Object], int]) -> Object:
+def fitted(answer: ToolResult, size_of: Callable[[Object], int]) -> Object:
     """Return as much of an answer as may be sent, in bytes of a response; its cursor finds what is left out."""
     count = answer.count
     content = answer.content(count)

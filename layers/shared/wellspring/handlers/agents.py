@@ -11,7 +11,7 @@ from wellspring.agents import protocol
 from wellspring.agents.asking import Asker, Object, Unclear, quoted
 from wellspring.agents.protocol import Call, Refused
 from wellspring.agents.questions import BY_NAME, TOOLS
-from wellspring.agents.tools import INSTRUCTIONS, Answer, fitted, unclear
+from wellspring.agents.tools import INSTRUCTIONS, ToolResult, fitted, unclear
 from wellspring.database import Transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
@@ -94,7 +94,7 @@ def _called(request: Request, call: Call) -> Object:
 
     asker = Asker(request.principal, run, _base(request))
     try:
-        answer: Answer = tool.ask(asker, arguments)
+        answer: ToolResult = tool.ask(asker, arguments)
     except Unclear as error:
         content = unclear(error)
         request.also_logged["code"] = "UNCLEAR"
