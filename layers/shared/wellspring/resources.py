@@ -22,7 +22,7 @@ type Policy = Literal[
     "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet", "audit"
 ]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
-type Found = Literal["", "equal", "among", "name"]
+type MatchedBy = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
@@ -68,7 +68,7 @@ class Attribute:
     kind: Kind
     required: bool = False
     written: Written = "never"
-    found: Found = ""
+    found: MatchedBy = ""
     filter: str = ""
     column: str = ""
     choices: tuple[str, ...] = ()
