@@ -121,7 +121,7 @@ type Request = List | Retrieve
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """What the API must say.
 
     `problems` are code and source of each error; `rows` are the primary data; `links` what each shows as its to-many
@@ -147,7 +147,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, *problems: tuple[str, str]) -> None:
         super().__init__(status, problems)
-        self.answer = Answer(status, tuple(sorted(problems)))
+        self.answer = Result(status, tuple(sorted(problems)))
 
 
 def _forbidden(where: str = "") -> Refused:
@@ -158,7 +158,7 @@ def _absent(type_: str) -> Refused:
     return Refused(404, (f"{type_.upper()}_NOT_FOUND", ""))
 
 
-def answer(world: World, caller: Caller, request: Request) -> Answer:
+def answer(world: World, caller: Caller, request: Request) -> Result:
     """Return what the API must answer."""
     try:
         match request:
@@ -315,7 +315,7 @@ def _require_bounded(caller: Caller, request: List) -> None:
         raise Refused(400, *(("INVALID_QUERY_PARAMETER", f"parameter {parameter}") for parameter in asked))
 
 
-def _list(world: World, caller: Caller, request: List) -> Answer:
+def _list(world: World, caller: Caller, request: List) -> Result:
     _may_read(caller)
     if request.since is not None and request.sort != "created_at":
         raise Refused(400, ("INVALID_QUERY_PARAMETER", "parameter filter[created_at][gte]"))
@@ -349,7 +349,7 @@ def _list(world: World, caller: Caller, request: List) -> Answer:
     paths = ("provider",) if request.include is None and request.within is not None else request.include
     # Where nothing is on the page, there is nothing that a link could stand beside.
     sides = bool(before and page), bool(after and page)
-    return Answer(200, (), tuple(page), sight.included(page, paths), total, *sides)
+    return Result(200, (), tuple(page), sight.included(page, paths), total, *sides)
 
 
 def _matches(row: Row, request: List) -> bool:
@@ -371,10 +371,10 @@ def _is_in(row: Row, workspaces: tuple[UUID, ...]) -> bool:
     return all(each.parents["workspace"].id in workspaces for each in of)
 
 
-def _retrieve(world: World, caller: Caller, request: Retrieve) -> Answer:
+def _retrieve(world: World, caller: Caller, request: Retrieve) -> Result:
     _may_read(caller)
     sight = sight_of(world, caller)
     for row in world.of(request.type):
         if row.id == request.id and row.is_live and sight.sees(row):
-            return Answer(200, rows=(row,), included=sight.included([row], request.include))
+            return Result(200, rows=(row,), included=sight.included([row], request.include))
     raise _absent(request.type)

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import Text, text
 
 from tests.access import model
-from tests.access.model import Answer, Caller, List, Person, Request, Retrieve, Row, World, instant
+from tests.access.model import Caller, List, Person, Request, Result, Retrieve, Row, World, instant
 from tests.access.worlds import KINDS, OBJECTS, Story, stories, worlds
 from tests.support import api
 from tests.support.databases import Database
@@ -103,7 +103,7 @@ class Stage:
         finally:
             scene.rollback()
 
-    def compare(self, world: World, caller: Caller, request: Request) -> Answer:
+    def compare(self, world: World, caller: Caller, request: Request) -> Result:
         """Let somebody ask, and fail where the reply is not what the model says."""
         reply, answer = api.get(self._url(request), caller_of(caller)), model.answer(world, caller, request)
         problems = [list(problem) for problem in answer.problems]
@@ -167,7 +167,7 @@ def _agree(on: str, product: object, expected: object) -> None:
 
 
 def _outcome(reply: api.Reply) -> dict[str, Any]:
-    """Return a reply's status and problems, as `Answer` has them."""
+    """Return a reply's status and problems, as `Result` has them."""
     problems = [
         [error["code"], " ".join(f"{kind} {value}" for kind, value in error.get("source", {}).items())]
         for error in (reply.document or {}).get("errors", ())
@@ -199,7 +199,7 @@ def _of_item(item: Mapping[str, Any]) -> dict[str, Any]:
     return said | {"related": related}
 
 
-def _expected(world: World, answer: Answer, include: tuple[str, ...]) -> dict[str, Any]:
+def _expected(world: World, answer: Result, include: tuple[str, ...]) -> dict[str, Any]:
     """Return what the model says, in the same form."""
     return {
         "data": [_resource_object(world, row, include) for row in answer.rows],
@@ -268,7 +268,7 @@ def compared(stage: Stage, *, others: int) -> set[Outcome]:
     return reached
 
 
-def outcomes(caller: Caller, request: Request, answer: Answer) -> Iterator[Outcome]:
+def outcomes(caller: Caller, request: Request, answer: Result) -> Iterator[Outcome]:
     """Give what a request reached."""
     operation, type_ = type(request).__name__.lower(), request.type
     problems = sorted(" ".join(problem) for problem in answer.problems)

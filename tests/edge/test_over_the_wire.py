@@ -16,7 +16,7 @@ import pytest
 
 from local import demo_data
 from tests.access.good_requests import secrets_in
-from tests.local.stack_process import Answer, StackProcess
+from tests.local.stack_process import HttpResponse, StackProcess
 from tests.support.stack import running
 
 pytestmark = pytest.mark.long
@@ -45,7 +45,7 @@ class Wire:
         """Return the header with which the owner of the demo is let in."""
         return b"Authorization: Bearer " + self.token.encode() + b"\r\n"
 
-    def answers(self, sent: bytes, *, breaks_off: bool = False) -> list[Answer]:
+    def answers(self, sent: bytes, *, breaks_off: bool = False) -> list[HttpResponse]:
         """Return what comes back on one connection until it ends; it is ended from here where it `breaks_off`."""
         parts = urlsplit(self.stack.facts["api_url"])
         received = b""
@@ -60,24 +60,24 @@ class Wire:
                 pass  # it had answered, and would not hear the rest
         return [_answer(text) for text in re.split(rb"(?=HTTP/1\.1 \d{3} )", received) if text]
 
-    def ask(self, method: str, target: str, body: bytes = b"", *headers: bytes) -> Answer:
+    def ask(self, method: str, target: str, body: bytes = b"", *headers: bytes) -> HttpResponse:
         """Make one request, as the owner."""
         length = b"Content-Length: %d\r\n" % len(body) if body else b""
         lines = b"".join(header + b"\r\n" for header in headers)
         (answer,) = self.answers(head(f"{method} {target}") + self.owner() + length + lines + b"\r\n" + body)
         return answer
 
-    def with_header(self, header: bytes, target: str = GROUPS) -> Answer:
+    def with_header(self, header: bytes, target: str = GROUPS) -> HttpResponse:
         """Make one request whose only token is in `header`, or that has none."""
         (answer,) = self.answers(head(f"GET {target}") + header + b"\r\n")
         return answer
 
 
-def _answer(text: bytes) -> Answer:
+def _answer(text: bytes) -> HttpResponse:
     head, _, body = text.partition(b"\r\n\r\n")
     line, *rest = head.decode("latin-1").split("\r\n")
     pairs = (header.partition(":") for header in rest)
-    return Answer(int(line.split(" ")[1]), {name.lower(): value.strip() for name, _, value in pairs}, body)
+    return HttpResponse(int(line.split(" ")[1]), {name.lower(): value.strip() for name, _, value in pairs}, body)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_a_coded_body_is_no_json(wire: Wire, coding: str) -> None:
 
 
 # ---- tokens ----------------------------------------------------------------------------------------------
-def unauthorized(answer: Answer) -> None:
+def unauthorized(answer: HttpResponse) -> None:
     assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
     assert re.fullmatch(
         r'Bearer( scope="" error="invalid_token" error_description="[^"]+")?', answer.headers["www-authenticate"]

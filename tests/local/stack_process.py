@@ -30,7 +30,7 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 @dataclass
-class Answer:
+class HttpResponse:
     """What came back over HTTP."""
 
     status: int
@@ -49,16 +49,16 @@ def call(
     data: bytes | None = None,
     method: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> HttpResponse:
     """Make one request; a status above 399 is an answer like any other."""
     headers = {**(headers or {}), **({"authorization": f"Bearer {token}"} if token else {})}
     try:
         request = Request(url, data, headers, method=method)  # noqa: S310  always the child's own http address
         with urlopen(request, timeout=40) as response:  # noqa: S310  the same
-            return Answer(response.status, dict(response.headers), response.read())
+            return HttpResponse(response.status, dict(response.headers), response.read())
     except HTTPError as error:
         with error:
-            return Answer(error.code, dict(error.headers), error.read())
+            return HttpResponse(error.code, dict(error.headers), error.read())
 
 
 @dataclass
@@ -128,7 +128,7 @@ class StackProcess:
     def token(self, name: str) -> str:
         return Identity(self.state, 0).token(name)
 
-    def get(self, path: str, name: str | None = None) -> Answer:
+    def get(self, path: str, name: str | None = None) -> HttpResponse:
         return call(self.facts["api_url"] + path, token=self.token(name) if name else None)
 
     def rows(self, name: str, kind: str, query: str = "") -> list[dict[str, Any]]:

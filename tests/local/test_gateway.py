@@ -24,7 +24,7 @@ from local.half_closed import RESET_SECONDS
 from local.identity import Identity, base64url
 from local.lambdas import InvocationError, RequestTooLargeError
 from local.template import Cors, Function, Route, Template
-from tests.local.stack_process import Answer, until
+from tests.local.stack_process import HttpResponse, until
 
 FUNCTION = Function("ThingsFunction", "things.list.handler", 10, 128, {}, ())
 PRIVATE = Route("GET", "/v1/things", FUNCTION, needs_token=True)
@@ -53,7 +53,7 @@ class Client:
         token: str | None = None,
         chunks: tuple[bytes, ...] = (b"",),
         more: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpResponse:
         said = {"host": "localhost", **(more or {}), **({} if token is None else {"authorization": token})}
         raw, _, query = path.partition("?")
         scope: dict[str, Any] = {
@@ -82,7 +82,7 @@ class Client:
         asyncio.run(app(scope, receive, send))
         start, body = sent
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Answer(start["status"], headers, body["body"])
+        return HttpResponse(start["status"], headers, body["body"])
 
     def invoke(self, _: Function, event: Mapping[str, Any]) -> object:
         self.events.append(event)

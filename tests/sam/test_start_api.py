@@ -14,7 +14,7 @@ import pytest
 
 from local.example_ids import demo_id
 from local.settings import ROOT
-from tests.local.stack_process import Answer
+from tests.local.stack_process import HttpResponse
 from tests.sam.conftest import Deployed
 from tests.sam.service import ANSWER_SECONDS, Service, serve
 from tests.sam.test_http import everything
@@ -32,14 +32,14 @@ def api(deployed: Deployed) -> Iterator[Service]:
         yield service
 
 
-def ask(api: Service, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
+def ask(api: Service, method: str, path: str, body: str | None = None, **headers: str) -> HttpResponse:
     """Make one request; a header's name is written with underscores."""
     connection = HTTPConnection(urlsplit(api.url).netloc, timeout=ANSWER_SECONDS)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         response = connection.getresponse()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return HttpResponse(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
         connection.close()
 
