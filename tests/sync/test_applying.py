@@ -366,11 +366,17 @@ def test_the_age_is_that_of_the_oldest_message(
     assert emitted(capsys)["OldestMessageAge"] == pytest.approx(90, abs=0.01)
 
 
-def test_only_the_consumer_imports_the_metrics() -> None:
-    program = (
-        "import sys; from company_workspace_connector.list import handler; from maintenance.prune import handler;"
-        "print([name for name in sys.modules if name == 'wellspring.metrics'])"
-    )
+@pytest.mark.parametrize(
+    ("functions", "others"),
+    [
+        (("company_workspace_connector.list", "maintenance.prune"), "wellspring.metrics"),
+        (("sync.consume", "feed.consume", "maintenance.settle"), "wellspring.jsonapi"),
+    ],
+    ids=["readers no metrics", "consumers no JSON:API"],
+)
+def test_a_function_imports_nothing_of_others(functions: Sequence[str], others: str) -> None:
+    program = "".join(f"import {name}; " for name in functions)
+    program += f"import sys; print([name for name in sys.modules if name.startswith('{others}')])"
     path = {"PYTHONPATH": f"{ROOT / 'layers/shared'}:{ROOT / 'functions'}"}
     done = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -32,7 +32,17 @@ from wellspring import strict_json
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
 from wellspring.times import in_utc, is_ahead
-from wellspring.work import PROBLEMS_TOLD, WORK, Claim, Direction, ReceivedMessage, RecordType, Snapshot, Work
+from wellspring.work import (
+    LAST_RECEIVE,
+    PROBLEMS_TOLD,
+    WORK,
+    Claim,
+    Direction,
+    ReceivedMessage,
+    RecordType,
+    Snapshot,
+    Work,
+)
 
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
@@ -370,6 +380,11 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: 
         validation_error=fault,
         claim=claim,
     )
+
+
+def read_kept(body: str, group: str, digest: str | None) -> ReceivedMessage:
+    """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
+    return arrival(body, group=group, receives=LAST_RECEIVE, digest=digest)
 
 
 def _told(error: ValidationError) -> str:

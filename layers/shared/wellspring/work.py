@@ -104,6 +104,8 @@ class ReceivedMessage:
         return self.body.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
+# At which receive a message whose failure nobody foresaw is parked, so that what is behind it goes on (section 5).
+LAST_RECEIVE = 4
 # How many problems of one message are told: enough to find the cause, too few to fill a log.
 PROBLEMS_TOLD = 5
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from wellspring.database.retry import Deadline
 from wellspring.database.scope import signed_in_as
 from wellspring.errors import WellspringError
-from wellspring.handlers.sync_messages import read_kept
+from wellspring.messages import read_kept
 from wellspring.observability import describe, logger
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing

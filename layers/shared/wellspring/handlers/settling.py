@@ -8,7 +8,7 @@ from wellspring.errors import InternalError
 from wellspring.handlers import verbs
 from wellspring.handlers.deadline import deadline_of
 from wellspring.handlers.schedule import LambdaHandler
-from wellspring.handlers.sync_messages import read_kept
+from wellspring.messages import read_kept
 from wellspring.observability import logger
 from wellspring.services import settling
 

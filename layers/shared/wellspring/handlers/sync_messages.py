@@ -2,14 +2,12 @@
 
 from functools import partial
 
-from wellspring import messages
 from wellspring.handlers import parked
 from wellspring.handlers.http import LambdaHandler
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember
-from wellspring.services.sync.applying import LAST_RECEIVE
+from wellspring.messages import read_kept
 from wellspring.services.sync.parked import ParkedMessages, oldest_of
-from wellspring.work import ReceivedMessage
 
 CONNECTOR = MetaMember("workspace_connector", "text", longest=100)
 
@@ -29,8 +27,3 @@ def release_many() -> LambdaHandler:
     # A snapshot that would end too much is carried out where its message is asked for by its id alone.
     kind = partial(ParkedMessages, read_kept, is_confirmed=False)
     return parked.release_many_of(kind, CONNECTOR, lambda connector, reason: oldest_of(parse_id(connector), reason))
-
-
-def read_kept(body: str, group: str, digest: str | None) -> ReceivedMessage:
-    """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
-    return messages.arrival(body, group=group, receives=LAST_RECEIVE, digest=digest)

@@ -8,8 +8,8 @@ from uuid import UUID
 from wellspring import metrics
 from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
-from wellspring.handlers.sync_messages import read_kept
 from wellspring.ids import parse_id
+from wellspring.messages import read_kept
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
 from wellspring.services import recounting

@@ -19,7 +19,7 @@ from wellspring.observability import describe
 from wellspring.repositories.sync import applying, completing, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
 from wellspring.settings import snapshot_end_limit
-from wellspring.work import HELD, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
+from wellspring.work import HELD, LAST_RECEIVE, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -27,8 +27,6 @@ CHUNK = 5000
 OUT_OF_TIME = "OUT_OF_TIME"
 # Why one was returned whose failure nobody foresaw.
 UNEXPECTED = "UNEXPECTED"
-# At which receive such a one is parked, so that what is behind it goes on (contract, section 5).
-LAST_RECEIVE = 4
 
 
 def apply(batch: Sequence[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
