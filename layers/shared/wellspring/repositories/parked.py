@@ -3,6 +3,8 @@
 Nothing else reads or closes them by their being parked; what differs between the two is in `MESSAGES` and `EVENTS`.
 """
 
+# Asks for no caller: services alone release and dismiss, and the ledger has found the row for them before.
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
