@@ -214,7 +214,7 @@ SAID: list[Said] = [
 ]
 
 
-@pytest.mark.parametrize(("claims", "environment", "expected"), SAID, ids=ascii)
+@pytest.mark.parametrize(("claims", "environment", "expected"), SAID, ids=[ascii(claims) for claims, *_ in SAID])
 def test_claims_say_who_calls(claims: dict[str, Any], environment: dict[str, str], expected: Principal | None) -> None:
     caller = claims if "sub" in claims else PIPELINE | claims
     assert called(caller, environment) == expected
