@@ -40,25 +40,23 @@ class Attribute:
     """One attribute of a resource object.
 
     Attributes:
-        description: what it says, in one sentence of the API's description.
         example: what a text is in examples and in the demo.
         kind: how its value is written and filtered; `counts` are numbers by record type and direction, `totals` by
             record type.
         required: whether it is never null; a creation must say it.
-        written: when a client may say it; what it may not say at all is the system's, what it may say only at
-            the creation is immutable.
+        written: when a client may say it: never what the system sets, only at the creation what is immutable.
         found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
-            exactly, by its beginning or by a part of it, whatever the attribute is called. Empty where nothing does.
+            exactly, by its beginning or by a part of it, whatever the attribute is called.
         filter: what the filter is called where it is not called as the attribute; so `column`.
         members: what its object, or each of its objects, may have.
-        whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
-        is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
-            filters by it without naming a parent.
+        whole: the column that holds all of it, where a list and an include show a part.
+        is_everywhere: whether a service filters by it without naming a parent: an index has all rows of one value of it
+            together, in the list's order.
         is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
         service_only: whether it is shown of a resource that a service asks for by its id, and nowhere else.
-        computed: whether it is no column of the table but computed about the row: shown in lists of the type and with
-            one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
-            rows of named workspaces are sorted and filtered.
+        computed: whether it is no column but computed about the row: shown in lists of the type and with one of it,
+            elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the rows of named
+            workspaces are sorted and filtered.
     """
 
     name: str
@@ -89,6 +87,9 @@ name_text, value_text = partial(text, required=True, found="name"), partial(text
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
 objects = partial(Attribute, kind="objects", required=True)
+version, by_direction = partial(Attribute, kind="version"), partial(Attribute, kind="by_direction")
+# About a row, and shown with it.
+shown_instant, shown_count = partial(instant, computed="shown"), partial(count, computed="shown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,8 @@ class Relationship:
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
             of all tenants, by which a person would walk the rows of others; or `one_by_service`, where a service names
             one such and has its rows in the order of their making only. Empty where there is no such index.
-        written: whether a client says it at the creation; never afterwards.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
-        is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
-            null once that is forgotten.
+        is_trace: whether it is the message that wrote or ended the row: no foreign key, null once that is forgotten.
         is_computed: whether it has no column but is looked up, shown as `Attribute.computed` is; whoever sees the row
             sees what it leads to.
         description: what it leads to, where its name does not say it.
@@ -133,11 +132,10 @@ class Resource:
     """One JSON:API type.
 
     Attributes:
-        attributes: in the order of the seed.
+        table: empty for what is answered from sums and from several rows (contract, section 7).
         relationships: each required one that guards is also a way to a tenant, if its target has one (contract,
             section 3).
         route: path of the collection; empty for a type that has no routes of its own.
-        includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or of its `group`, or
             sees the row `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen
@@ -146,20 +144,20 @@ class Resource:
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.
-        plural: several of them, in words; where it is empty, the name with an s.
+        plural: several of them, in words, where that is not the name with an s.
         example: which of the demo's resources of the type examples show.
         times: what a list is sorted by, and what ranges are of; the first where nothing is said.
         together: filters that may be asked for together, because an index has their rows in the list's order; None
             where any may.
         enrolled_in: the type in which rows of it are enrolled: a filter of its name lists those of one, in the order of
-            their enrolment. Empty for none.
+            their enrolment.
     """
 
     type: str
-    table: str
     attributes: tuple[Attribute, ...]
     relationships: tuple[Relationship, ...] = ()
-    route: str = ""
+    table: str = "{type}s"
+    route: str = "/v1/{table}"
     includes: tuple[str, ...] = ()
     tenancy: Tenancy = "every"
     policy: Policy = "none"
@@ -175,7 +173,9 @@ class Resource:
     _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
-        """Index the fields by name, which JSON:API keeps unique over attributes and relationships."""
+        """Fill in the table and the route, and index the fields, whose names JSON:API keeps unique."""
+        object.__setattr__(self, "table", self.table.format(type=self.type))
+        object.__setattr__(self, "route", self.route.format(table=self.table.replace("_", "-")))
         fields: tuple[Attribute | Relationship, ...] = (*self.attributes, *self.relationships)
         object.__setattr__(self, "_by_name", {field.name: field for field in fields})
 
@@ -206,7 +206,7 @@ class Resource:
     @property
     def traces(self) -> tuple[Relationship, ...]:
         """The relationships to the messages that wrote and ended a row."""
-        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
+        return tuple(said for said in self.to_one if said.is_trace)
 
     @property
     def driving(self) -> tuple[str, ...]:
@@ -256,11 +256,6 @@ class Resource:
     def is_readable(self) -> bool:
         """Whether one of it has a URL."""
         return "retrieve" in self.operations
-
-    @property
-    def is_single(self) -> bool:
-        """Whether there is one of it, at its route."""
-        return bool(self.route and self.table) and not self.operations
 
     @property
     def has_tombstones(self) -> bool:
@@ -318,11 +313,11 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
     """
     return Resource(
         type_,
-        table,
         (*attributes, *TIMES, OWNER),
         (OF_WORKSPACE, SOURCES) if route else (WORKSPACE,),
+        table,
+        route,
         plural=plural,
-        route=route,
         includes=("workspace", *_OF_SOURCES) if route else (),
         operations=READ if route else (),
         summaries=said,
@@ -337,8 +332,6 @@ def provenance(of: Resource, *deeper: str) -> Resource:
     record = of.type
     return Resource(
         type=f"{record}_workspace_connector",
-        table=f"{record}_workspace_connectors",
-        route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
         attributes=(replace(DIRECTION, written="create"), CREATED, UPDATED, replace(DELETED, written="update")),
         relationships=(
             # One record has few rows, so a filter on it wins over one on the connector.
@@ -392,8 +385,6 @@ PEOPLE_WORKSPACE_CONNECTOR = provenance(PEOPLE)
 
 WORKSPACE_GROUP_WORKSPACE = Resource(
     type="workspace_group_workspace",
-    table="workspace_group_workspaces",
-    route="/v1/workspace-group-workspaces",
     attributes=TIMES,
     relationships=(
         Relationship("workspace_group", "workspace_group", drives="named", written="create"),
@@ -409,8 +400,6 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
 
 WORKSPACE_PROVIDER = Resource(
     type="workspace_provider",
-    table="workspace_providers",
-    route="/v1/workspace-providers",
     attributes=(
         boolean(
             "is_selected",
@@ -432,8 +421,6 @@ WORKSPACE_PROVIDER = Resource(
 
 WORKSPACE_GROUP = Resource(
     type="workspace_group",
-    table="workspace_groups",
-    route="/v1/workspace-groups",
     attributes=(text("name", "What people call it.", "Verdier Group", required=True, written="always"), *TIMES),
     relationships=(
         CREATED_BY,
@@ -461,14 +448,13 @@ ROLE = text(
 MEMBERSHIP_STATUS = text(
     "status", "Whether the membership counts: only an `active` one opens anything.", "active", required=True
 )
+# They may belong to a workspace that the caller does not see.
+MEMBER = Relationship("people", "people", drives="one_by_service", guards=False)
 WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
-    table="workspace_memberships",
-    route="/v1/workspace-memberships",
     attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
     relationships=(
-        # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", drives="one_by_service", guards=False),
+        MEMBER,
         OF_WORKSPACE,
     ),
     includes=("people", "workspace"),
@@ -479,8 +465,6 @@ WORKSPACE_MEMBERSHIP = Resource(
 HEALTH = ("disconnected", "failing", "consent_expired", "late", "consent_expires", "new", "ok")
 WORKSPACE_CONNECTOR = Resource(
     type="workspace_connector",
-    table="workspace_connectors",
-    route="/v1/workspace-connectors",
     attributes=(
         value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
         instant(
@@ -510,26 +494,21 @@ WORKSPACE_CONNECTOR = Resource(
                 instant("at", "Since when; of a consent, when it ends or ended.", required=True),
             ),
         ),
-        instant(
+        shown_instant(
             "expected_by",
             "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
             "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
-            computed="shown",
         ),
-        instant(
-            "complete_through",
-            "The `occurred_at` of its last complete run; null where there was none.",
-            computed="shown",
-        ),
+        shown_instant("complete_through", "The `occurred_at` of its last complete run; null where there was none."),
         instant(
             "last_synced_at",
             "The latest `occurred_at` of a sync that was applied; null where there was none.",
             computed="sorted",
         ),
-        instant("last_changed_at", "When a sync last made or ended a row; null where none did.", computed="shown"),
-        instant("last_failed_at", "When a message was last parked; null where none was.", computed="shown"),
-        count("parked_messages", "How many of its messages are parked now.", computed="shown"),
-        count("live_rows", "How many of its provenance rows are not tombstoned.", computed="shown"),
+        shown_instant("last_changed_at", "When a sync last made or ended a row; null where none did."),
+        shown_instant("last_failed_at", "When a message was last parked; null where none was."),
+        shown_count("parked_messages", "How many of its messages are parked now."),
+        shown_count("live_rows", "How many of its provenance rows are not tombstoned."),
     ),
     relationships=(
         OF_WORKSPACE,
@@ -548,8 +527,6 @@ WORKSPACE_CONNECTOR = Resource(
 )
 OWN_WORKSPACE = Resource(
     type="workspace",
-    table="workspaces",
-    route="/v1/workspaces",
     attributes=(name_text("name", "What people call it.", "Verdier Foods"), *TIMES, OWNER),
     tenancy="itself",
     operations=READ,
@@ -558,8 +535,6 @@ OWN_WORKSPACE = Resource(
 )
 CONNECTOR = Resource(
     type="connector",
-    table="connectors",
-    route="/v1/connectors",
     attributes=(
         name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
         text("provider", "The slug of whose tool it is.", "stripe"),
@@ -572,8 +547,6 @@ CONNECTOR = Resource(
 )
 PROVIDER = Resource(
     type="provider",
-    table="providers",
-    route="/v1/providers",
     attributes=(
         name_text("name", "What people call the provider.", "Stripe"),
         value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
@@ -609,8 +582,6 @@ MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
 MESSAGE_REASONS = tuple(reason.code for reason in reasons.MESSAGES)
 SYNC_MESSAGE = Resource(
     type="sync_message",
-    table="sync_messages",
-    route="/v1/sync-messages",
     attributes=(
         uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
         text(
@@ -685,8 +656,6 @@ SYNC_MESSAGE = Resource(
 RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expired")
 SYNC_RUN = Resource(
     type="sync_run",
-    table="sync_runs",
-    route="/v1/sync-runs",
     attributes=(
         text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
         value_text(
@@ -741,12 +710,9 @@ SYNC_RUN = Resource(
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
     type="workspace_group_membership",
-    table="workspace_group_memberships",
-    route="/v1/workspace-group-memberships",
     attributes=(replace(ROLE, written="always"), MEMBERSHIP_STATUS, *TIMES),
     relationships=(
-        # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", drives="one_by_service", written="create", guards=False),
+        replace(MEMBER, written="create"),
         Relationship("workspace_group", "workspace_group", drives="always", written="create"),
     ),
     includes=("people", "workspace_group"),
@@ -761,19 +727,7 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     },
 )
 
-READABLE_PARENTS = (
-    OWN_WORKSPACE,
-    PEOPLE,
-    COMPANY,
-    ACCOUNT,
-    CONNECTOR,
-    WORKSPACE_CONNECTOR,
-    PROVIDER,
-    WORKSPACE_MEMBERSHIP,
-)
-
 FEED_REASONS = tuple(reason.code for reason in reasons.EVENTS)
-FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
     type="feed_event",
@@ -786,15 +740,11 @@ FEED_EVENT = Resource(
         uuid(
             "subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"
         ),
-        Attribute(
-            "sequence",
-            "The version of the resource at its source: the higher one wins.",
-            "1042",
-            kind="version",
-            column="version",
+        version(
+            "sequence", "The version of the resource at its source: the higher one wins.", "1042", column="version"
         ),
         instant("received_at", "When it came here for the first time.", required=True),
-        value_text("outcome", "What became of it.", "parked", choices=FEED_OUTCOMES),
+        value_text("outcome", "What became of it.", "parked", choices=("waiting", "parked", "applied", "dismissed")),
         text(
             "reason",
             "Why it is parked, as docs/feed.md explains; null where it is not.",
@@ -877,7 +827,7 @@ FEED_STATUS = Resource(
                 number("live", "How many resources of this kind are there now and belong to it.", "1000"),
                 number("waiting", "How many of its events wait for a parent.", "3"),
                 number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
-                Attribute("last_sequence", "The highest version that came.", "1042", kind="version", required=True),
+                version("last_sequence", "The highest version that came.", "1042", required=True),
                 instant("last_event_at", "The latest `time` that its events say; null where none says one."),
                 instant("last_received_at", "When its latest event came here.", required=True),
             ),
@@ -891,7 +841,6 @@ FEED_STATUS = Resource(
 FLEET = Resource(
     type="fleet",
     table="fleet",
-    route="/v1/fleet",
     attributes=(
         instant("as_of", "When it was counted, as it is each minute; null before the first time."),
         boolean(
@@ -952,10 +901,8 @@ CONNECTOR_ACTIVITY = Resource(
     route="/v1/connector-activity",
     attributes=(
         Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
-        Attribute("linked", "How many rows were made that day, by record type and direction.", kind="by_direction"),
-        Attribute(
-            "ended", "How many rows were tombstoned that day, by record type and direction.", kind="by_direction"
-        ),
+        by_direction("linked", "How many rows were made that day, by record type and direction."),
+        by_direction("ended", "How many rows were tombstoned that day, by record type and direction."),
     ),
     relationships=(OF_CONNECTOR,),
     plural="connector activity",
@@ -963,6 +910,7 @@ CONNECTOR_ACTIVITY = Resource(
 RECORD_SOURCE = Resource(
     type="record_source",
     table="",
+    route="",
     attributes=(
         DIRECTION,
         instant("first_at", "When the connector first named the record."),
@@ -984,8 +932,9 @@ RECORD_SOURCE = Resource(
 CONNECTOR_IMPACT = Resource(
     type="connector_impact",
     table="",
+    route="",
     attributes=(
-        Attribute("live_rows", "How many rows would be tombstoned, by record type and direction.", kind="by_direction"),
+        by_direction("live_rows", "How many rows would be tombstoned, by record type and direction."),
         Attribute(
             "sole_source",
             "How many of the records that were looked at no other connector brings in, by type.",
@@ -1040,6 +989,8 @@ AUDIT_ENTRY = Resource(
     together=_sets("workspace", "workspace caller", "workspace service", "workspace resource")
     + _sets("caller", "service", "resource"),
 )
+# There is one of each, at its route.
+SINGLES = (FEED_STATUS, FLEET)
 ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT, AUDIT_ENTRY)
 
 # What has a table.
@@ -1050,13 +1001,19 @@ _RESOURCES = (
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
     WORKSPACE_GROUP,
-    *READABLE_PARENTS,
+    OWN_WORKSPACE,
+    PEOPLE,
+    COMPANY,
+    ACCOUNT,
+    CONNECTOR,
+    WORKSPACE_CONNECTOR,
+    PROVIDER,
+    WORKSPACE_MEMBERSHIP,
     WORKSPACE_GROUP_MEMBERSHIP,
     SYNC_MESSAGE,
     SYNC_RUN,
     FEED_EVENT,
-    FEED_STATUS,
-    FLEET,
+    *SINGLES,
 )
 _BY_TYPE = {resource.type: resource for resource in (*_RESOURCES, *ANSWERS)}
 

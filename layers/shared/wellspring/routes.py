@@ -136,11 +136,6 @@ OTHERS = (
 )
 
 
-def objects() -> tuple[Resource, ...]:
-    """Return the five objects of the ledger, and those that were added to them: each says who belongs to whom."""
-    return tuple(found for found in resources.resources() if found.policy in {"provenance", "enrolment", "selection"})
-
-
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
