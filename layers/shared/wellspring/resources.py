@@ -1,7 +1,6 @@
-"""Declarations of the JSON:API types, from which everything else is made.
+"""Declarations of the JSON:API types, as pure data: what tables, routes, queries, documents, events and examples read.
 
-Tables, routes, queries, documents, record types of messages, examples, events and the documents' tables read it.
-Pure data. A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,
+A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,
 "Adding a junction object", has the rest.
 """
 
@@ -16,13 +15,11 @@ type Scalar = Literal[
     "text", "instant", "date", "direction", "boolean", "uuid", "number", "version", "count", "optional_count"
 ]
 type Kind = Scalar | Literal["texts", "object", "objects", "problems", "counts", "by_direction", "totals"]
-type Computed = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal[
     "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet", "audit"
 ]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
-type MatchedBy = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
@@ -66,7 +63,7 @@ class Attribute:
     kind: Kind
     required: bool = False
     written: Written = "never"
-    found: MatchedBy = ""
+    found: Literal["", "equal", "among", "name"] = ""
     filter: str = ""
     column: str = ""
     choices: tuple[str, ...] = ()
@@ -75,15 +72,15 @@ class Attribute:
     is_everywhere: bool = False
     is_told: bool = False
     service_only: bool = False
-    computed: Computed = ""
+    computed: Literal["", "shown", "sorted"] = ""
 
 
 text, uuid = partial(Attribute, kind="text"), partial(Attribute, kind="uuid")
 instant, direction = partial(Attribute, kind="instant"), partial(Attribute, kind="direction")
 boolean = partial(Attribute, kind="boolean")
-# Of what a list finds by its name, and by its value.
-name_text, value_text = partial(text, required=True, found="name"), partial(text, required=True, found="equal")
-# Never null, where not said otherwise.
+# Never null, where not said otherwise; what a list finds by its name, and by its value.
+given_text = partial(text, required=True)
+name_text, value_text = partial(given_text, found="name"), partial(given_text, found="equal")
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
 objects = partial(Attribute, kind="objects", required=True)
@@ -243,9 +240,9 @@ class Resource:
         return tuple(relationship.name for relationship in self.relationships if relationship.is_computed)
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        """The filters of which a list tells, when asked, which values there are."""
-        return tuple(attribute.filter or attribute.name for attribute in self.attributes if attribute.is_told)
+    def choices(self) -> Mapping[str, Attribute]:
+        """The attributes of which a list tells, when asked, which values there are, by their filters."""
+        return {attribute.filter or attribute.name: attribute for attribute in self.attributes if attribute.is_told}
 
     @property
     def sorted_by(self) -> str:
@@ -421,7 +418,7 @@ WORKSPACE_PROVIDER = Resource(
 
 WORKSPACE_GROUP = Resource(
     type="workspace_group",
-    attributes=(text("name", "What people call it.", "Verdier Group", required=True, written="always"), *TIMES),
+    attributes=(given_text("name", "What people call it.", "Verdier Group", written="always"), *TIMES),
     relationships=(
         CREATED_BY,
         Relationship("workspaces", "workspace", required=False, written="create", many=True),
@@ -442,21 +439,16 @@ WORKSPACE_GROUP = Resource(
 
 # From the most to the least.
 ROLES = ("owner", "admin", "member", "guest")
-ROLE = text(
-    "role", "How much the person may do: an owner the most, a guest only reads.", "owner", required=True, choices=ROLES
-)
-MEMBERSHIP_STATUS = text(
-    "status", "Whether the membership counts: only an `active` one opens anything.", "active", required=True
+ROLE = given_text("role", "How much the person may do: an owner the most, a guest only reads.", "owner", choices=ROLES)
+MEMBERSHIP_STATUS = given_text(
+    "status", "Whether the membership counts: only an `active` one opens anything.", "active"
 )
 # They may belong to a workspace that the caller does not see.
 MEMBER = Relationship("people", "people", drives="one_by_service", guards=False)
 WORKSPACE_MEMBERSHIP = Resource(
     type="workspace_membership",
     attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
-    relationships=(
-        MEMBER,
-        OF_WORKSPACE,
-    ),
+    relationships=(MEMBER, OF_WORKSPACE),
     includes=("people", "workspace"),
     tenancy="direct",
     operations=READ,
@@ -490,7 +482,7 @@ WORKSPACE_CONNECTOR = Resource(
             "All that holds of these, the first of which is its health; empty where it is `ok`.",
             computed="shown",
             members=(
-                text("code", "What holds, as a word for programs.", "late", required=True),
+                given_text("code", "What holds, as a word for programs.", "late"),
                 instant("at", "Since when; of a consent, when it ends or ended.", required=True),
             ),
         ),
@@ -657,7 +649,7 @@ RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expir
 SYNC_RUN = Resource(
     type="sync_run",
     attributes=(
-        text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
+        given_text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly"),
         value_text(
             "state",
             "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
@@ -686,7 +678,7 @@ SYNC_RUN = Resource(
                     "endings",
                     "What it ends, or would end where it is parked; empty until all its messages are applied.",
                     members=(
-                        text("type", "The type of the records.", "company", required=True),
+                        given_text("type", "The type of the records.", "company"),
                         count("records", "How many records it did not name, and are to end."),
                         count("live", "Of how many that were live on the connector then."),
                     ),
@@ -756,7 +748,7 @@ FEED_EVENT = Resource(
             "problems",
             "What is wrong with it, or what it waits for, each thing by itself.",
             members=(
-                text("code", "What is wrong, as a word for programs.", "other_source", required=True),
+                given_text("code", "What is wrong, as a word for programs.", "other_source"),
                 text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
                 text("type", "What kind of resource is missing."),
                 text("id", "Which resource is missing."),
@@ -785,12 +777,11 @@ FEED_STATUS = Resource(
             "loads",
             "The latest files that were loaded, and how far each is.",
             members=(
-                text("name", "The name of the file in the bucket.", "companies.jsonl.gz", required=True),
-                text(
+                given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
+                given_text(
                     "outcome",
                     "How the loading ended, or that it goes on.",
                     "done",
-                    required=True,
                     choices=("in_progress", "done", "failed"),
                 ),
                 number("lines", "How many lines have been read so far.", "100000"),
@@ -803,14 +794,14 @@ FEED_STATUS = Resource(
             "The workspaces that were erased last, and what went of each.",
             members=(
                 uuid("workspace", "The id of the workspace.", required=True),
-                text("source", "Which system erased it.", "/well/workspaces", required=True),
+                given_text("source", "Which system erased it.", "/well/workspaces"),
                 instant("erased_at", "When nobody saw it any more.", required=True),
                 instant("done_at", "When nothing was left to erase; null while it goes on."),
                 objects(
                     "gone",
                     "How much went, by what it was.",
                     members=(
-                        text("type", "What it was.", "company", required=True),
+                        given_text("type", "What it was.", "company"),
                         number("number", "How many of these lost their texts, or were dropped.", "40"),
                     ),
                 ),
@@ -820,8 +811,8 @@ FEED_STATUS = Resource(
             "sources",
             "How far the feed is with each source and type.",
             members=(
-                text("source", "Which system sends these, as CloudEvents names it.", "/well/companies", required=True),
-                text("type", "What kind of resource it sends.", "company", required=True),
+                given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
+                given_text("type", "What kind of resource it sends.", "company"),
                 number("events", "How many events came in all.", "1200"),
                 number("applied", "How many of them had an effect.", "1100"),
                 number("live", "How many resources of this kind are there now and belong to it.", "1000"),
@@ -854,7 +845,7 @@ FLEET = Resource(
             "connectors",
             "How many connectors of all workspaces are how well, the worst first.",
             members=(
-                text("health", "As the connectors say it, and are filtered by.", "late", required=True, choices=HEALTH),
+                given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
                 number("number", "How many there are so, of all that lists show.", "12"),
             ),
         ),
@@ -868,7 +859,7 @@ FLEET = Resource(
                     "01990000-0005-7000-8000-000000000002",
                     required=True,
                 ),
-                text("name", "What it is called.", "Mail", required=True),
+                given_text("name", "What it is called.", "Mail"),
                 number("number", "How many connect to it.", "12"),
                 *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
             ),
@@ -877,11 +868,10 @@ FLEET = Resource(
             "parked",
             "The messages that are parked in all workspaces, and of none, by reason, most first.",
             members=(
-                text(
+                given_text(
                     "reason",
                     "Why they could not be applied, as the messages say it, and are filtered by.",
                     "unknown_record",
-                    required=True,
                 ),
                 number("number", "How many messages.", "3"),
                 instant("oldest_at", "When the oldest of them came.", required=True),
@@ -953,14 +943,14 @@ AUDIT_ENTRY = Resource(
     route="/v1/audit-entries",
     attributes=(
         instant("at", "When it was done.", required=True),
-        text("operation", "What was done; also what operators read.", "create", required=True, choices=AUDITED),
+        given_text("operation", "What was done; also what operators read.", "create", choices=AUDITED),
         Attribute(
             "resource",
             "What it was done to.",
             kind="object",
             required=True,
             members=(
-                text("type", "Which kind of thing it is, as documents call it.", "workspace_provider", required=True),
+                given_text("type", "Which kind of thing it is, as documents call it.", "workspace_provider"),
                 uuid("id", "Which one it is; null where an operator read a list."),
             ),
         ),
