@@ -83,10 +83,14 @@ given_text = partial(text, required=True)
 name_text, value_text = partial(given_text, found="name"), partial(given_text, found="equal")
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
-objects = partial(Attribute, kind="objects", required=True)
 version, by_direction = partial(Attribute, kind="version"), partial(Attribute, kind="by_direction")
 # About a row, and shown with it.
 shown_instant, shown_count = partial(instant, computed="shown"), partial(count, computed="shown")
+
+
+def objects(name: str, description: str, *members: Attribute, computed: Literal["", "shown"] = "") -> Attribute:
+    """Declare a list of objects with these members; never null."""
+    return Attribute(name, description, kind="objects", required=True, members=members, computed=computed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +287,8 @@ OWNER = text(
     service_only=True,
 )
 DIRECTION = direction("direction", "Whether the connector brought the record in or carried it out.", required=True)
+# What it leads to may not be there, or not for whoever sees the row.
+loose = partial(Relationship, required=False, guards=False)
 WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
 # Its rows stand together in indexes, by whose order a page of a few workspaces is read.
@@ -480,11 +486,9 @@ WORKSPACE_CONNECTOR = Resource(
         objects(
             "health_reasons",
             "All that holds of these, the first of which is its health; empty where it is `ok`.",
+            given_text("code", "What holds, as a word for programs.", "late"),
+            instant("at", "Since when; of a consent, when it ends or ended.", required=True),
             computed="shown",
-            members=(
-                given_text("code", "What holds, as a word for programs.", "late"),
-                instant("at", "Since when; of a consent, when it ends or ended.", required=True),
-            ),
         ),
         shown_instant(
             "expected_by",
@@ -627,14 +631,12 @@ SYNC_MESSAGE = Resource(
         ),
     ),
     relationships=(
-        Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
+        loose("workspace_connector", "workspace_connector", drives="named"),
         Relationship("workspace", "workspace", required=False, drives="always"),
-        Relationship(
+        loose(
             "sync_run",
             "sync_run",
-            required=False,
             drives="named",
-            guards=False,
             description="The run that it names; null for a message of none, or of a connector that is not there.",
         ),
     ),
@@ -677,11 +679,9 @@ SYNC_RUN = Resource(
                 objects(
                     "endings",
                     "What it ends, or would end where it is parked; empty until all its messages are applied.",
-                    members=(
-                        given_text("type", "The type of the records.", "company"),
-                        count("records", "How many records it did not name, and are to end."),
-                        count("live", "Of how many that were live on the connector then."),
-                    ),
+                    given_text("type", "The type of the records.", "company"),
+                    count("records", "How many records it did not name, and are to end."),
+                    count("live", "Of how many that were live on the connector then."),
                 ),
             ),
         ),
@@ -747,12 +747,10 @@ FEED_EVENT = Resource(
         objects(
             "problems",
             "What is wrong with it, or what it waits for, each thing by itself.",
-            members=(
-                given_text("code", "What is wrong, as a word for programs.", "other_source"),
-                text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
-                text("type", "What kind of resource is missing."),
-                text("id", "Which resource is missing."),
-            ),
+            given_text("code", "What is wrong, as a word for programs.", "other_source"),
+            text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
+            text("type", "What kind of resource is missing."),
+            text("id", "Which resource is missing."),
         ),
     ),
     tenancy="services",
@@ -776,52 +774,44 @@ FEED_STATUS = Resource(
         objects(
             "loads",
             "The latest files that were loaded, and how far each is.",
-            members=(
-                given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
-                given_text(
-                    "outcome",
-                    "How the loading ended, or that it goes on.",
-                    "done",
-                    choices=("in_progress", "done", "failed"),
-                ),
-                number("lines", "How many lines have been read so far.", "100000"),
-                instant("started_at", "When the loading began.", required=True),
-                instant("finished_at", "When the loading ended; null while it goes on."),
+            given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
+            given_text(
+                "outcome",
+                "How the loading ended, or that it goes on.",
+                "done",
+                choices=("in_progress", "done", "failed"),
             ),
+            number("lines", "How many lines have been read so far.", "100000"),
+            instant("started_at", "When the loading began.", required=True),
+            instant("finished_at", "When the loading ended; null while it goes on."),
         ),
         objects(
             "erasures",
             "The workspaces that were erased last, and what went of each.",
-            members=(
-                uuid("workspace", "The id of the workspace.", required=True),
-                given_text("source", "Which system erased it.", "/well/workspaces"),
-                instant("erased_at", "When nobody saw it any more.", required=True),
-                instant("done_at", "When nothing was left to erase; null while it goes on."),
-                objects(
-                    "gone",
-                    "How much went, by what it was.",
-                    members=(
-                        given_text("type", "What it was.", "company"),
-                        number("number", "How many of these lost their texts, or were dropped.", "40"),
-                    ),
-                ),
+            uuid("workspace", "The id of the workspace.", required=True),
+            given_text("source", "Which system erased it.", "/well/workspaces"),
+            instant("erased_at", "When nobody saw it any more.", required=True),
+            instant("done_at", "When nothing was left to erase; null while it goes on."),
+            objects(
+                "gone",
+                "How much went, by what it was.",
+                given_text("type", "What it was.", "company"),
+                number("number", "How many of these lost their texts, or were dropped.", "40"),
             ),
         ),
         objects(
             "sources",
             "How far the feed is with each source and type.",
-            members=(
-                given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
-                given_text("type", "What kind of resource it sends.", "company"),
-                number("events", "How many events came in all.", "1200"),
-                number("applied", "How many of them had an effect.", "1100"),
-                number("live", "How many resources of this kind are there now and belong to it.", "1000"),
-                number("waiting", "How many of its events wait for a parent.", "3"),
-                number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
-                version("last_sequence", "The highest version that came.", "1042", required=True),
-                instant("last_event_at", "The latest `time` that its events say; null where none says one."),
-                instant("last_received_at", "When its latest event came here.", required=True),
-            ),
+            given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
+            given_text("type", "What kind of resource it sends.", "company"),
+            number("events", "How many events came in all.", "1200"),
+            number("applied", "How many of them had an effect.", "1100"),
+            number("live", "How many resources of this kind are there now and belong to it.", "1000"),
+            number("waiting", "How many of its events wait for a parent.", "3"),
+            number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
+            version("last_sequence", "The highest version that came.", "1042", required=True),
+            instant("last_event_at", "The latest `time` that its events say; null where none says one."),
+            instant("last_received_at", "When its latest event came here.", required=True),
         ),
     ),
     tenancy="services",
@@ -844,38 +834,32 @@ FLEET = Resource(
         objects(
             "connectors",
             "How many connectors of all workspaces are how well, the worst first.",
-            members=(
-                given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
-                number("number", "How many there are so, of all that lists show.", "12"),
-            ),
+            given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
+            number("number", "How many there are so, of all that lists show.", "12"),
         ),
         objects(
             "tools",
             "The same by tool: first those with most connectors that fail, are late or lack a consent.",
-            members=(
-                uuid(
-                    "connector",
-                    "The id of the connector of the catalogue.",
-                    "01990000-0005-7000-8000-000000000002",
-                    required=True,
-                ),
-                given_text("name", "What it is called.", "Mail"),
-                number("number", "How many connect to it.", "12"),
-                *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
+            uuid(
+                "connector",
+                "The id of the connector of the catalogue.",
+                "01990000-0005-7000-8000-000000000002",
+                required=True,
             ),
+            given_text("name", "What it is called.", "Mail"),
+            number("number", "How many connect to it.", "12"),
+            *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
         ),
         objects(
             "parked",
             "The messages that are parked in all workspaces, and of none, by reason, most first.",
-            members=(
-                given_text(
-                    "reason",
-                    "Why they could not be applied, as the messages say it, and are filtered by.",
-                    "unknown_record",
-                ),
-                number("number", "How many messages.", "3"),
-                instant("oldest_at", "When the oldest of them came.", required=True),
+            given_text(
+                "reason",
+                "Why they could not be applied, as the messages say it, and are filtered by.",
+                "unknown_record",
             ),
+            number("number", "How many messages.", "3"),
+            instant("oldest_at", "When the oldest of them came.", required=True),
         ),
         number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
     ),
@@ -958,18 +942,14 @@ AUDIT_ENTRY = Resource(
         text("note", "Why it was dismissed; else null.", "Told the producer."),
     ),
     relationships=(
-        Relationship(
+        loose(
             "caller",
             "people",
-            required=False,
-            guards=False,
             description="The person who did it; null where a service did, or somebody whom the reader does not see.",
         ),
-        Relationship(
+        loose(
             "workspace",
             "workspace",
-            required=False,
-            guards=False,
             description="Of which workspace the resource is; null for a group, which is of none.",
         ),
     ),

@@ -81,12 +81,14 @@ def _services() -> Iterator[Route]:
     yield Route(path, "workspace_group.withdraw", "delete", of, "Withdraw a workspace from a group", which)
 
 
-def _parked(resource: resources.Resource, what: str, of: str) -> Iterator[Route]:
-    """Yield the routes that release and dismiss what is parked; `of` says what many of them have in common."""
-    one, many = f"{resource.route}/{{id}}", f"Release parked {what}s of a {of}"
-    yield Route(f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}")
-    yield Route(f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}")
-    yield Route(f"{resource.route}/release", f"{resource.type}.release_many", "release_many", resource, many)
+def _parked() -> Iterator[Route]:
+    """Yield the routes that release and dismiss what is parked, each alone or all that have something in common."""
+    parked = (resources.SYNC_MESSAGE, "message", "connector"), (resources.FEED_EVENT, "event", "source")
+    for of, what, common in parked:
+        one, many = f"{of.route}/{{id}}", f"Release parked {what}s of a {common}"
+        yield Route(f"{one}/release", f"{of.type}.release", "release", of, f"Release a parked {what}")
+        yield Route(f"{one}/dismiss", f"{of.type}.dismiss", "dismiss", of, f"Dismiss a parked {what}")
+        yield Route(f"{of.route}/release", f"{of.type}.release_many", "release_many", of, many)
 
 
 def _answers() -> Iterator[Route]:
@@ -124,8 +126,4 @@ OTHERS = (
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
-    parked = (
-        *_parked(resources.SYNC_MESSAGE, "message", "connector"),
-        *_parked(resources.FEED_EVENT, "event", "source"),
-    )
-    return (*declared, *_answers(), *_services(), *parked, *STATUS, *OTHERS)
+    return (*declared, *_answers(), *_services(), *_parked(), *STATUS, *OTHERS)
