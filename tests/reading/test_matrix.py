@@ -168,6 +168,8 @@ MAKERS: Mapping[str, Callable[[World, Ledger], Mapping[str, list[UUID]]]] = {
     "selection": choices,
 }
 # Of each kind the first: the ledgers of record types differ in names only.
+# What of a ledger its record's name is in.
+OF_ITS_NAME = {"type", "table", "route", "includes", "relationships", "_by_name"}
 MEASURED = tuple({resource.policy: resource for resource in reversed(OBJECTS)}.values())
 
 
@@ -236,7 +238,7 @@ def nameless(database: Database, ledger: Resource) -> list[object]:
     )
     same = replace(record, name="record", target="record")
     return [
-        replace(ledger, type="ledger", table="ledger", route="", includes=(), relationships=()),
+        {name: said for name, said in vars(ledger).items() if name not in OF_ITS_NAME},
         [same, *ledger.relationships[1:]],
         walks,
         {tuple(without_names(str(said)) for said in policy) for policy in policies},

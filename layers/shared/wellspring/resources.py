@@ -5,9 +5,10 @@ A record type that connectors sync is a `record(...)` and a `provenance(...)` he
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from wellspring import reasons
 
@@ -128,14 +129,13 @@ class Relationship:
         return f"{self.name}_pk"
 
 
-@dataclass(frozen=True, slots=True)
 class Resource:
     """One JSON:API type.
 
-    Attributes:
+    Args:
+        fields: its attributes and relationships, in the order of the seed. Each required relationship that guards is
+            also a way to a tenant, if its target has one (contract, section 3).
         table: empty for what is answered from sums and from several rows (contract, section 7).
-        relationships: each required one that guards is also a way to a tenant, if its target has one (contract,
-            section 3).
         route: path of the collection; empty for a type that has no routes of its own.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or of its `group`, or
@@ -154,31 +154,42 @@ class Resource:
             their enrolment.
     """
 
-    type: str
-    attributes: tuple[Attribute, ...]
-    relationships: tuple[Relationship, ...] = ()
-    table: str = "{type}s"
-    route: str = "/v1/{table}"
-    includes: tuple[str, ...] = ()
-    tenancy: Tenancy = "every"
-    policy: Policy = "none"
-    unique: str = ""
-    operations: tuple[Operation, ...] = ()
-    summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
-    plural: str = ""
-    example: int = 1
-    times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
-    together: tuple[frozenset[str], ...] | None = None
-    enrolled_in: str = ""
-    # Found by name in every request; built once.
-    _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
-
-    def __post_init__(self) -> None:
-        """Fill in the table and the route, and index the fields, whose names JSON:API keeps unique."""
-        object.__setattr__(self, "table", self.table.format(type=self.type))
-        object.__setattr__(self, "route", self.route.format(table=self.table.replace("_", "-")))
-        fields: tuple[Attribute | Relationship, ...] = (*self.attributes, *self.relationships)
-        object.__setattr__(self, "_by_name", {field.name: field for field in fields})
+    def __init__(
+        self,
+        type_: str,
+        *fields: Attribute | Relationship,
+        table: str = "{type}s",
+        route: str = "/v1/{table}",
+        includes: tuple[str, ...] = (),
+        tenancy: Tenancy = "every",
+        policy: Policy = "none",
+        unique: str = "",
+        operations: tuple[Operation, ...] = (),
+        summaries: Mapping[str, str] = MappingProxyType({}),
+        plural: str = "",
+        example: int = 1,
+        times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at"),
+        together: tuple[frozenset[str], ...] | None = None,
+        enrolled_in: str = "",
+    ) -> None:
+        self.type: Final = type_
+        self.table: Final = table.format(type=type_)
+        self.route: Final = route.format(table=self.table.replace("_", "-"))
+        self.attributes: Final = tuple(each for each in fields if isinstance(each, Attribute))
+        self.relationships: Final = tuple(each for each in fields if isinstance(each, Relationship))
+        self.includes: Final = includes
+        self.tenancy: Final = tenancy
+        self.policy: Final = policy
+        self.unique: Final = unique
+        self.operations: Final = operations
+        self.summaries: Final = summaries
+        self.plural: Final = plural
+        self.example: Final = example
+        self.times: Final = times
+        self.together: Final = together
+        self.enrolled_in: Final = enrolled_in
+        # Found by name in every request. JSON:API keeps names unique over attributes and relationships.
+        self._by_name: Final = {each.name: each for each in fields}
 
     def __hash__(self) -> int:
         """Return the hash of its name: what is kept by type is looked up several times in each request."""
@@ -316,10 +327,10 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
     """
     return Resource(
         type_,
-        (*attributes, *TIMES, OWNER),
-        (OF_WORKSPACE, SOURCES) if route else (WORKSPACE,),
-        table,
-        route,
+        *(*attributes, *TIMES, OWNER),
+        *((OF_WORKSPACE, SOURCES) if route else (WORKSPACE,)),
+        table=table,
+        route=route,
         plural=plural,
         includes=("workspace", *_OF_SOURCES) if route else (),
         operations=READ if route else (),
@@ -334,16 +345,17 @@ def provenance(of: Resource, *deeper: str) -> Resource:
     """
     record = of.type
     return Resource(
-        type=f"{record}_workspace_connector",
-        attributes=(replace(DIRECTION, written="create"), CREATED, UPDATED, replace(DELETED, written="update")),
-        relationships=(
-            # One record has few rows, so a filter on it wins over one on the connector.
-            Relationship(record, record, drives="named", written="create"),
-            Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
-            # What a message wrote stands together on its connector.
-            Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
-            Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
-        ),
+        f"{record}_workspace_connector",
+        replace(DIRECTION, written="create"),
+        CREATED,
+        UPDATED,
+        replace(DELETED, written="update"),
+        # One record has few rows, so a filter on it wins over one on the connector.
+        Relationship(record, record, drives="named", written="create"),
+        Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
+        # What a message wrote stands together on its connector.
+        Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
+        Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
         includes=(
             record,
             *(f"{record}.{relationship}" for relationship in deeper),
@@ -387,13 +399,11 @@ COMPANY_WORKSPACE_CONNECTOR = provenance(COMPANY, "workspace")
 PEOPLE_WORKSPACE_CONNECTOR = provenance(PEOPLE)
 
 WORKSPACE_GROUP_WORKSPACE = Resource(
-    type="workspace_group_workspace",
-    attributes=TIMES,
-    relationships=(
-        Relationship("workspace_group", "workspace_group", drives="named", written="create"),
-        Relationship("workspace", "workspace", drives="always", written="create"),
-        replace(CREATED_BY, drives="one_by_service"),
-    ),
+    "workspace_group_workspace",
+    *TIMES,
+    Relationship("workspace_group", "workspace_group", drives="named", written="create"),
+    Relationship("workspace", "workspace", drives="always", written="create"),
+    replace(CREATED_BY, drives="one_by_service"),
     includes=("workspace_group", "workspace_group.created_by", "workspace", "created_by"),
     tenancy="any",
     policy="enrolment",
@@ -402,20 +412,16 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
 )
 
 WORKSPACE_PROVIDER = Resource(
-    type="workspace_provider",
-    attributes=(
-        boolean(
-            "is_selected",
-            "Whether somebody of the workspace chose the provider; then it is matched, too.",
-            written="always",
-        ),
-        boolean("is_matched", "Whether the provider was found to fit the workspace.", written="always"),
-        *TIMES,
+    "workspace_provider",
+    boolean(
+        "is_selected",
+        "Whether somebody of the workspace chose the provider; then it is matched, too.",
+        written="always",
     ),
-    relationships=(
-        Relationship("workspace", "workspace", drives="always", written="create"),
-        Relationship("provider", "provider", drives="named_by_service", written="create"),
-    ),
+    boolean("is_matched", "Whether the provider was found to fit the workspace.", written="always"),
+    *TIMES,
+    Relationship("workspace", "workspace", drives="always", written="create"),
+    Relationship("provider", "provider", drives="named_by_service", written="create"),
     includes=("workspace", "provider"),
     policy="selection",
     unique="workspace_providers_workspace_provider_active_unique",
@@ -423,13 +429,12 @@ WORKSPACE_PROVIDER = Resource(
 )
 
 WORKSPACE_GROUP = Resource(
-    type="workspace_group",
-    attributes=(given_text("name", "What people call it.", "Verdier Group", written="always"), *TIMES),
-    relationships=(
-        CREATED_BY,
-        Relationship("workspaces", "workspace", required=False, written="create", many=True),
-        Relationship("memberships", "workspace_group_membership", required=False, many=True),
-    ),
+    "workspace_group",
+    given_text("name", "What people call it.", "Verdier Group", written="always"),
+    *TIMES,
+    CREATED_BY,
+    Relationship("workspaces", "workspace", required=False, written="create", many=True),
+    Relationship("memberships", "workspace_group_membership", required=False, many=True),
     includes=("created_by", "workspaces", "memberships"),
     tenancy="membership",
     policy="group",
@@ -452,9 +457,12 @@ MEMBERSHIP_STATUS = given_text(
 # They may belong to a workspace that the caller does not see.
 MEMBER = Relationship("people", "people", drives="one_by_service", guards=False)
 WORKSPACE_MEMBERSHIP = Resource(
-    type="workspace_membership",
-    attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
-    relationships=(MEMBER, OF_WORKSPACE),
+    "workspace_membership",
+    ROLE,
+    MEMBERSHIP_STATUS,
+    *TIMES,
+    MEMBER,
+    OF_WORKSPACE,
     includes=("people", "workspace"),
     tenancy="direct",
     operations=READ,
@@ -462,104 +470,98 @@ WORKSPACE_MEMBERSHIP = Resource(
 # What holds of a connector, the worst first; the rule is the database's (docs/adr/0052).
 HEALTH = ("disconnected", "failing", "consent_expired", "late", "consent_expires", "new", "ok")
 WORKSPACE_CONNECTOR = Resource(
-    type="workspace_connector",
-    attributes=(
-        value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
-        instant(
-            "consent_expires_at",
-            "When the consent that it works by ends, as a bank's does; null where it does not end, or "
-            "where the platform did not tell.",
-        ),
-        *TIMES,
-        OWNER,
-        value_text(
-            "health",
-            "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
-            "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
-            "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
-            "due have not come, none becomes late.",
-            "ok",
-            choices=HEALTH,
-            is_everywhere=True,
-            computed="shown",
-        ),
-        objects(
-            "health_reasons",
-            "All that holds of these, the first of which is its health; empty where it is `ok`.",
-            given_text("code", "What holds, as a word for programs.", "late"),
-            instant("at", "Since when; of a consent, when it ends or ended.", required=True),
-            computed="shown",
-        ),
-        shown_instant(
-            "expected_by",
-            "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
-            "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
-        ),
-        shown_instant("complete_through", "The `occurred_at` of its last complete run; null where there was none."),
-        instant(
-            "last_synced_at",
-            "The latest `occurred_at` of a sync that was applied; null where there was none.",
-            computed="sorted",
-        ),
-        shown_instant("last_changed_at", "When a sync last made or ended a row; null where none did."),
-        shown_instant("last_failed_at", "When a message was last parked; null where none was."),
-        shown_count("parked_messages", "How many of its messages are parked now."),
-        shown_count("live_rows", "How many of its provenance rows are not tombstoned."),
+    "workspace_connector",
+    value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
+    instant(
+        "consent_expires_at",
+        "When the consent that it works by ends, as a bank's does; null where it does not end, or "
+        "where the platform did not tell.",
     ),
-    relationships=(
-        OF_WORKSPACE,
-        Relationship("connector", "connector", drives="one_by_service", guards=False),
-        Relationship(
-            "last_failure",
-            "sync_message",
-            required=False,
-            is_filter=False,
-            is_computed=True,
-            description="The newest of its messages that is parked, with the reason; null where none is.",
-        ),
+    *TIMES,
+    OWNER,
+    value_text(
+        "health",
+        "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
+        "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
+        "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
+        "due have not come, none becomes late.",
+        "ok",
+        choices=HEALTH,
+        is_everywhere=True,
+        computed="shown",
+    ),
+    objects(
+        "health_reasons",
+        "All that holds of these, the first of which is its health; empty where it is `ok`.",
+        given_text("code", "What holds, as a word for programs.", "late"),
+        instant("at", "Since when; of a consent, when it ends or ended.", required=True),
+        computed="shown",
+    ),
+    shown_instant(
+        "expected_by",
+        "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
+        "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
+    ),
+    shown_instant("complete_through", "The `occurred_at` of its last complete run; null where there was none."),
+    instant(
+        "last_synced_at",
+        "The latest `occurred_at` of a sync that was applied; null where there was none.",
+        computed="sorted",
+    ),
+    shown_instant("last_changed_at", "When a sync last made or ended a row; null where none did."),
+    shown_instant("last_failed_at", "When a message was last parked; null where none was."),
+    shown_count("parked_messages", "How many of its messages are parked now."),
+    shown_count("live_rows", "How many of its provenance rows are not tombstoned."),
+    OF_WORKSPACE,
+    Relationship("connector", "connector", drives="one_by_service", guards=False),
+    Relationship(
+        "last_failure",
+        "sync_message",
+        required=False,
+        is_filter=False,
+        is_computed=True,
+        description="The newest of its messages that is parked, with the reason; null where none is.",
     ),
     includes=("workspace", "connector", "last_failure"),
     operations=READ,
 )
 OWN_WORKSPACE = Resource(
-    type="workspace",
-    attributes=(name_text("name", "What people call it.", "Verdier Foods"), *TIMES, OWNER),
+    "workspace",
+    name_text("name", "What people call it.", "Verdier Foods"),
+    *TIMES,
+    OWNER,
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
     enrolled_in="workspace_group",
 )
 CONNECTOR = Resource(
-    type="connector",
-    attributes=(
-        name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
-        text("provider", "The slug of whose tool it is.", "stripe"),
-        direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
-        *TIMES,
-        OWNER,
-    ),
+    "connector",
+    name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
+    text("provider", "The slug of whose tool it is.", "stripe"),
+    direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
+    *TIMES,
+    OWNER,
     tenancy="everybody",
     operations=READ,
 )
 PROVIDER = Resource(
-    type="provider",
-    attributes=(
-        name_text("name", "What people call the provider.", "Stripe"),
-        value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
-        text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
-        text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
-        text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
-        texts(
-            "countries",
-            "Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
-            found="among",
-            filter="country",
-            is_told=True,
-        ),
-        text("skill_status", "How far the platform is with connecting to it.", "ready"),
-        *TIMES,
-        OWNER,
+    "provider",
+    name_text("name", "What people call the provider.", "Stripe"),
+    value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
+    text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
+    text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
+    text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
+    texts(
+        "countries",
+        "Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
+        found="among",
+        filter="country",
+        is_told=True,
     ),
+    text("skill_status", "How far the platform is with connecting to it.", "ready"),
+    *TIMES,
+    OWNER,
     tenancy="everybody",
     operations=READ,
     example=47,
@@ -577,68 +579,61 @@ MESSAGE_TYPES = (
 MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
 MESSAGE_REASONS = tuple(reason.code for reason in reasons.MESSAGES)
 SYNC_MESSAGE = Resource(
-    type="sync_message",
-    attributes=(
-        uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
-        text(
-            "message_type",
-            "What it asks for; null where that could not be read.",
-            "records.synced",
-            choices=MESSAGE_TYPES,
-        ),
-        text(
-            "direction",
-            "Whether its records were brought in or carried out; null for both, or where it has none.",
-            "input",
-            choices=DIRECTIONS,
-        ),
-        text(
-            "mode",
-            "Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
-            "run named all there is (`snapshot`).",
-            "append",
-            choices=("append", "relink", "snapshot"),
-        ),
-        text("run", "The producer's name for the sync that it is a part of.", "2026-05-10-nightly", found="equal"),
-        instant("occurred_at", "When it happened, by the clock of its producer."),
-        instant("received_at", "When it came here for the first time.", required=True),
-        instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
-        value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
-        text(
-            "reason",
-            "Why it is parked, as docs/messages.md explains; null where it is not.",
-            "unknown_record",
-            found="equal",
-            choices=MESSAGE_REASONS,
-        ),
-        Attribute(
-            "problems",
-            "What is wrong with it, each thing by itself: 5 in lists, all with one message.",
-            kind="problems",
-            required=True,
-            whole="all_problems",
-        ),
-        counts(
-            "counts",
-            "How many records of each type it named, made, linked and ended; and providers, matched. "
-            "Of a revert `linked` are those that came back.",
-        ),
-        text(
-            "body",
-            "The message as it was sent, while that is kept; only for services that ask for one by its id.",
-            '{"type":"records.synced"}',
-            service_only=True,
-        ),
+    "sync_message",
+    uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
+    text(
+        "message_type", "What it asks for; null where that could not be read.", "records.synced", choices=MESSAGE_TYPES
     ),
-    relationships=(
-        loose("workspace_connector", "workspace_connector", drives="named"),
-        Relationship("workspace", "workspace", required=False, drives="always"),
-        loose(
-            "sync_run",
-            "sync_run",
-            drives="named",
-            description="The run that it names; null for a message of none, or of a connector that is not there.",
-        ),
+    text(
+        "direction",
+        "Whether its records were brought in or carried out; null for both, or where it has none.",
+        "input",
+        choices=DIRECTIONS,
+    ),
+    text(
+        "mode",
+        "Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
+        "run named all there is (`snapshot`).",
+        "append",
+        choices=("append", "relink", "snapshot"),
+    ),
+    text("run", "The producer's name for the sync that it is a part of.", "2026-05-10-nightly", found="equal"),
+    instant("occurred_at", "When it happened, by the clock of its producer."),
+    instant("received_at", "When it came here for the first time.", required=True),
+    instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
+    value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
+    text(
+        "reason",
+        "Why it is parked, as docs/messages.md explains; null where it is not.",
+        "unknown_record",
+        found="equal",
+        choices=MESSAGE_REASONS,
+    ),
+    Attribute(
+        "problems",
+        "What is wrong with it, each thing by itself: 5 in lists, all with one message.",
+        kind="problems",
+        required=True,
+        whole="all_problems",
+    ),
+    counts(
+        "counts",
+        "How many records of each type it named, made, linked and ended; and providers, matched. "
+        "Of a revert `linked` are those that came back.",
+    ),
+    text(
+        "body",
+        "The message as it was sent, while that is kept; only for services that ask for one by its id.",
+        '{"type":"records.synced"}',
+        service_only=True,
+    ),
+    loose("workspace_connector", "workspace_connector", drives="named"),
+    Relationship("workspace", "workspace", required=False, drives="always"),
+    loose(
+        "sync_run",
+        "sync_run",
+        drives="named",
+        description="The run that it names; null for a message of none, or of a connector that is not there.",
     ),
     includes=("workspace_connector", "workspace", "sync_run"),
     tenancy="message",
@@ -649,51 +644,47 @@ SYNC_MESSAGE = Resource(
 
 RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expired")
 SYNC_RUN = Resource(
-    type="sync_run",
-    attributes=(
-        given_text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly"),
-        value_text(
-            "state",
-            "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
-            "message, or would end too much.",
-            "complete",
-            is_everywhere=True,
-            choices=RUN_STATES,
-        ),
-        Attribute(
-            "messages_expected",
-            "How many messages its `run.completed` names; null until that has come.",
-            kind="optional_count",
-        ),
-        count("messages_applied", "How many of them have had their effect; its end is not counted."),
-        count("messages_parked", "How many of them wait for something, or for somebody; its end is not counted."),
-        Attribute(
-            "snapshot",
-            "What it says is all there is, and what of ours was not among it; null where it says nothing "
-            "of that, or not yet.",
-            kind="object",
-            members=(
-                direction("direction", "Of which rows: those that were brought in, or carried out.", required=True),
-                texts("types", "Of which types of records.", "company"),
-                instant("read_since", "When reading the source began, by the clock of its producer.", required=True),
-                objects(
-                    "endings",
-                    "What it ends, or would end where it is parked; empty until all its messages are applied.",
-                    given_text("type", "The type of the records.", "company"),
-                    count("records", "How many records it did not name, and are to end."),
-                    count("live", "Of how many that were live on the connector then."),
-                ),
+    "sync_run",
+    given_text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly"),
+    value_text(
+        "state",
+        "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
+        "message, or would end too much.",
+        "complete",
+        is_everywhere=True,
+        choices=RUN_STATES,
+    ),
+    Attribute(
+        "messages_expected",
+        "How many messages its `run.completed` names; null until that has come.",
+        kind="optional_count",
+    ),
+    count("messages_applied", "How many of them have had their effect; its end is not counted."),
+    count("messages_parked", "How many of them wait for something, or for somebody; its end is not counted."),
+    Attribute(
+        "snapshot",
+        "What it says is all there is, and what of ours was not among it; null where it says nothing "
+        "of that, or not yet.",
+        kind="object",
+        members=(
+            direction("direction", "Of which rows: those that were brought in, or carried out.", required=True),
+            texts("types", "Of which types of records.", "company"),
+            instant("read_since", "When reading the source began, by the clock of its producer.", required=True),
+            objects(
+                "endings",
+                "What it ends, or would end where it is parked; empty until all its messages are applied.",
+                given_text("type", "The type of the records.", "company"),
+                count("records", "How many records it did not name, and are to end."),
+                count("live", "Of how many that were live on the connector then."),
             ),
         ),
-        counts("counts", "How many records of each type its messages named, made, linked and ended."),
-        instant("occurred_at", "When it was over, by the clock of its producer."),
-        instant("started_at", "When its first message came.", required=True),
-        instant("completed_at", "When it was complete here; null until then."),
     ),
-    relationships=(
-        Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
-        OF_WORKSPACE,
-    ),
+    counts("counts", "How many records of each type its messages named, made, linked and ended."),
+    instant("occurred_at", "When it was over, by the clock of its producer."),
+    instant("started_at", "When its first message came.", required=True),
+    instant("completed_at", "When it was complete here; null until then."),
+    Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
+    OF_WORKSPACE,
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
@@ -701,12 +692,12 @@ SYNC_RUN = Resource(
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
-    type="workspace_group_membership",
-    attributes=(replace(ROLE, written="always"), MEMBERSHIP_STATUS, *TIMES),
-    relationships=(
-        replace(MEMBER, written="create"),
-        Relationship("workspace_group", "workspace_group", drives="always", written="create"),
-    ),
+    "workspace_group_membership",
+    replace(ROLE, written="always"),
+    MEMBERSHIP_STATUS,
+    *TIMES,
+    replace(MEMBER, written="create"),
+    Relationship("workspace_group", "workspace_group", drives="always", written="create"),
     includes=("people", "workspace_group"),
     tenancy="group",
     policy="member",
@@ -722,37 +713,31 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
 FEED_REASONS = tuple(reason.code for reason in reasons.EVENTS)
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
-    type="feed_event",
+    "feed_event",
+    text("source", "Which system sent it, as CloudEvents names it.", "/well/companies", found="equal"),
+    text("event_id", "The id that its source gave the event.", "42-7"),
+    text("event_type", "What happened to which kind of resource.", "wellspring.company.upserted"),
+    uuid("subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"),
+    version("sequence", "The version of the resource at its source: the higher one wins.", "1042", column="version"),
+    instant("received_at", "When it came here for the first time.", required=True),
+    value_text("outcome", "What became of it.", "parked", choices=("waiting", "parked", "applied", "dismissed")),
+    text(
+        "reason",
+        "Why it is parked, as docs/feed.md explains; null where it is not.",
+        "other_source",
+        found="equal",
+        choices=FEED_REASONS,
+    ),
+    objects(
+        "problems",
+        "What is wrong with it, or what it waits for, each thing by itself.",
+        given_text("code", "What is wrong, as a word for programs.", "other_source"),
+        text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
+        text("type", "What kind of resource is missing."),
+        text("id", "Which resource is missing."),
+    ),
     table="pending_events",
     route="/v1/feed-events",
-    attributes=(
-        text("source", "Which system sent it, as CloudEvents names it.", "/well/companies", found="equal"),
-        text("event_id", "The id that its source gave the event.", "42-7"),
-        text("event_type", "What happened to which kind of resource.", "wellspring.company.upserted"),
-        uuid(
-            "subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"
-        ),
-        version(
-            "sequence", "The version of the resource at its source: the higher one wins.", "1042", column="version"
-        ),
-        instant("received_at", "When it came here for the first time.", required=True),
-        value_text("outcome", "What became of it.", "parked", choices=("waiting", "parked", "applied", "dismissed")),
-        text(
-            "reason",
-            "Why it is parked, as docs/feed.md explains; null where it is not.",
-            "other_source",
-            found="equal",
-            choices=FEED_REASONS,
-        ),
-        objects(
-            "problems",
-            "What is wrong with it, or what it waits for, each thing by itself.",
-            given_text("code", "What is wrong, as a word for programs.", "other_source"),
-            text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
-            text("type", "What kind of resource is missing."),
-            text("id", "Which resource is missing."),
-        ),
-    ),
     tenancy="services",
     policy="feed",
     operations=READ,
@@ -764,105 +749,96 @@ FEED_EVENT = Resource(
 SINGLE = "all"
 # How far the feed is: one of it.
 FEED_STATUS = Resource(
-    type="feed_status",
-    table="feed_sources",
-    route="/v1/feed-status",
-    attributes=(
-        number("waiting", "How many events wait for a parent that is not there yet.", "3"),
-        number("parked", "How many events cannot be applied until somebody acts.", "1"),
-        number("lag_seconds", "For how many seconds the oldest event that waits has waited.", "12"),
-        objects(
-            "loads",
-            "The latest files that were loaded, and how far each is.",
-            given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
-            given_text(
-                "outcome",
-                "How the loading ended, or that it goes on.",
-                "done",
-                choices=("in_progress", "done", "failed"),
-            ),
-            number("lines", "How many lines have been read so far.", "100000"),
-            instant("started_at", "When the loading began.", required=True),
-            instant("finished_at", "When the loading ended; null while it goes on."),
+    "feed_status",
+    number("waiting", "How many events wait for a parent that is not there yet.", "3"),
+    number("parked", "How many events cannot be applied until somebody acts.", "1"),
+    number("lag_seconds", "For how many seconds the oldest event that waits has waited.", "12"),
+    objects(
+        "loads",
+        "The latest files that were loaded, and how far each is.",
+        given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
+        given_text(
+            "outcome", "How the loading ended, or that it goes on.", "done", choices=("in_progress", "done", "failed")
         ),
+        number("lines", "How many lines have been read so far.", "100000"),
+        instant("started_at", "When the loading began.", required=True),
+        instant("finished_at", "When the loading ended; null while it goes on."),
+    ),
+    objects(
+        "erasures",
+        "The workspaces that were erased last, and what went of each.",
+        uuid("workspace", "The id of the workspace.", required=True),
+        given_text("source", "Which system erased it.", "/well/workspaces"),
+        instant("erased_at", "When nobody saw it any more.", required=True),
+        instant("done_at", "When nothing was left to erase; null while it goes on."),
         objects(
-            "erasures",
-            "The workspaces that were erased last, and what went of each.",
-            uuid("workspace", "The id of the workspace.", required=True),
-            given_text("source", "Which system erased it.", "/well/workspaces"),
-            instant("erased_at", "When nobody saw it any more.", required=True),
-            instant("done_at", "When nothing was left to erase; null while it goes on."),
-            objects(
-                "gone",
-                "How much went, by what it was.",
-                given_text("type", "What it was.", "company"),
-                number("number", "How many of these lost their texts, or were dropped.", "40"),
-            ),
-        ),
-        objects(
-            "sources",
-            "How far the feed is with each source and type.",
-            given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
-            given_text("type", "What kind of resource it sends.", "company"),
-            number("events", "How many events came in all.", "1200"),
-            number("applied", "How many of them had an effect.", "1100"),
-            number("live", "How many resources of this kind are there now and belong to it.", "1000"),
-            number("waiting", "How many of its events wait for a parent.", "3"),
-            number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
-            version("last_sequence", "The highest version that came.", "1042", required=True),
-            instant("last_event_at", "The latest `time` that its events say; null where none says one."),
-            instant("last_received_at", "When its latest event came here.", required=True),
+            "gone",
+            "How much went, by what it was.",
+            given_text("type", "What it was.", "company"),
+            number("number", "How many of these lost their texts, or were dropped.", "40"),
         ),
     ),
+    objects(
+        "sources",
+        "How far the feed is with each source and type.",
+        given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
+        given_text("type", "What kind of resource it sends.", "company"),
+        number("events", "How many events came in all.", "1200"),
+        number("applied", "How many of them had an effect.", "1100"),
+        number("live", "How many resources of this kind are there now and belong to it.", "1000"),
+        number("waiting", "How many of its events wait for a parent.", "3"),
+        number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
+        version("last_sequence", "The highest version that came.", "1042", required=True),
+        instant("last_event_at", "The latest `time` that its events say; null where none says one."),
+        instant("last_received_at", "When its latest event came here.", required=True),
+    ),
+    table="feed_sources",
+    route="/v1/feed-status",
     tenancy="services",
     policy="feed",
     times=(),
 )
 # All workspaces at a glance: one of it.
 FLEET = Resource(
-    type="fleet",
-    table="fleet",
-    attributes=(
-        instant("as_of", "When it was counted, as it is each minute; null before the first time."),
-        boolean(
-            "is_silent",
-            "Whether most of all connectors that were due have not come: no customer's fault, nor a "
-            "tool's. None becomes late meanwhile.",
+    "fleet",
+    instant("as_of", "When it was counted, as it is each minute; null before the first time."),
+    boolean(
+        "is_silent",
+        "Whether most of all connectors that were due have not come: no customer's fault, nor a "
+        "tool's. None becomes late meanwhile.",
+        required=True,
+    ),
+    instant("silent_since", "Since when; null where they are not silent."),
+    objects(
+        "connectors",
+        "How many connectors of all workspaces are how well, the worst first.",
+        given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
+        number("number", "How many there are so, of all that lists show.", "12"),
+    ),
+    objects(
+        "tools",
+        "The same by tool: first those with most connectors that fail, are late or lack a consent.",
+        uuid(
+            "connector",
+            "The id of the connector of the catalogue.",
+            "01990000-0005-7000-8000-000000000002",
             required=True,
         ),
-        instant("silent_since", "Since when; null where they are not silent."),
-        objects(
-            "connectors",
-            "How many connectors of all workspaces are how well, the worst first.",
-            given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
-            number("number", "How many there are so, of all that lists show.", "12"),
-        ),
-        objects(
-            "tools",
-            "The same by tool: first those with most connectors that fail, are late or lack a consent.",
-            uuid(
-                "connector",
-                "The id of the connector of the catalogue.",
-                "01990000-0005-7000-8000-000000000002",
-                required=True,
-            ),
-            given_text("name", "What it is called.", "Mail"),
-            number("number", "How many connect to it.", "12"),
-            *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
-        ),
-        objects(
-            "parked",
-            "The messages that are parked in all workspaces, and of none, by reason, most first.",
-            given_text(
-                "reason",
-                "Why they could not be applied, as the messages say it, and are filtered by.",
-                "unknown_record",
-            ),
-            number("number", "How many messages.", "3"),
-            instant("oldest_at", "When the oldest of them came.", required=True),
-        ),
-        number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
+        given_text("name", "What it is called.", "Mail"),
+        number("number", "How many connect to it.", "12"),
+        *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
     ),
+    objects(
+        "parked",
+        "The messages that are parked in all workspaces, and of none, by reason, most first.",
+        given_text(
+            "reason", "Why they could not be applied, as the messages say it, and are filtered by.", "unknown_record"
+        ),
+        number("number", "How many messages.", "3"),
+        instant("oldest_at", "When the oldest of them came.", required=True),
+    ),
+    number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
+    table="fleet",
     tenancy="services",
     policy="fleet",
     times=(),
@@ -870,89 +846,76 @@ FLEET = Resource(
 # What is answered from sums and from several rows (contract, section 7): no table has it, and no GET shows one of it.
 OF_CONNECTOR = Relationship("workspace_connector", "workspace_connector")
 CONNECTOR_ACTIVITY = Resource(
-    type="connector_activity",
+    "connector_activity",
+    Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
+    by_direction("linked", "How many rows were made that day, by record type and direction."),
+    by_direction("ended", "How many rows were tombstoned that day, by record type and direction."),
+    OF_CONNECTOR,
     table="",
     route="/v1/connector-activity",
-    attributes=(
-        Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
-        by_direction("linked", "How many rows were made that day, by record type and direction."),
-        by_direction("ended", "How many rows were tombstoned that day, by record type and direction."),
-    ),
-    relationships=(OF_CONNECTOR,),
     plural="connector activity",
 )
 RECORD_SOURCE = Resource(
-    type="record_source",
+    "record_source",
+    DIRECTION,
+    instant("first_at", "When the connector first named the record."),
+    instant("last_at", "When the connector last named the record."),
+    instant("last_occurred_at", "The latest `occurred_at` of the messages that named it; null where none says one."),
+    count("rows", "How often it was named: all rows, the tombstoned ones among them.", required=False),
+    count("live", "How many of these rows are not tombstoned.", required=False),
+    boolean(
+        "rows_is_capped",
+        "Whether there are older rows than are counted: those of a record's list of sources are its "
+        "newest 10,000, those of all records of a page together as many.",
+    ),
+    Relationship("record", ANY_RECORD),
+    OF_CONNECTOR,
     table="",
     route="",
-    attributes=(
-        DIRECTION,
-        instant("first_at", "When the connector first named the record."),
-        instant("last_at", "When the connector last named the record."),
-        instant(
-            "last_occurred_at", "The latest `occurred_at` of the messages that named it; null where none says one."
-        ),
-        count("rows", "How often it was named: all rows, the tombstoned ones among them.", required=False),
-        count("live", "How many of these rows are not tombstoned.", required=False),
-        boolean(
-            "rows_is_capped",
-            "Whether there are older rows than are counted: those of a record's list of sources are its "
-            "newest 10,000, those of all records of a page together as many.",
-        ),
-    ),
-    relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),
     includes=("workspace_connector", "workspace_connector.connector", "workspace_connector.workspace"),
 )
 CONNECTOR_IMPACT = Resource(
-    type="connector_impact",
+    "connector_impact",
+    by_direction("live_rows", "How many rows would be tombstoned, by record type and direction."),
+    Attribute(
+        "sole_source",
+        "How many of the records that were looked at no other connector brings in, by type.",
+        kind="totals",
+    ),
+    count("examined", "How many of its newest live rows were looked at.", required=False),
+    boolean("is_capped", "Whether there are more rows than were looked at."),
+    OF_CONNECTOR,
     table="",
     route="",
-    attributes=(
-        by_direction("live_rows", "How many rows would be tombstoned, by record type and direction."),
-        Attribute(
-            "sole_source",
-            "How many of the records that were looked at no other connector brings in, by type.",
-            kind="totals",
-        ),
-        count("examined", "How many of its newest live rows were looked at.", required=False),
-        boolean("is_capped", "Whether there are more rows than were looked at."),
-    ),
-    relationships=(OF_CONNECTOR,),
 )
 AUDITED = ("create", "update", "delete", "release", "dismiss", "list", "retrieve", "sources", "impact")
 # Who wrote what over HTTP, and what operators read, from the table that nobody changes.
 AUDIT_ENTRY = Resource(
-    type="audit_entry",
+    "audit_entry",
+    instant("at", "When it was done.", required=True),
+    given_text("operation", "What was done; also what operators read.", "create", choices=AUDITED),
+    Attribute(
+        "resource",
+        "What it was done to.",
+        kind="object",
+        required=True,
+        members=(
+            given_text("type", "Which kind of thing it is, as documents call it.", "workspace_provider"),
+            uuid("id", "Which one it is; null where an operator read a list."),
+        ),
+    ),
+    text("service", "The service that did it; null where a person did.", "sync-pipeline"),
+    text("note", "Why it was dismissed; else null.", "Told the producer."),
+    loose(
+        "caller",
+        "people",
+        description="The person who did it; null where a service did, or somebody whom the reader does not see.",
+    ),
+    loose(
+        "workspace", "workspace", description="Of which workspace the resource is; null for a group, which is of none."
+    ),
     table="",
     route="/v1/audit-entries",
-    attributes=(
-        instant("at", "When it was done.", required=True),
-        given_text("operation", "What was done; also what operators read.", "create", choices=AUDITED),
-        Attribute(
-            "resource",
-            "What it was done to.",
-            kind="object",
-            required=True,
-            members=(
-                given_text("type", "Which kind of thing it is, as documents call it.", "workspace_provider"),
-                uuid("id", "Which one it is; null where an operator read a list."),
-            ),
-        ),
-        text("service", "The service that did it; null where a person did.", "sync-pipeline"),
-        text("note", "Why it was dismissed; else null.", "Told the producer."),
-    ),
-    relationships=(
-        loose(
-            "caller",
-            "people",
-            description="The person who did it; null where a service did, or somebody whom the reader does not see.",
-        ),
-        loose(
-            "workspace",
-            "workspace",
-            description="Of which workspace the resource is; null for a group, which is of none.",
-        ),
-    ),
     includes=("caller", "workspace"),
     policy="audit",
     plural="audit entries",
