@@ -5,7 +5,7 @@ from typing import Any
 
 from local.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import list_of_related, proves
-from wellspring.resources import SINGLE, Attribute, Relationship, Resource, records, resource_of
+from wellspring.resources import SINGLE, SINGLES, Attribute, Relationship, Resource, records, resource_of
 
 DAY = "2026-05-10"
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -46,7 +46,7 @@ def identifier(type_: str) -> Object:
     """Return the resource identifier object of the example of a type."""
     if type_ in _ANSWERED:
         return {"type": type_, "id": _ANSWERED[type_]()}
-    return {"type": type_, "id": SINGLE if resource_of(type_).is_single else id_of(type_)}
+    return {"type": type_, "id": SINGLE if resource_of(type_) in SINGLES else id_of(type_)}
 
 
 # What is answered from sums is known by what it is of.
@@ -98,7 +98,7 @@ def resource_object(resource: Resource, *, primary: bool = True, cursor: bool = 
     relationships |= {name: {"links": {"related": link}} for name, link in related.items() if link}
     if relationships:
         made["relationships"] = relationships
-    if resource.is_single:
+    if resource in SINGLES:
         made["links"] = {"self": resource.route}
     elif resource.is_readable:
         made["links"] = {"self": f"{resource.route}/{id_of(resource.type)}"}

@@ -11,7 +11,7 @@ from local.openapi.schemas import closed, narrowed
 from wellspring.errors import WellspringError
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
-from wellspring.resources import Resource
+from wellspring.resources import SINGLES, Resource
 from wellspring.routes import Route, routes
 
 type Object = dict[str, Any]
@@ -158,7 +158,7 @@ def _successes(route: Route) -> Iterator[tuple[str, str, Object]]:
             yield "200", "", _single(route, resource, f"The {resource.name} as it is now.")
         case "status" | "release_many":
             told = f"The {resource.name}."
-            single = _single(route, resource, told, is_tagged=False) if resource.is_single else _released(resource)
+            single = _single(route, resource, told, is_tagged=False) if resource in SINGLES else _released(resource)
             yield "200", "", single
         case "delete":
             yield "204", "NoContent", {"description": "It is removed: tombstoned, kept as history."}
@@ -176,7 +176,7 @@ def _tag() -> Object:
 
 
 def _single(route: Route, resource: Resource, description: str, *, is_tagged: bool = True) -> Object:
-    path = resource.route if resource.is_single else f"{resource.route}/{id_of(resource.type)}"
+    path = resource.route if resource in SINGLES else f"{resource.route}/{id_of(resource.type)}"
     made = _document(resource, description, path) | ({"headers": _tag()} if is_tagged else {})
     links = _links(route, resource)
     return {**made, "links": links} if links else made

@@ -21,6 +21,7 @@ from wellspring.resources import (
     MESSAGE_REASONS,
     RECORD_SOURCE,
     SINGLE,
+    SINGLES,
     TIMES,
     WORKSPACE_GROUP_MEMBERSHIP,
     WORKSPACE_MEMBERSHIP,
@@ -229,7 +230,7 @@ def answers(resource: Resource) -> Iterator[tuple[str, Object]]:
         yield from _of_one_of(family, resource)
         return
     yield name, _resource_object(resource)
-    is_alone = resource.is_single or resource is CONNECTOR_IMPACT
+    is_alone = resource in SINGLES or resource is CONNECTOR_IMPACT
     if is_alone or (resource.route and resource not in ANSWERS):
         members = {"data": schema(name), "links": schema("SelfLinks")}
         yield f"{name}Document", _document(included_types(resource), members)
@@ -293,7 +294,7 @@ def _collection(resource: Resource) -> Object:
 def _resource_object(resource: Resource) -> Object:
     properties: Object = {
         "type": {"type": "string", "const": resource.type},
-        "id": {"const": SINGLE} if resource.is_single else _id_of(resource),
+        "id": {"const": SINGLE} if resource in SINGLES else _id_of(resource),
         "attributes": _attributes(resource),
     }
     if resource.relationships:
@@ -305,7 +306,7 @@ def _resource_object(resource: Resource) -> Object:
     elif resource.route:
         # What a GET would not show has no link: a tombstoned row, a group of others that is included.
         properties["links"] = schema("SelfLinks")
-    if resource.route and not resource.is_single:
+    if resource.route and resource not in SINGLES:
         properties["meta"] = schema("ItemMeta")
     return {
         **closed(properties, *required),

@@ -21,16 +21,16 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from migrations import run as migrations
+from tests.support.world import OBJECTS
 from wellspring import repositories
 from wellspring.access import many_workspaces, predicates
 from wellspring.access.predicates import Visibility
 from wellspring.resources import ledgers
-from wellspring.routes import objects
 
 type Guard = Literal["first", "second"]
 type Question = Literal["workspace", "group"]
 
-TABLES = tuple(resource.table for resource in objects())
+TABLES = tuple(resource.table for resource in OBJECTS)
 MODULES = tuple(
     importlib.import_module(found.name) for found in walk_packages(repositories.__path__, f"{repositories.__name__}.")
 )
@@ -473,7 +473,7 @@ def _first() -> Iterator[Mutant]:
 
 def _second() -> Iterator[Mutant]:
     # The conditions of the tables of one kind differ in names only.
-    of_a_kind = {resource.policy: resource.table for resource in reversed(objects())}
+    of_a_kind = {resource.policy: resource.table for resource in reversed(OBJECTS)}
     for policy in policies():
         yield Mutant(f"{policy.name} is dropped", "second", [f"DROP POLICY {policy.on}"])
         for kind, clause, condition in (("shows", "USING", policy.visible), ("takes", "WITH CHECK", policy.writable)):

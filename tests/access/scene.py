@@ -10,14 +10,13 @@ from uuid import UUID, uuid4
 
 from tests.support.api import READER, Caller, person
 from tests.support.tenants import tenant
-from tests.support.world import FEED, RECORDS, RecordType, Row, World
+from tests.support.world import FEED, OBJECTS, RECORDS, RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
 from wellspring.access.principal import principal_of, scope_of
-from wellspring.routes import objects
 from wellspring.settings import CallerSettings
 
 # The types whose rows are guarded, each with its table and its route.
-LEDGERS = objects()
+LEDGERS = OBJECTS
 
 # The workspaces of both parents: no tenant moves, so they are one.
 PAIRS = ("AA", "BB", "CC", "DD")

@@ -8,10 +8,10 @@ import pytest
 from tests.access.good_requests import CLOSED, DEFAULT, Good, Requests, named
 from tests.support.api import ANONYMOUS, NOWHERE, Caller, Reply, person, service
 from tests.support.databases import Database, Statements
-from tests.support.world import FEED, World
+from tests.support.world import FEED, OBJECTS, World
 from wellspring.models import table_of
 from wellspring.resources import FEED_EVENT, SINGLE
-from wellspring.routes import Route, objects
+from wellspring.routes import Route
 
 SCOPES = ("system:read", "sync:write", "providers:match")
 
@@ -287,7 +287,7 @@ def test_each_cell_of_writing(requests: Requests, database: Database, route: Rou
 def state(database: Database) -> list[Any]:
     """Return all that a write could change."""
     kept = ("pending_events", "sync_messages", "workspace_groups", "workspace_group_memberships")
-    tables = (*map(table_of, kept), *(table_of(resource.table) for resource in objects()))
+    tables = (*map(table_of, kept), *(table_of(resource.table) for resource in OBJECTS))
     return [database.owner.exec_driver_sql(f"SELECT * FROM {table} ORDER BY pk").all() for table in tables]
 
 

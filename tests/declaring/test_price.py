@@ -88,14 +88,13 @@ DECLARED = (
 PAGE = ROOT / "docs/adding-an-attribute.md"
 # In resources.py, behind the attributes of a provider.
 MOTTO = (
-    """        *TIMES,
-        OWNER,
-    ),
+    """    *TIMES,
+    OWNER,
     tenancy="everybody",
     operations=READ,
     example=47,
 """,
-    """        text("motto", "What it says of itself.", "Payments made plain"),
+    """    text("motto", "What it says of itself.", "Payments made plain"),
 """,
 )
 OF_MOTTOS = '''"""Mottos of providers."""

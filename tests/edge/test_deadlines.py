@@ -20,8 +20,8 @@ from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from tests.writing.conftest import count
 from wellspring.database import Deadline, Transaction, in_transaction
-from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.pipeline import LOST, PipelinedConnection
+from wellspring.database.scope import circuit_breaker
 from wellspring.errors import TimeExceeded
 from wellspring.handlers.http import Plan, Request, Response, http_handler
 from wellspring.handlers.reading import NARROWING

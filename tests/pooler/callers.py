@@ -29,7 +29,7 @@ from tests.support.world import RecordType, Row, World
 from wellspring.access.principal import SERVICE_SCOPE, principal_of, scope_of
 from wellspring.database import Transaction
 from wellspring.database import scope as scopes
-from wellspring.database.circuit_breaker import circuit_breaker
+from wellspring.database.scope import circuit_breaker
 from wellspring.errors import InternalError, SchemaValidationError, ServiceUnavailable
 from wellspring.models import table_of
 from wellspring.observability import logger

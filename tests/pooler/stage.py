@@ -12,8 +12,7 @@ from migrations.run import ROLES
 from tests.pooler.callers import Asking, Ledger
 from tests.support.databases import FreshDatabase, Statements, engine_for, fresh
 from tests.support.pooler import SERVERS, SERVERS_OF_A_ROLE, Pooler
-from tests.support.world import Row, World
-from wellspring.routes import objects
+from tests.support.world import OBJECTS, Row, World
 
 CALLERS = 32
 WATCH_SECONDS = 0.2
@@ -73,7 +72,7 @@ class Stage:
                     held = all_at_once.enter_context(engine.connect())
                     pids.add(held.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
                     found += held.exec_driver_sql(LEFT_BEHIND).scalars()
-                    for table in (resource.table for resource in objects()):
+                    for table in (resource.table for resource in OBJECTS):
                         if not held.exec_driver_sql(MAY_READ.format(table=table)).scalar_one():
                             continue
                         rows = held.exec_driver_sql(f"SELECT count(*) FROM core_api.{table}").scalar_one()

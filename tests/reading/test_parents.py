@@ -12,7 +12,7 @@ from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from wellspring.resources import READABLE_PARENTS, Resource, records
+from wellspring.resources import Resource, records, resources
 from wellspring.services.ledger import reading
 
 WORKSPACES, GROUPS = "/v1/workspaces", "/v1/workspace-groups"
@@ -21,7 +21,7 @@ RECORDS = tuple(record for record in records() if record.operations)
 
 def of(found: Callable[[Resource], object], name: str = "resource", **options: Any) -> pytest.MarkDecorator:
     """Try a test with each readable parent that fits."""
-    fitting = [resource for resource in READABLE_PARENTS if found(resource)]
+    fitting = [resource for resource in resources() if resource.policy == "none" and found(resource)]
     return pytest.mark.parametrize(name, fitting, ids=lambda resource: resource.type, **options)
 
 

@@ -16,7 +16,7 @@ from tests.support.replicas import Replica, ReplicatedDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from wellspring.database import readers, scope
-from wellspring.database.circuit_breaker import circuit_breaker
+from wellspring.database.scope import circuit_breaker
 
 NAME = "replicated"
 COMPANIES = "/v1/company-workspace-connectors"

@@ -22,7 +22,7 @@ from tests.support.world import World
 from tests.writing import test_events as writing
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.models import metadata
-from wellspring.resources import READABLE_PARENTS
+from wellspring.resources import resources
 
 REPLAYED = (*reading.REPLAYED, *writing.REPLAYED)
 GUARDED = [name for name in REPLAYED if name not in reading.OPEN]
@@ -118,7 +118,7 @@ def test_what_is_read_is_there_and_for_a_foreign_tenant_is_not(deployed: Deploye
     assert document_of(mine, 200)["data"]
     if name.endswith("_retrieve"):
         assert ids_of(mine) == {named(name)}
-    if not any(name.startswith(f"{each.type}_") and each.tenancy == "everybody" for each in READABLE_PARENTS):
+    if not any(name.startswith(f"{each.type}_") and each.tenancy == "everybody" for each in resources()):
         assert theirs["statusCode"] in ({404} if name.endswith("_retrieve") else {200, 403, 404})
         assert not ids_of(mine) & ids_of(theirs)
 

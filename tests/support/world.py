@@ -10,7 +10,7 @@ from sqlalchemy import Executable, Table, bindparam, func, insert, select, text,
 
 from tests.support.databases import AnyDatabase
 from wellspring.models import parents, table_of
-from wellspring.resources import records, resource_of
+from wellspring.resources import records, resource_of, resources
 
 type Direction = Literal["input", "output"]
 type RecordType = str
@@ -20,6 +20,8 @@ FEED = "/well/test"
 
 # The table of each record type.
 RECORDS: dict[str, Table] = {record.type: table_of(record.table) for record in records()}
+# The five objects of the ledger, and those that were added to them: each says who belongs to whom.
+OBJECTS = tuple(found for found in resources() if found.policy in {"provenance", "enrolment", "selection"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from wellspring.models import table_of
 from wellspring.resources import (
     ANSWERS,
     RECORD_SOURCE,
+    SINGLES,
     resource_of,
     resources,
 )
@@ -34,7 +35,7 @@ from wellspring.routes import Route, routes
 
 DOCUMENT = document()
 # What there is more than one of.
-SEVERAL = [found for found in resources() if not found.is_single]
+SEVERAL = [found for found in resources() if found not in SINGLES]
 OPERATIONS = [route for route in routes() if route.resource is not None]
 PARSERS: dict[str, Callable[[str], object]] = {
     "connector_activity": parse_activity,
@@ -148,7 +149,7 @@ def failures(route: Route) -> dict[str, list[str]]:
 def test_every_code_of_the_contract_is_in_the_document() -> None:
     # Of what is answered from sums no single one is looked for.
     stored = [route.resource for route in OPERATIONS if route.resource and route.resource not in ANSWERS]
-    of_types = {f"{resource.type.upper()}_NOT_FOUND" for resource in stored if not resource.is_single}
+    of_types = {f"{resource.type.upper()}_NOT_FOUND" for resource in stored if resource not in SINGLES}
     wanted = set(CODES.split()) | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
     described = {code for route in routes() for codes in failures(route).values() for code in codes}
     for name in ("DefaultNotFound", "DefaultMethodNotAllowed"):

@@ -1,34 +1,5 @@
 """The one error hierarchy: a class fixes status, stable code and constant title; an instance says what happened.
 
-    WellspringError
-    ├── BadRequest                  400 BAD_REQUEST
-    │   ├── InvalidJson             400 INVALID_JSON
-    │   ├── InvalidQueryParameter   400 INVALID_QUERY_PARAMETER
-    │   ├── QueryTooExpensive       400 BAD_REQUEST
-    │   └── InvalidCursor           400 INVALID_CURSOR
-    ├── Unauthorized                401 UNAUTHORIZED
-    ├── Forbidden                   403 FORBIDDEN
-    │   ├── ImmutableAttribute      403 IMMUTABLE_ATTRIBUTE
-    │   └── SystemAttribute         403 SYSTEM_ATTRIBUTE
-    ├── NotFound                    404 NOT_FOUND, or <TYPE>_NOT_FOUND for a resource
-    ├── MethodNotAllowed            405 METHOD_NOT_ALLOWED (with Allow)
-    ├── NotAcceptable               406 NOT_ACCEPTABLE
-    ├── Conflict                    409 CONFLICT
-    │   ├── TenantMismatch          409 TENANT_MISMATCH
-    │   └── AlreadyExists           409 <TYPE>_ALREADY_EXISTS
-    ├── PreconditionFailed          412 PRECONDITION_FAILED
-    ├── PayloadTooLarge             413 PAYLOAD_TOO_LARGE
-    ├── UnsupportedMediaType        415 UNSUPPORTED_MEDIA_TYPE
-    ├── SchemaValidationError       422 SCHEMA_VALIDATION_ERROR
-    ├── ServiceUnavailable          503 SERVICE_UNAVAILABLE (with Retry-After; the caller may try again)
-    │   ├── DatabaseAway            the same, when there was no server, or none any more
-    │   ├── DatabaseBusy            the same, when something was waited for longer than it may
-    │   │   └── TimeExceeded        the same, when the statements took longer than they may
-    │   └── OutcomeUnknown          503 SERVICE_UNAVAILABLE (without Retry-After unless it is safe), when a COMMIT was
-    │                               sent and its answer never came
-    ├── InternalError               500 INTERNAL_ERROR
-    └── Problems                    several of these, answered together
-
 `jsonapi.errors` renders them for HTTP, `handlers.queue` decides by `transient` whether a message is worth another
 try. Source: contract, section 4, "Errors".
 """
@@ -49,7 +20,10 @@ class WellspringError(Exception):
     """
 
     status, code, title = HTTPStatus.INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal error"
+    # Whether the same may succeed later.
     transient = False
+    # Of the answer.
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -67,16 +41,8 @@ class WellspringError(Exception):
         self.meta = meta
         # What the log may say beside it, such as the SQLSTATE.
         self.evidence: dict[str, str] = {}
-        self.source = {
-            name: value
-            for name, value in (("pointer", pointer), ("parameter", parameter), ("header", header))
-            if value is not None
-        }
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers of the answer that go with it."""
-        return {}
+        where = {"pointer": pointer, "parameter": parameter, "header": header}
+        self.source = {name: value for name, value in where.items() if value is not None}
 
 
 class BadRequest(WellspringError):
@@ -150,12 +116,8 @@ class MethodNotAllowed(WellspringError):
 
     def __init__(self, detail: str, *, allowed: Sequence[str]) -> None:
         super().__init__(detail)
-        self._allowed = allowed
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Say which methods there are (RFC 9110, section 10.2.1)."""
-        return {"allow": ", ".join(self._allowed)}
+        # RFC 9110, section 10.2.1.
+        self.headers = {"allow": ", ".join(allowed)}
 
 
 class NotAcceptable(WellspringError):
@@ -220,11 +182,7 @@ class ServiceUnavailable(WellspringError):
 
     status, code, title = HTTPStatus.SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "Service unavailable"
     transient = True
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Say after how many seconds to try again."""
-        return {"retry-after": "2"}
+    headers: Mapping[str, str] = {"retry-after": "2"}
 
 
 class DatabaseAway(ServiceUnavailable):
@@ -247,12 +205,8 @@ class OutcomeUnknown(ServiceUnavailable):
 
     def __init__(self, detail: str, *, is_repeatable: bool = False) -> None:
         super().__init__(detail)
-        self._is_repeatable = is_repeatable
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Say after how many seconds to try again, where that makes no second change."""
-        return super().headers if self._is_repeatable else {}
+        if not is_repeatable:
+            self.headers = {}
 
 
 class InternalError(WellspringError):
@@ -269,12 +223,9 @@ class Problems(WellspringError):
         super().__init__("; ".join(problem.detail for problem in problems))
         self.problems = tuple(problems)
         statuses = {problem.status for problem in problems}
-        if len(statuses) == 1:
-            self.status = statuses.pop()
-        elif max(statuses) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.status = HTTPStatus.INTERNAL_SERVER_ERROR
-        else:
-            self.status = HTTPStatus.BAD_REQUEST
+        is_ours = max(statuses) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        general = HTTPStatus.INTERNAL_SERVER_ERROR if is_ours else HTTPStatus.BAD_REQUEST
+        self.status = statuses.pop() if len(statuses) == 1 else general
 
 
 def raise_all(problems: Sequence[WellspringError]) -> None:

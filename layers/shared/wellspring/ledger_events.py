@@ -149,7 +149,7 @@ HEALTH_CHANGED = LedgerEvent(
         objects(
             "reasons",
             "All that holds now, the worst first; empty where it is `ok`.",
-            members=_HEALTH_REASONS.members if _HEALTH_REASONS else (),
+            *(_HEALTH_REASONS.members if _HEALTH_REASONS else ()),
         ),
         _link("The connector; null where it is gone, and no list has it.", required=False),
     ),

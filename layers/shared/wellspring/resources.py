@@ -1,14 +1,14 @@
-"""Declarations of the JSON:API types, from which everything else is made.
+"""Declarations of the JSON:API types, as pure data: what tables, routes, queries, documents, events and examples read.
 
-Tables, routes, queries, documents, record types of messages, examples, events and the documents' tables read it.
-Pure data. A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,
+A record type that connectors sync is a `record(...)` and a `provenance(...)` here; docs/architecture.md,
 "Adding a junction object", has the rest.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from wellspring import reasons
 
@@ -16,13 +16,11 @@ type Scalar = Literal[
     "text", "instant", "date", "direction", "boolean", "uuid", "number", "version", "count", "optional_count"
 ]
 type Kind = Scalar | Literal["texts", "object", "objects", "problems", "counts", "by_direction", "totals"]
-type Computed = Literal["", "shown", "sorted"]
 type Written = Literal["never", "create", "update", "always"]
 type Policy = Literal[
     "none", "provenance", "enrolment", "selection", "group", "member", "message", "run", "feed", "fleet", "audit"
 ]
 type Tenancy = Literal["every", "any", "membership", "direct", "itself", "everybody", "group", "message", "services"]
-type MatchedBy = Literal["", "equal", "among", "name"]
 type Drives = Literal["", "always", "named", "named_by_service", "one_by_service"]
 type Operation = Literal["list", "create", "retrieve", "update", "delete"]
 
@@ -40,25 +38,23 @@ class Attribute:
     """One attribute of a resource object.
 
     Attributes:
-        description: what it says, in one sentence of the API's description.
         example: what a text is in examples and in the demo.
         kind: how its value is written and filtered; `counts` are numbers by record type and direction, `totals` by
             record type.
         required: whether it is never null; a creation must say it.
-        written: when a client may say it; what it may not say at all is the system's, what it may say only at
-            the creation is immutable.
+        written: when a client may say it: never what the system sets, only at the creation what is immutable.
         found: how a filter finds it: `equal` by its value, `among` by one of its values, as the `name` of the resource
-            exactly, by its beginning or by a part of it, whatever the attribute is called. Empty where nothing does.
+            exactly, by its beginning or by a part of it, whatever the attribute is called.
         filter: what the filter is called where it is not called as the attribute; so `column`.
         members: what its object, or each of its objects, may have.
-        whole: the column that holds all of it, where a list and an include show a part; empty where they show it all.
-        is_everywhere: whether an index has all rows of one value of it together, in the list's order, so that a service
-            filters by it without naming a parent.
+        whole: the column that holds all of it, where a list and an include show a part.
+        is_everywhere: whether a service filters by it without naming a parent: an index has all rows of one value of it
+            together, in the list's order.
         is_told: whether a list tells, when asked, which values of it there are: of a catalogue, which is small.
         service_only: whether it is shown of a resource that a service asks for by its id, and nowhere else.
-        computed: whether it is no column of the table but computed about the row: shown in lists of the type and with
-            one of it, elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the
-            rows of named workspaces are sorted and filtered.
+        computed: whether it is no column but computed about the row: shown in lists of the type and with one of it,
+            elsewhere where `fields` names it, and no part of its ETag. By one that is `sorted` the rows of named
+            workspaces are sorted and filtered.
     """
 
     name: str
@@ -68,7 +64,7 @@ class Attribute:
     kind: Kind
     required: bool = False
     written: Written = "never"
-    found: MatchedBy = ""
+    found: Literal["", "equal", "among", "name"] = ""
     filter: str = ""
     column: str = ""
     choices: tuple[str, ...] = ()
@@ -77,18 +73,25 @@ class Attribute:
     is_everywhere: bool = False
     is_told: bool = False
     service_only: bool = False
-    computed: Computed = ""
+    computed: Literal["", "shown", "sorted"] = ""
 
 
 text, uuid = partial(Attribute, kind="text"), partial(Attribute, kind="uuid")
 instant, direction = partial(Attribute, kind="instant"), partial(Attribute, kind="direction")
 boolean = partial(Attribute, kind="boolean")
-# Of what a list finds by its name, and by its value.
-name_text, value_text = partial(text, required=True, found="name"), partial(text, required=True, found="equal")
-# Never null, where not said otherwise.
+# Never null, where not said otherwise; what a list finds by its name, and by its value.
+given_text = partial(text, required=True)
+name_text, value_text = partial(given_text, found="name"), partial(given_text, found="equal")
 count, number = partial(Attribute, kind="count", required=True), partial(Attribute, kind="number", required=True)
 texts, counts = partial(Attribute, kind="texts", required=True), partial(Attribute, kind="counts", required=True)
-objects = partial(Attribute, kind="objects", required=True)
+version, by_direction = partial(Attribute, kind="version"), partial(Attribute, kind="by_direction")
+# About a row, and shown with it.
+shown_instant, shown_count = partial(instant, computed="shown"), partial(count, computed="shown")
+
+
+def objects(name: str, description: str, *members: Attribute, computed: Literal["", "shown"] = "") -> Attribute:
+    """Declare a list of objects with these members; never null."""
+    return Attribute(name, description, kind="objects", required=True, members=members, computed=computed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,8 @@ class Relationship:
             filter names another that drives; only where a filter has `named` it; or `named_by_service`, for a parent
             of all tenants, by which a person would walk the rows of others; or `one_by_service`, where a service names
             one such and has its rows in the order of their making only. Empty where there is no such index.
-        written: whether a client says it at the creation; never afterwards.
         guards: whether a row is there only where this parent is live, and seen only by who sees it; of a required one.
-        is_trace: whether it is no parent of the row, but the message that wrote or ended it: without a foreign key, and
-            null once that is forgotten.
+        is_trace: whether it is the message that wrote or ended the row: no foreign key, null once that is forgotten.
         is_computed: whether it has no column but is looked up, shown as `Attribute.computed` is; whoever sees the row
             sees what it leads to.
         description: what it leads to, where its name does not say it.
@@ -128,16 +129,14 @@ class Relationship:
         return f"{self.name}_pk"
 
 
-@dataclass(frozen=True, slots=True)
 class Resource:
     """One JSON:API type.
 
-    Attributes:
-        attributes: in the order of the seed.
-        relationships: each required one that guards is also a way to a tenant, if its target has one (contract,
-            section 3).
+    Args:
+        fields: its attributes and relationships, in the order of the seed. Each required relationship that guards is
+            also a way to a tenant, if its target has one (contract, section 3).
+        table: empty for what is answered from sums and from several rows (contract, section 7).
         route: path of the collection; empty for a type that has no routes of its own.
-        includes: relationship paths that `include` may name.
         tenancy: a row is visible when the caller sees `every` parent that has a tenant, or `any` of them, or holds
             a `membership` of the row itself (a group), or is a `direct` member of its workspace, or of its `group`, or
             sees the row `itself` (a workspace); or it is for `everybody`, or for `services` alone. A `message` is seen
@@ -146,38 +145,51 @@ class Resource:
         unique: the constraint that only a second live row of the same parents violates.
         operations: what can be done at `route` and at `route/{id}`; each is a route and a function.
         summaries: what an operation does in a few words, where its name and the type's do not say it.
-        plural: several of them, in words; where it is empty, the name with an s.
+        plural: several of them, in words, where that is not the name with an s.
         example: which of the demo's resources of the type examples show.
         times: what a list is sorted by, and what ranges are of; the first where nothing is said.
         together: filters that may be asked for together, because an index has their rows in the list's order; None
             where any may.
         enrolled_in: the type in which rows of it are enrolled: a filter of its name lists those of one, in the order of
-            their enrolment. Empty for none.
+            their enrolment.
     """
 
-    type: str
-    table: str
-    attributes: tuple[Attribute, ...]
-    relationships: tuple[Relationship, ...] = ()
-    route: str = ""
-    includes: tuple[str, ...] = ()
-    tenancy: Tenancy = "every"
-    policy: Policy = "none"
-    unique: str = ""
-    operations: tuple[Operation, ...] = ()
-    summaries: Mapping[str, str] = field(default_factory=dict, compare=False, hash=False)
-    plural: str = ""
-    example: int = 1
-    times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at")
-    together: tuple[frozenset[str], ...] | None = None
-    enrolled_in: str = ""
-    # Found by name in every request; built once.
-    _by_name: dict[str, Attribute | Relationship] = field(init=False, repr=False, compare=False, hash=False)
-
-    def __post_init__(self) -> None:
-        """Index the fields by name, which JSON:API keeps unique over attributes and relationships."""
-        fields: tuple[Attribute | Relationship, ...] = (*self.attributes, *self.relationships)
-        object.__setattr__(self, "_by_name", {field.name: field for field in fields})
+    def __init__(
+        self,
+        type_: str,
+        *fields: Attribute | Relationship,
+        table: str = "{type}s",
+        route: str = "/v1/{table}",
+        includes: tuple[str, ...] = (),
+        tenancy: Tenancy = "every",
+        policy: Policy = "none",
+        unique: str = "",
+        operations: tuple[Operation, ...] = (),
+        summaries: Mapping[str, str] = MappingProxyType({}),
+        plural: str = "",
+        example: int = 1,
+        times: tuple[str, ...] = ("created_at", "updated_at", "deleted_at"),
+        together: tuple[frozenset[str], ...] | None = None,
+        enrolled_in: str = "",
+    ) -> None:
+        self.type: Final = type_
+        self.table: Final = table.format(type=type_)
+        self.route: Final = route.format(table=self.table.replace("_", "-"))
+        self.attributes: Final = tuple(each for each in fields if isinstance(each, Attribute))
+        self.relationships: Final = tuple(each for each in fields if isinstance(each, Relationship))
+        self.includes: Final = includes
+        self.tenancy: Final = tenancy
+        self.policy: Final = policy
+        self.unique: Final = unique
+        self.operations: Final = operations
+        self.summaries: Final = summaries
+        self.plural: Final = plural
+        self.example: Final = example
+        self.times: Final = times
+        self.together: Final = together
+        self.enrolled_in: Final = enrolled_in
+        # Found by name in every request. JSON:API keeps names unique over attributes and relationships.
+        self._by_name: Final = {each.name: each for each in fields}
 
     def __hash__(self) -> int:
         """Return the hash of its name: what is kept by type is looked up several times in each request."""
@@ -206,7 +218,7 @@ class Resource:
     @property
     def traces(self) -> tuple[Relationship, ...]:
         """The relationships to the messages that wrote and ended a row."""
-        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
+        return tuple(said for said in self.to_one if said.is_trace)
 
     @property
     def driving(self) -> tuple[str, ...]:
@@ -243,9 +255,9 @@ class Resource:
         return tuple(relationship.name for relationship in self.relationships if relationship.is_computed)
 
     @property
-    def choices(self) -> tuple[str, ...]:
-        """The filters of which a list tells, when asked, which values there are."""
-        return tuple(attribute.filter or attribute.name for attribute in self.attributes if attribute.is_told)
+    def choices(self) -> Mapping[str, Attribute]:
+        """The attributes of which a list tells, when asked, which values there are, by their filters."""
+        return {attribute.filter or attribute.name: attribute for attribute in self.attributes if attribute.is_told}
 
     @property
     def sorted_by(self) -> str:
@@ -256,11 +268,6 @@ class Resource:
     def is_readable(self) -> bool:
         """Whether one of it has a URL."""
         return "retrieve" in self.operations
-
-    @property
-    def is_single(self) -> bool:
-        """Whether there is one of it, at its route."""
-        return bool(self.route and self.table) and not self.operations
 
     @property
     def has_tombstones(self) -> bool:
@@ -291,6 +298,8 @@ OWNER = text(
     service_only=True,
 )
 DIRECTION = direction("direction", "Whether the connector brought the record in or carried it out.", required=True)
+# What it leads to may not be there, or not for whoever sees the row.
+loose = partial(Relationship, required=False, guards=False)
 WORKSPACE = Relationship("workspace", "workspace")
 CREATED_BY = Relationship("created_by", "people", required=False)
 # Its rows stand together in indexes, by whose order a page of a few workspaces is read.
@@ -318,11 +327,11 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
     """
     return Resource(
         type_,
-        table,
-        (*attributes, *TIMES, OWNER),
-        (OF_WORKSPACE, SOURCES) if route else (WORKSPACE,),
-        plural=plural,
+        *(*attributes, *TIMES, OWNER),
+        *((OF_WORKSPACE, SOURCES) if route else (WORKSPACE,)),
+        table=table,
         route=route,
+        plural=plural,
         includes=("workspace", *_OF_SOURCES) if route else (),
         operations=READ if route else (),
         summaries=said,
@@ -336,18 +345,17 @@ def provenance(of: Resource, *deeper: str) -> Resource:
     """
     record = of.type
     return Resource(
-        type=f"{record}_workspace_connector",
-        table=f"{record}_workspace_connectors",
-        route=f"/v1/{record.replace('_', '-')}-workspace-connectors",
-        attributes=(replace(DIRECTION, written="create"), CREATED, UPDATED, replace(DELETED, written="update")),
-        relationships=(
-            # One record has few rows, so a filter on it wins over one on the connector.
-            Relationship(record, record, drives="named", written="create"),
-            Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
-            # What a message wrote stands together on its connector.
-            Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
-            Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
-        ),
+        f"{record}_workspace_connector",
+        replace(DIRECTION, written="create"),
+        CREATED,
+        UPDATED,
+        replace(DELETED, written="update"),
+        # One record has few rows, so a filter on it wins over one on the connector.
+        Relationship(record, record, drives="named", written="create"),
+        Relationship("workspace_connector", "workspace_connector", drives="always", written="create"),
+        # What a message wrote stands together on its connector.
+        Relationship("sync_message", "sync_message", required=False, drives="named", is_trace=True),
+        Relationship("ended_by", "sync_message", required=False, is_trace=True, is_filter=False),
         includes=(
             record,
             *(f"{record}.{relationship}" for relationship in deeper),
@@ -391,15 +399,11 @@ COMPANY_WORKSPACE_CONNECTOR = provenance(COMPANY, "workspace")
 PEOPLE_WORKSPACE_CONNECTOR = provenance(PEOPLE)
 
 WORKSPACE_GROUP_WORKSPACE = Resource(
-    type="workspace_group_workspace",
-    table="workspace_group_workspaces",
-    route="/v1/workspace-group-workspaces",
-    attributes=TIMES,
-    relationships=(
-        Relationship("workspace_group", "workspace_group", drives="named", written="create"),
-        Relationship("workspace", "workspace", drives="always", written="create"),
-        replace(CREATED_BY, drives="one_by_service"),
-    ),
+    "workspace_group_workspace",
+    *TIMES,
+    Relationship("workspace_group", "workspace_group", drives="named", written="create"),
+    Relationship("workspace", "workspace", drives="always", written="create"),
+    replace(CREATED_BY, drives="one_by_service"),
     includes=("workspace_group", "workspace_group.created_by", "workspace", "created_by"),
     tenancy="any",
     policy="enrolment",
@@ -408,22 +412,16 @@ WORKSPACE_GROUP_WORKSPACE = Resource(
 )
 
 WORKSPACE_PROVIDER = Resource(
-    type="workspace_provider",
-    table="workspace_providers",
-    route="/v1/workspace-providers",
-    attributes=(
-        boolean(
-            "is_selected",
-            "Whether somebody of the workspace chose the provider; then it is matched, too.",
-            written="always",
-        ),
-        boolean("is_matched", "Whether the provider was found to fit the workspace.", written="always"),
-        *TIMES,
+    "workspace_provider",
+    boolean(
+        "is_selected",
+        "Whether somebody of the workspace chose the provider; then it is matched, too.",
+        written="always",
     ),
-    relationships=(
-        Relationship("workspace", "workspace", drives="always", written="create"),
-        Relationship("provider", "provider", drives="named_by_service", written="create"),
-    ),
+    boolean("is_matched", "Whether the provider was found to fit the workspace.", written="always"),
+    *TIMES,
+    Relationship("workspace", "workspace", drives="always", written="create"),
+    Relationship("provider", "provider", drives="named_by_service", written="create"),
     includes=("workspace", "provider"),
     policy="selection",
     unique="workspace_providers_workspace_provider_active_unique",
@@ -431,15 +429,12 @@ WORKSPACE_PROVIDER = Resource(
 )
 
 WORKSPACE_GROUP = Resource(
-    type="workspace_group",
-    table="workspace_groups",
-    route="/v1/workspace-groups",
-    attributes=(text("name", "What people call it.", "Verdier Group", required=True, written="always"), *TIMES),
-    relationships=(
-        CREATED_BY,
-        Relationship("workspaces", "workspace", required=False, written="create", many=True),
-        Relationship("memberships", "workspace_group_membership", required=False, many=True),
-    ),
+    "workspace_group",
+    given_text("name", "What people call it.", "Verdier Group", written="always"),
+    *TIMES,
+    CREATED_BY,
+    Relationship("workspaces", "workspace", required=False, written="create", many=True),
+    Relationship("memberships", "workspace_group_membership", required=False, many=True),
     includes=("created_by", "workspaces", "memberships"),
     tenancy="membership",
     policy="group",
@@ -455,22 +450,19 @@ WORKSPACE_GROUP = Resource(
 
 # From the most to the least.
 ROLES = ("owner", "admin", "member", "guest")
-ROLE = text(
-    "role", "How much the person may do: an owner the most, a guest only reads.", "owner", required=True, choices=ROLES
+ROLE = given_text("role", "How much the person may do: an owner the most, a guest only reads.", "owner", choices=ROLES)
+MEMBERSHIP_STATUS = given_text(
+    "status", "Whether the membership counts: only an `active` one opens anything.", "active"
 )
-MEMBERSHIP_STATUS = text(
-    "status", "Whether the membership counts: only an `active` one opens anything.", "active", required=True
-)
+# They may belong to a workspace that the caller does not see.
+MEMBER = Relationship("people", "people", drives="one_by_service", guards=False)
 WORKSPACE_MEMBERSHIP = Resource(
-    type="workspace_membership",
-    table="workspace_memberships",
-    route="/v1/workspace-memberships",
-    attributes=(ROLE, MEMBERSHIP_STATUS, *TIMES),
-    relationships=(
-        # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", drives="one_by_service", guards=False),
-        OF_WORKSPACE,
-    ),
+    "workspace_membership",
+    ROLE,
+    MEMBERSHIP_STATUS,
+    *TIMES,
+    MEMBER,
+    OF_WORKSPACE,
     includes=("people", "workspace"),
     tenancy="direct",
     operations=READ,
@@ -478,119 +470,98 @@ WORKSPACE_MEMBERSHIP = Resource(
 # What holds of a connector, the worst first; the rule is the database's (docs/adr/0052).
 HEALTH = ("disconnected", "failing", "consent_expired", "late", "consent_expires", "new", "ok")
 WORKSPACE_CONNECTOR = Resource(
-    type="workspace_connector",
-    table="workspace_connectors",
-    route="/v1/workspace-connectors",
-    attributes=(
-        value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
-        instant(
-            "consent_expires_at",
-            "When the consent that it works by ends, as a bank's does; null where it does not end, or "
-            "where the platform did not tell.",
-        ),
-        *TIMES,
-        OWNER,
-        value_text(
-            "health",
-            "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
-            "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
-            "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
-            "due have not come, none becomes late.",
-            "ok",
-            choices=HEALTH,
-            is_everywhere=True,
-            computed="shown",
-        ),
-        objects(
-            "health_reasons",
-            "All that holds of these, the first of which is its health; empty where it is `ok`.",
-            computed="shown",
-            members=(
-                text("code", "What holds, as a word for programs.", "late", required=True),
-                instant("at", "Since when; of a consent, when it ends or ended.", required=True),
-            ),
-        ),
-        instant(
-            "expected_by",
-            "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
-            "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
-            computed="shown",
-        ),
-        instant(
-            "complete_through",
-            "The `occurred_at` of its last complete run; null where there was none.",
-            computed="shown",
-        ),
-        instant(
-            "last_synced_at",
-            "The latest `occurred_at` of a sync that was applied; null where there was none.",
-            computed="sorted",
-        ),
-        instant("last_changed_at", "When a sync last made or ended a row; null where none did.", computed="shown"),
-        instant("last_failed_at", "When a message was last parked; null where none was.", computed="shown"),
-        count("parked_messages", "How many of its messages are parked now.", computed="shown"),
-        count("live_rows", "How many of its provenance rows are not tombstoned.", computed="shown"),
+    "workspace_connector",
+    value_text("status", "The state of the connection as the platform tells it, such as `active`.", "active"),
+    instant(
+        "consent_expires_at",
+        "When the consent that it works by ends, as a bank's does; null where it does not end, or "
+        "where the platform did not tell.",
     ),
-    relationships=(
-        OF_WORKSPACE,
-        Relationship("connector", "connector", drives="one_by_service", guards=False),
-        Relationship(
-            "last_failure",
-            "sync_message",
-            required=False,
-            is_filter=False,
-            is_computed=True,
-            description="The newest of its messages that is parked, with the reason; null where none is.",
-        ),
+    *TIMES,
+    OWNER,
+    value_text(
+        "health",
+        "Whether it is well: the first that holds of `disconnected`, `failing` (its status is not "
+        "`active`, or a message is parked since the last sync), `consent_expired`, `late` (past `expected_by`), "
+        "`consent_expires` (within 30 days), `new` (never synced) and `ok`. While most of all connectors that were "
+        "due have not come, none becomes late.",
+        "ok",
+        choices=HEALTH,
+        is_everywhere=True,
+        computed="shown",
+    ),
+    objects(
+        "health_reasons",
+        "All that holds of these, the first of which is its health; empty where it is `ok`.",
+        given_text("code", "What holds, as a word for programs.", "late"),
+        instant("at", "Since when; of a consent, when it ends or ended.", required=True),
+        computed="shown",
+    ),
+    shown_instant(
+        "expected_by",
+        "When it is late: its last sync and twice the median of its last 20 gaps, at least a day; a "
+        "tenth more than nine of ten of five or more, where it has weekends; null before four syncs.",
+    ),
+    shown_instant("complete_through", "The `occurred_at` of its last complete run; null where there was none."),
+    instant(
+        "last_synced_at",
+        "The latest `occurred_at` of a sync that was applied; null where there was none.",
+        computed="sorted",
+    ),
+    shown_instant("last_changed_at", "When a sync last made or ended a row; null where none did."),
+    shown_instant("last_failed_at", "When a message was last parked; null where none was."),
+    shown_count("parked_messages", "How many of its messages are parked now."),
+    shown_count("live_rows", "How many of its provenance rows are not tombstoned."),
+    OF_WORKSPACE,
+    Relationship("connector", "connector", drives="one_by_service", guards=False),
+    Relationship(
+        "last_failure",
+        "sync_message",
+        required=False,
+        is_filter=False,
+        is_computed=True,
+        description="The newest of its messages that is parked, with the reason; null where none is.",
     ),
     includes=("workspace", "connector", "last_failure"),
     operations=READ,
 )
 OWN_WORKSPACE = Resource(
-    type="workspace",
-    table="workspaces",
-    route="/v1/workspaces",
-    attributes=(name_text("name", "What people call it.", "Verdier Foods"), *TIMES, OWNER),
+    "workspace",
+    name_text("name", "What people call it.", "Verdier Foods"),
+    *TIMES,
+    OWNER,
     tenancy="itself",
     operations=READ,
     summaries={"list": "List the workspaces of the caller"},
     enrolled_in="workspace_group",
 )
 CONNECTOR = Resource(
-    type="connector",
-    table="connectors",
-    route="/v1/connectors",
-    attributes=(
-        name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
-        text("provider", "The slug of whose tool it is.", "stripe"),
-        direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
-        *TIMES,
-        OWNER,
-    ),
+    "connector",
+    name_text("name", "The name of the tool, or of what it is used for.", "Payments"),
+    text("provider", "The slug of whose tool it is.", "stripe"),
+    direction("direction", "Whether the tool brings records in or carries them out; null where it does both."),
+    *TIMES,
+    OWNER,
     tenancy="everybody",
     operations=READ,
 )
 PROVIDER = Resource(
-    type="provider",
-    table="providers",
-    route="/v1/providers",
-    attributes=(
-        name_text("name", "What people call the provider.", "Stripe"),
-        value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
-        text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
-        text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
-        text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
-        texts(
-            "countries",
-            "Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
-            found="among",
-            filter="country",
-            is_told=True,
-        ),
-        text("skill_status", "How far the platform is with connecting to it.", "ready"),
-        *TIMES,
-        OWNER,
+    "provider",
+    name_text("name", "What people call the provider.", "Stripe"),
+    value_text("slug", "A short name for URLs and programs, which no other provider has.", "stripe"),
+    text("category", "Its part of the catalogue.", "payments", found="equal", is_told=True),
+    text("url", "Where its customers sign in or read about it.", "https://dashboard.stripe.com"),
+    text("logo_url", "Where a picture of its mark is.", "https://dashboard.stripe.com/logo.svg"),
+    texts(
+        "countries",
+        "Where it is offered, as codes of ISO 3166-1 alpha-2; empty for everywhere.",
+        found="among",
+        filter="country",
+        is_told=True,
     ),
+    text("skill_status", "How far the platform is with connecting to it.", "ready"),
+    *TIMES,
+    OWNER,
     tenancy="everybody",
     operations=READ,
     example=47,
@@ -608,72 +579,61 @@ MESSAGE_TYPES = (
 MESSAGE_OUTCOMES = ("applied", "in_progress", "parked", "dismissed")
 MESSAGE_REASONS = tuple(reason.code for reason in reasons.MESSAGES)
 SYNC_MESSAGE = Resource(
-    type="sync_message",
-    table="sync_messages",
-    route="/v1/sync-messages",
-    attributes=(
-        uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
-        text(
-            "message_type",
-            "What it asks for; null where that could not be read.",
-            "records.synced",
-            choices=MESSAGE_TYPES,
-        ),
-        text(
-            "direction",
-            "Whether its records were brought in or carried out; null for both, or where it has none.",
-            "input",
-            choices=DIRECTIONS,
-        ),
-        text(
-            "mode",
-            "Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
-            "run named all there is (`snapshot`).",
-            "append",
-            choices=("append", "relink", "snapshot"),
-        ),
-        text("run", "The producer's name for the sync that it is a part of.", "2026-05-10-nightly", found="equal"),
-        instant("occurred_at", "When it happened, by the clock of its producer."),
-        instant("received_at", "When it came here for the first time.", required=True),
-        instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
-        value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
-        text(
-            "reason",
-            "Why it is parked, as docs/messages.md explains; null where it is not.",
-            "unknown_record",
-            found="equal",
-            choices=MESSAGE_REASONS,
-        ),
-        Attribute(
-            "problems",
-            "What is wrong with it, each thing by itself: 5 in lists, all with one message.",
-            kind="problems",
-            required=True,
-            whole="all_problems",
-        ),
-        counts(
-            "counts",
-            "How many records of each type it named, made, linked and ended; and providers, matched. "
-            "Of a revert `linked` are those that came back.",
-        ),
-        text(
-            "body",
-            "The message as it was sent, while that is kept; only for services that ask for one by its id.",
-            '{"type":"records.synced"}',
-            service_only=True,
-        ),
+    "sync_message",
+    uuid("message_id", "The id that its producer gave it; null where none could be read.", found="equal"),
+    text(
+        "message_type", "What it asks for; null where that could not be read.", "records.synced", choices=MESSAGE_TYPES
     ),
-    relationships=(
-        Relationship("workspace_connector", "workspace_connector", required=False, drives="named", guards=False),
-        Relationship("workspace", "workspace", required=False, drives="always"),
-        Relationship(
-            "sync_run",
-            "sync_run",
-            required=False,
-            drives="named",
-            guards=False,
-            description="The run that it names; null for a message of none, or of a connector that is not there.",
-        ),
+    text(
+        "direction",
+        "Whether its records were brought in or carried out; null for both, or where it has none.",
+        "input",
+        choices=DIRECTIONS,
+    ),
+    text(
+        "mode",
+        "Whether it adds rows (`append`), takes the place of older ones (`relink`), or says that its "
+        "run named all there is (`snapshot`).",
+        "append",
+        choices=("append", "relink", "snapshot"),
+    ),
+    text("run", "The producer's name for the sync that it is a part of.", "2026-05-10-nightly", found="equal"),
+    instant("occurred_at", "When it happened, by the clock of its producer."),
+    instant("received_at", "When it came here for the first time.", required=True),
+    instant("processed_at", "When it was applied, parked or dismissed; the latest of them."),
+    value_text("outcome", "What became of it.", "parked", choices=MESSAGE_OUTCOMES),
+    text(
+        "reason",
+        "Why it is parked, as docs/messages.md explains; null where it is not.",
+        "unknown_record",
+        found="equal",
+        choices=MESSAGE_REASONS,
+    ),
+    Attribute(
+        "problems",
+        "What is wrong with it, each thing by itself: 5 in lists, all with one message.",
+        kind="problems",
+        required=True,
+        whole="all_problems",
+    ),
+    counts(
+        "counts",
+        "How many records of each type it named, made, linked and ended; and providers, matched. "
+        "Of a revert `linked` are those that came back.",
+    ),
+    text(
+        "body",
+        "The message as it was sent, while that is kept; only for services that ask for one by its id.",
+        '{"type":"records.synced"}',
+        service_only=True,
+    ),
+    loose("workspace_connector", "workspace_connector", drives="named"),
+    Relationship("workspace", "workspace", required=False, drives="always"),
+    loose(
+        "sync_run",
+        "sync_run",
+        drives="named",
+        description="The run that it names; null for a message of none, or of a connector that is not there.",
     ),
     includes=("workspace_connector", "workspace", "sync_run"),
     tenancy="message",
@@ -684,55 +644,47 @@ SYNC_MESSAGE = Resource(
 
 RUN_STATES = ("open", "incomplete", "completing", "complete", "reverted", "expired")
 SYNC_RUN = Resource(
-    type="sync_run",
-    table="sync_runs",
-    route="/v1/sync-runs",
-    attributes=(
-        text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly", required=True),
-        value_text(
-            "state",
-            "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
-            "message, or would end too much.",
-            "complete",
-            is_everywhere=True,
-            choices=RUN_STATES,
-        ),
-        Attribute(
-            "messages_expected",
-            "How many messages its `run.completed` names; null until that has come.",
-            kind="optional_count",
-        ),
-        count("messages_applied", "How many of them have had their effect; its end is not counted."),
-        count("messages_parked", "How many of them wait for something, or for somebody; its end is not counted."),
-        Attribute(
-            "snapshot",
-            "What it says is all there is, and what of ours was not among it; null where it says nothing "
-            "of that, or not yet.",
-            kind="object",
-            members=(
-                direction("direction", "Of which rows: those that were brought in, or carried out.", required=True),
-                texts("types", "Of which types of records.", "company"),
-                instant("read_since", "When reading the source began, by the clock of its producer.", required=True),
-                objects(
-                    "endings",
-                    "What it ends, or would end where it is parked; empty until all its messages are applied.",
-                    members=(
-                        text("type", "The type of the records.", "company", required=True),
-                        count("records", "How many records it did not name, and are to end."),
-                        count("live", "Of how many that were live on the connector then."),
-                    ),
-                ),
+    "sync_run",
+    given_text("run", "The producer's name for it, which its connector uses once.", "2026-05-10-nightly"),
+    value_text(
+        "state",
+        "Whether it came whole: `complete`; `incomplete` while it is said to be over and misses a "
+        "message, or would end too much.",
+        "complete",
+        is_everywhere=True,
+        choices=RUN_STATES,
+    ),
+    Attribute(
+        "messages_expected",
+        "How many messages its `run.completed` names; null until that has come.",
+        kind="optional_count",
+    ),
+    count("messages_applied", "How many of them have had their effect; its end is not counted."),
+    count("messages_parked", "How many of them wait for something, or for somebody; its end is not counted."),
+    Attribute(
+        "snapshot",
+        "What it says is all there is, and what of ours was not among it; null where it says nothing "
+        "of that, or not yet.",
+        kind="object",
+        members=(
+            direction("direction", "Of which rows: those that were brought in, or carried out.", required=True),
+            texts("types", "Of which types of records.", "company"),
+            instant("read_since", "When reading the source began, by the clock of its producer.", required=True),
+            objects(
+                "endings",
+                "What it ends, or would end where it is parked; empty until all its messages are applied.",
+                given_text("type", "The type of the records.", "company"),
+                count("records", "How many records it did not name, and are to end."),
+                count("live", "Of how many that were live on the connector then."),
             ),
         ),
-        counts("counts", "How many records of each type its messages named, made, linked and ended."),
-        instant("occurred_at", "When it was over, by the clock of its producer."),
-        instant("started_at", "When its first message came.", required=True),
-        instant("completed_at", "When it was complete here; null until then."),
     ),
-    relationships=(
-        Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
-        OF_WORKSPACE,
-    ),
+    counts("counts", "How many records of each type its messages named, made, linked and ended."),
+    instant("occurred_at", "When it was over, by the clock of its producer."),
+    instant("started_at", "When its first message came.", required=True),
+    instant("completed_at", "When it was complete here; null until then."),
+    Relationship("workspace_connector", "workspace_connector", drives="named", guards=False),
+    OF_WORKSPACE,
     includes=("workspace_connector", "workspace"),
     policy="run",
     operations=READ,
@@ -740,15 +692,12 @@ SYNC_RUN = Resource(
 )
 
 WORKSPACE_GROUP_MEMBERSHIP = Resource(
-    type="workspace_group_membership",
-    table="workspace_group_memberships",
-    route="/v1/workspace-group-memberships",
-    attributes=(replace(ROLE, written="always"), MEMBERSHIP_STATUS, *TIMES),
-    relationships=(
-        # They may belong to a workspace that the caller does not see.
-        Relationship("people", "people", drives="one_by_service", written="create", guards=False),
-        Relationship("workspace_group", "workspace_group", drives="always", written="create"),
-    ),
+    "workspace_group_membership",
+    replace(ROLE, written="always"),
+    MEMBERSHIP_STATUS,
+    *TIMES,
+    replace(MEMBER, written="create"),
+    Relationship("workspace_group", "workspace_group", drives="always", written="create"),
     includes=("people", "workspace_group"),
     tenancy="group",
     policy="member",
@@ -761,58 +710,34 @@ WORKSPACE_GROUP_MEMBERSHIP = Resource(
     },
 )
 
-READABLE_PARENTS = (
-    OWN_WORKSPACE,
-    PEOPLE,
-    COMPANY,
-    ACCOUNT,
-    CONNECTOR,
-    WORKSPACE_CONNECTOR,
-    PROVIDER,
-    WORKSPACE_MEMBERSHIP,
-)
-
 FEED_REASONS = tuple(reason.code for reason in reasons.EVENTS)
-FEED_OUTCOMES = ("waiting", "parked", "applied", "dismissed")
 # Kept events of the platform's feed: what waits or is parked, and what became of what was (contract, section 6).
 FEED_EVENT = Resource(
-    type="feed_event",
+    "feed_event",
+    text("source", "Which system sent it, as CloudEvents names it.", "/well/companies", found="equal"),
+    text("event_id", "The id that its source gave the event.", "42-7"),
+    text("event_type", "What happened to which kind of resource.", "wellspring.company.upserted"),
+    uuid("subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"),
+    version("sequence", "The version of the resource at its source: the higher one wins.", "1042", column="version"),
+    instant("received_at", "When it came here for the first time.", required=True),
+    value_text("outcome", "What became of it.", "parked", choices=("waiting", "parked", "applied", "dismissed")),
+    text(
+        "reason",
+        "Why it is parked, as docs/feed.md explains; null where it is not.",
+        "other_source",
+        found="equal",
+        choices=FEED_REASONS,
+    ),
+    objects(
+        "problems",
+        "What is wrong with it, or what it waits for, each thing by itself.",
+        given_text("code", "What is wrong, as a word for programs.", "other_source"),
+        text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
+        text("type", "What kind of resource is missing."),
+        text("id", "Which resource is missing."),
+    ),
     table="pending_events",
     route="/v1/feed-events",
-    attributes=(
-        text("source", "Which system sent it, as CloudEvents names it.", "/well/companies", found="equal"),
-        text("event_id", "The id that its source gave the event.", "42-7"),
-        text("event_type", "What happened to which kind of resource.", "wellspring.company.upserted"),
-        uuid(
-            "subject", "The id of the resource that it tells of.", "01990000-0003-7000-8000-a00000000001", found="equal"
-        ),
-        Attribute(
-            "sequence",
-            "The version of the resource at its source: the higher one wins.",
-            "1042",
-            kind="version",
-            column="version",
-        ),
-        instant("received_at", "When it came here for the first time.", required=True),
-        value_text("outcome", "What became of it.", "parked", choices=FEED_OUTCOMES),
-        text(
-            "reason",
-            "Why it is parked, as docs/feed.md explains; null where it is not.",
-            "other_source",
-            found="equal",
-            choices=FEED_REASONS,
-        ),
-        objects(
-            "problems",
-            "What is wrong with it, or what it waits for, each thing by itself.",
-            members=(
-                text("code", "What is wrong, as a word for programs.", "other_source", required=True),
-                text("pointer", "Where in the event it is wrong, as a JSON Pointer."),
-                text("type", "What kind of resource is missing."),
-                text("id", "Which resource is missing."),
-            ),
-        ),
-    ),
     tenancy="services",
     policy="feed",
     operations=READ,
@@ -824,122 +749,96 @@ FEED_EVENT = Resource(
 SINGLE = "all"
 # How far the feed is: one of it.
 FEED_STATUS = Resource(
-    type="feed_status",
-    table="feed_sources",
-    route="/v1/feed-status",
-    attributes=(
-        number("waiting", "How many events wait for a parent that is not there yet.", "3"),
-        number("parked", "How many events cannot be applied until somebody acts.", "1"),
-        number("lag_seconds", "For how many seconds the oldest event that waits has waited.", "12"),
-        objects(
-            "loads",
-            "The latest files that were loaded, and how far each is.",
-            members=(
-                text("name", "The name of the file in the bucket.", "companies.jsonl.gz", required=True),
-                text(
-                    "outcome",
-                    "How the loading ended, or that it goes on.",
-                    "done",
-                    required=True,
-                    choices=("in_progress", "done", "failed"),
-                ),
-                number("lines", "How many lines have been read so far.", "100000"),
-                instant("started_at", "When the loading began.", required=True),
-                instant("finished_at", "When the loading ended; null while it goes on."),
-            ),
+    "feed_status",
+    number("waiting", "How many events wait for a parent that is not there yet.", "3"),
+    number("parked", "How many events cannot be applied until somebody acts.", "1"),
+    number("lag_seconds", "For how many seconds the oldest event that waits has waited.", "12"),
+    objects(
+        "loads",
+        "The latest files that were loaded, and how far each is.",
+        given_text("name", "The name of the file in the bucket.", "companies.jsonl.gz"),
+        given_text(
+            "outcome", "How the loading ended, or that it goes on.", "done", choices=("in_progress", "done", "failed")
         ),
+        number("lines", "How many lines have been read so far.", "100000"),
+        instant("started_at", "When the loading began.", required=True),
+        instant("finished_at", "When the loading ended; null while it goes on."),
+    ),
+    objects(
+        "erasures",
+        "The workspaces that were erased last, and what went of each.",
+        uuid("workspace", "The id of the workspace.", required=True),
+        given_text("source", "Which system erased it.", "/well/workspaces"),
+        instant("erased_at", "When nobody saw it any more.", required=True),
+        instant("done_at", "When nothing was left to erase; null while it goes on."),
         objects(
-            "erasures",
-            "The workspaces that were erased last, and what went of each.",
-            members=(
-                uuid("workspace", "The id of the workspace.", required=True),
-                text("source", "Which system erased it.", "/well/workspaces", required=True),
-                instant("erased_at", "When nobody saw it any more.", required=True),
-                instant("done_at", "When nothing was left to erase; null while it goes on."),
-                objects(
-                    "gone",
-                    "How much went, by what it was.",
-                    members=(
-                        text("type", "What it was.", "company", required=True),
-                        number("number", "How many of these lost their texts, or were dropped.", "40"),
-                    ),
-                ),
-            ),
-        ),
-        objects(
-            "sources",
-            "How far the feed is with each source and type.",
-            members=(
-                text("source", "Which system sends these, as CloudEvents names it.", "/well/companies", required=True),
-                text("type", "What kind of resource it sends.", "company", required=True),
-                number("events", "How many events came in all.", "1200"),
-                number("applied", "How many of them had an effect.", "1100"),
-                number("live", "How many resources of this kind are there now and belong to it.", "1000"),
-                number("waiting", "How many of its events wait for a parent.", "3"),
-                number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
-                Attribute("last_sequence", "The highest version that came.", "1042", kind="version", required=True),
-                instant("last_event_at", "The latest `time` that its events say; null where none says one."),
-                instant("last_received_at", "When its latest event came here.", required=True),
-            ),
+            "gone",
+            "How much went, by what it was.",
+            given_text("type", "What it was.", "company"),
+            number("number", "How many of these lost their texts, or were dropped.", "40"),
         ),
     ),
+    objects(
+        "sources",
+        "How far the feed is with each source and type.",
+        given_text("source", "Which system sends these, as CloudEvents names it.", "/well/companies"),
+        given_text("type", "What kind of resource it sends.", "company"),
+        number("events", "How many events came in all.", "1200"),
+        number("applied", "How many of them had an effect.", "1100"),
+        number("live", "How many resources of this kind are there now and belong to it.", "1000"),
+        number("waiting", "How many of its events wait for a parent.", "3"),
+        number("parked", "How many of its events cannot be applied until somebody acts.", "1"),
+        version("last_sequence", "The highest version that came.", "1042", required=True),
+        instant("last_event_at", "The latest `time` that its events say; null where none says one."),
+        instant("last_received_at", "When its latest event came here.", required=True),
+    ),
+    table="feed_sources",
+    route="/v1/feed-status",
     tenancy="services",
     policy="feed",
     times=(),
 )
 # All workspaces at a glance: one of it.
 FLEET = Resource(
-    type="fleet",
-    table="fleet",
-    route="/v1/fleet",
-    attributes=(
-        instant("as_of", "When it was counted, as it is each minute; null before the first time."),
-        boolean(
-            "is_silent",
-            "Whether most of all connectors that were due have not come: no customer's fault, nor a "
-            "tool's. None becomes late meanwhile.",
+    "fleet",
+    instant("as_of", "When it was counted, as it is each minute; null before the first time."),
+    boolean(
+        "is_silent",
+        "Whether most of all connectors that were due have not come: no customer's fault, nor a "
+        "tool's. None becomes late meanwhile.",
+        required=True,
+    ),
+    instant("silent_since", "Since when; null where they are not silent."),
+    objects(
+        "connectors",
+        "How many connectors of all workspaces are how well, the worst first.",
+        given_text("health", "As the connectors say it, and are filtered by.", "late", choices=HEALTH),
+        number("number", "How many there are so, of all that lists show.", "12"),
+    ),
+    objects(
+        "tools",
+        "The same by tool: first those with most connectors that fail, are late or lack a consent.",
+        uuid(
+            "connector",
+            "The id of the connector of the catalogue.",
+            "01990000-0005-7000-8000-000000000002",
             required=True,
         ),
-        instant("silent_since", "Since when; null where they are not silent."),
-        objects(
-            "connectors",
-            "How many connectors of all workspaces are how well, the worst first.",
-            members=(
-                text("health", "As the connectors say it, and are filtered by.", "late", required=True, choices=HEALTH),
-                number("number", "How many there are so, of all that lists show.", "12"),
-            ),
-        ),
-        objects(
-            "tools",
-            "The same by tool: first those with most connectors that fail, are late or lack a consent.",
-            members=(
-                uuid(
-                    "connector",
-                    "The id of the connector of the catalogue.",
-                    "01990000-0005-7000-8000-000000000002",
-                    required=True,
-                ),
-                text("name", "What it is called.", "Mail", required=True),
-                number("number", "How many connect to it.", "12"),
-                *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
-            ),
-        ),
-        objects(
-            "parked",
-            "The messages that are parked in all workspaces, and of none, by reason, most first.",
-            members=(
-                text(
-                    "reason",
-                    "Why they could not be applied, as the messages say it, and are filtered by.",
-                    "unknown_record",
-                    required=True,
-                ),
-                number("number", "How many messages.", "3"),
-                instant("oldest_at", "When the oldest of them came.", required=True),
-            ),
-        ),
-        number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
+        given_text("name", "What it is called.", "Mail"),
+        number("number", "How many connect to it.", "12"),
+        *(number(health, f"How many of them are `{health}`.", "1") for health in HEALTH),
     ),
+    objects(
+        "parked",
+        "The messages that are parked in all workspaces, and of none, by reason, most first.",
+        given_text(
+            "reason", "Why they could not be applied, as the messages say it, and are filtered by.", "unknown_record"
+        ),
+        number("number", "How many messages.", "3"),
+        instant("oldest_at", "When the oldest of them came.", required=True),
+    ),
+    number("runs_incomplete", "How many runs say that they are over while messages of theirs are missing.", "1"),
+    table="fleet",
     tenancy="services",
     policy="fleet",
     times=(),
@@ -947,99 +846,84 @@ FLEET = Resource(
 # What is answered from sums and from several rows (contract, section 7): no table has it, and no GET shows one of it.
 OF_CONNECTOR = Relationship("workspace_connector", "workspace_connector")
 CONNECTOR_ACTIVITY = Resource(
-    type="connector_activity",
+    "connector_activity",
+    Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
+    by_direction("linked", "How many rows were made that day, by record type and direction."),
+    by_direction("ended", "How many rows were tombstoned that day, by record type and direction."),
+    OF_CONNECTOR,
     table="",
     route="/v1/connector-activity",
-    attributes=(
-        Attribute("date", "The day, of UTC; null where all days are added up.", kind="date"),
-        Attribute("linked", "How many rows were made that day, by record type and direction.", kind="by_direction"),
-        Attribute(
-            "ended", "How many rows were tombstoned that day, by record type and direction.", kind="by_direction"
-        ),
-    ),
-    relationships=(OF_CONNECTOR,),
     plural="connector activity",
 )
 RECORD_SOURCE = Resource(
-    type="record_source",
-    table="",
-    attributes=(
-        DIRECTION,
-        instant("first_at", "When the connector first named the record."),
-        instant("last_at", "When the connector last named the record."),
-        instant(
-            "last_occurred_at", "The latest `occurred_at` of the messages that named it; null where none says one."
-        ),
-        count("rows", "How often it was named: all rows, the tombstoned ones among them.", required=False),
-        count("live", "How many of these rows are not tombstoned.", required=False),
-        boolean(
-            "rows_is_capped",
-            "Whether there are older rows than are counted: those of a record's list of sources are its "
-            "newest 10,000, those of all records of a page together as many.",
-        ),
+    "record_source",
+    DIRECTION,
+    instant("first_at", "When the connector first named the record."),
+    instant("last_at", "When the connector last named the record."),
+    instant("last_occurred_at", "The latest `occurred_at` of the messages that named it; null where none says one."),
+    count("rows", "How often it was named: all rows, the tombstoned ones among them.", required=False),
+    count("live", "How many of these rows are not tombstoned.", required=False),
+    boolean(
+        "rows_is_capped",
+        "Whether there are older rows than are counted: those of a record's list of sources are its "
+        "newest 10,000, those of all records of a page together as many.",
     ),
-    relationships=(Relationship("record", ANY_RECORD), OF_CONNECTOR),
+    Relationship("record", ANY_RECORD),
+    OF_CONNECTOR,
+    table="",
+    route="",
     includes=("workspace_connector", "workspace_connector.connector", "workspace_connector.workspace"),
 )
 CONNECTOR_IMPACT = Resource(
-    type="connector_impact",
-    table="",
-    attributes=(
-        Attribute("live_rows", "How many rows would be tombstoned, by record type and direction.", kind="by_direction"),
-        Attribute(
-            "sole_source",
-            "How many of the records that were looked at no other connector brings in, by type.",
-            kind="totals",
-        ),
-        count("examined", "How many of its newest live rows were looked at.", required=False),
-        boolean("is_capped", "Whether there are more rows than were looked at."),
+    "connector_impact",
+    by_direction("live_rows", "How many rows would be tombstoned, by record type and direction."),
+    Attribute(
+        "sole_source",
+        "How many of the records that were looked at no other connector brings in, by type.",
+        kind="totals",
     ),
-    relationships=(OF_CONNECTOR,),
+    count("examined", "How many of its newest live rows were looked at.", required=False),
+    boolean("is_capped", "Whether there are more rows than were looked at."),
+    OF_CONNECTOR,
+    table="",
+    route="",
 )
 AUDITED = ("create", "update", "delete", "release", "dismiss", "list", "retrieve", "sources", "impact")
 # Who wrote what over HTTP, and what operators read, from the table that nobody changes.
 AUDIT_ENTRY = Resource(
-    type="audit_entry",
+    "audit_entry",
+    instant("at", "When it was done.", required=True),
+    given_text("operation", "What was done; also what operators read.", "create", choices=AUDITED),
+    Attribute(
+        "resource",
+        "What it was done to.",
+        kind="object",
+        required=True,
+        members=(
+            given_text("type", "Which kind of thing it is, as documents call it.", "workspace_provider"),
+            uuid("id", "Which one it is; null where an operator read a list."),
+        ),
+    ),
+    text("service", "The service that did it; null where a person did.", "sync-pipeline"),
+    text("note", "Why it was dismissed; else null.", "Told the producer."),
+    loose(
+        "caller",
+        "people",
+        description="The person who did it; null where a service did, or somebody whom the reader does not see.",
+    ),
+    loose(
+        "workspace", "workspace", description="Of which workspace the resource is; null for a group, which is of none."
+    ),
     table="",
     route="/v1/audit-entries",
-    attributes=(
-        instant("at", "When it was done.", required=True),
-        text("operation", "What was done; also what operators read.", "create", required=True, choices=AUDITED),
-        Attribute(
-            "resource",
-            "What it was done to.",
-            kind="object",
-            required=True,
-            members=(
-                text("type", "Which kind of thing it is, as documents call it.", "workspace_provider", required=True),
-                uuid("id", "Which one it is; null where an operator read a list."),
-            ),
-        ),
-        text("service", "The service that did it; null where a person did.", "sync-pipeline"),
-        text("note", "Why it was dismissed; else null.", "Told the producer."),
-    ),
-    relationships=(
-        Relationship(
-            "caller",
-            "people",
-            required=False,
-            guards=False,
-            description="The person who did it; null where a service did, or somebody whom the reader does not see.",
-        ),
-        Relationship(
-            "workspace",
-            "workspace",
-            required=False,
-            guards=False,
-            description="Of which workspace the resource is; null for a group, which is of none.",
-        ),
-    ),
     includes=("caller", "workspace"),
     policy="audit",
     plural="audit entries",
     together=_sets("workspace", "workspace caller", "workspace service", "workspace resource")
     + _sets("caller", "service", "resource"),
 )
+# There is one of each, at its route.
+SINGLES = (FEED_STATUS, FLEET)
 ANSWERS = (CONNECTOR_ACTIVITY, RECORD_SOURCE, CONNECTOR_IMPACT, AUDIT_ENTRY)
 
 # What has a table.
@@ -1050,13 +934,19 @@ _RESOURCES = (
     WORKSPACE_GROUP_WORKSPACE,
     WORKSPACE_PROVIDER,
     WORKSPACE_GROUP,
-    *READABLE_PARENTS,
+    OWN_WORKSPACE,
+    PEOPLE,
+    COMPANY,
+    ACCOUNT,
+    CONNECTOR,
+    WORKSPACE_CONNECTOR,
+    PROVIDER,
+    WORKSPACE_MEMBERSHIP,
     WORKSPACE_GROUP_MEMBERSHIP,
     SYNC_MESSAGE,
     SYNC_RUN,
     FEED_EVENT,
-    FEED_STATUS,
-    FLEET,
+    *SINGLES,
 )
 _BY_TYPE = {resource.type: resource for resource in (*_RESOURCES, *ANSWERS)}
 

@@ -9,21 +9,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from wellspring import resources
-from wellspring.resources import (
-    AUDIT_ENTRY,
-    CONNECTOR_ACTIVITY,
-    CONNECTOR_IMPACT,
-    FEED_EVENT,
-    FEED_STATUS,
-    FLEET,
-    RECORD_SOURCE,
-    SYNC_MESSAGE,
-    WORKSPACE_CONNECTOR,
-    WORKSPACE_GROUP,
-    WORKSPACE_GROUP_WORKSPACE,
-    WORKSPACE_PROVIDER,
-    Resource,
-)
 
 # `answers`: pages of what no table has, `answer`: one of it (contract, section 7).
 type Service = Literal["answers", "answer", "release", "dismiss", "release_many", "status"]
@@ -55,11 +40,11 @@ class Route:
     path: str
     function: str
     operation: Operation
-    resource: Resource | None
+    resource: resources.Resource | None
     summary: str
     within: Mapping[str, str] = field(default_factory=dict)
     open_to_all: bool = False
-    of: Resource | None = None
+    of: resources.Resource | None = None
 
     @property
     def method(self) -> str:
@@ -67,7 +52,7 @@ class Route:
         return _METHODS.get(self.operation, "GET")
 
 
-def _declared(resource: Resource) -> Iterator[Route]:
+def _declared(resource: resources.Resource) -> Iterator[Route]:
     """Yield the routes of the operations that a resource offers."""
     a_name = f"{'an' if resource.name[0] in 'aeiou' else 'a'} {resource.name}"
     for operation in resource.operations:
@@ -84,43 +69,45 @@ def _declared(resource: Resource) -> Iterator[Route]:
 def _services() -> Iterator[Route]:
     """Yield the routes of the provider service and of enrolment."""
     path, within = "/v1/workspaces/{workspace_id}/providers", {"workspace_id": "workspace"}
-    of, which = WORKSPACE_PROVIDER, {**within, "provider_id": "provider"}
+    of, which = resources.WORKSPACE_PROVIDER, {**within, "provider_id": "provider"}
     yield Route(path, "workspace.list_providers", "list", of, "List the providers of a workspace", within)
     yield Route(path, "workspace.select_provider", "create", of, "Select a provider for a workspace", within)
     path = f"{path}/{{provider_id}}"
     yield Route(path, "workspace.remove_provider", "delete", of, "Remove a provider from a workspace", which)
-    path, group = f"{WORKSPACE_GROUP.route}/{{id}}/workspaces", {"id": "workspace_group"}
-    of, which = WORKSPACE_GROUP_WORKSPACE, {**group, **within}
+    path, group = f"{resources.WORKSPACE_GROUP.route}/{{id}}/workspaces", {"id": "workspace_group"}
+    of, which = resources.WORKSPACE_GROUP_WORKSPACE, {**group, **within}
     yield Route(path, "workspace_group.enrol", "create", of, "Enrol a workspace in a group", group)
     path = f"{path}/{{workspace_id}}"
     yield Route(path, "workspace_group.withdraw", "delete", of, "Withdraw a workspace from a group", which)
 
 
-def _parked(resource: Resource, what: str, of: str) -> Iterator[Route]:
-    """Yield the routes that release and dismiss what is parked; `of` says what many of them have in common."""
-    one, many = f"{resource.route}/{{id}}", f"Release parked {what}s of a {of}"
-    yield Route(f"{one}/release", f"{resource.type}.release", "release", resource, f"Release a parked {what}")
-    yield Route(f"{one}/dismiss", f"{resource.type}.dismiss", "dismiss", resource, f"Dismiss a parked {what}")
-    yield Route(f"{resource.route}/release", f"{resource.type}.release_many", "release_many", resource, many)
+def _parked() -> Iterator[Route]:
+    """Yield the routes that release and dismiss what is parked, each alone or all that have something in common."""
+    parked = (resources.SYNC_MESSAGE, "message", "connector"), (resources.FEED_EVENT, "event", "source")
+    for of, what, common in parked:
+        one, many = f"{of.route}/{{id}}", f"Release parked {what}s of a {common}"
+        yield Route(f"{one}/release", f"{of.type}.release", "release", of, f"Release a parked {what}")
+        yield Route(f"{one}/dismiss", f"{of.type}.dismiss", "dismiss", of, f"Dismiss a parked {what}")
+        yield Route(f"{of.route}/release", f"{of.type}.release_many", "release_many", of, many)
 
 
 def _answers() -> Iterator[Route]:
     """Yield the routes of what is answered from sums and from several rows."""
-    of, summary = CONNECTOR_ACTIVITY, "How much connectors linked and ended"
+    of, summary = resources.CONNECTOR_ACTIVITY, "How much connectors linked and ended"
     yield Route(of.route, "connector_activity.list", "answers", of, summary)
-    yield Route(AUDIT_ENTRY.route, "audit_entry.list", "answers", AUDIT_ENTRY, "Who did what")
+    yield Route(resources.AUDIT_ENTRY.route, "audit_entry.list", "answers", resources.AUDIT_ENTRY, "Who did what")
     for record in resources.records():
         if record.is_readable:
             path, summary = f"{record.route}/{{id}}/sources", f"Where {record.names} came from and went to"
-            yield Route(path, f"{record.type}.sources", "answers", RECORD_SOURCE, summary, of=record)
-    of, path = WORKSPACE_CONNECTOR, f"{WORKSPACE_CONNECTOR.route}/{{id}}/impact"
+            yield Route(path, f"{record.type}.sources", "answers", resources.RECORD_SOURCE, summary, of=record)
+    of, path = resources.WORKSPACE_CONNECTOR, f"{resources.WORKSPACE_CONNECTOR.route}/{{id}}/impact"
     summary = "What is lost without a connector"
-    yield Route(path, "workspace_connector.impact", "answer", CONNECTOR_IMPACT, summary, of=of)
+    yield Route(path, "workspace_connector.impact", "answer", resources.CONNECTOR_IMPACT, summary, of=of)
 
 
 STATUS = (
-    Route(FEED_STATUS.route, "feed_status.retrieve", "status", FEED_STATUS, "How far the feed is"),
-    Route(FLEET.route, "fleet.retrieve", "status", FLEET, "Whether all is well"),
+    Route(resources.FEED_STATUS.route, "feed_status.retrieve", "status", resources.FEED_STATUS, "How far the feed is"),
+    Route(resources.FLEET.route, "fleet.retrieve", "status", resources.FLEET, "Whether all is well"),
 )
 # For agents (contract, section 11): the protocol's endpoint, and where its tokens come from (RFC 9728).
 MCP_PATH = "/mcp"
@@ -136,13 +123,7 @@ OTHERS = (
 )
 
 
-def objects() -> tuple[Resource, ...]:
-    """Return the five objects of the ledger, and those that were added to them: each says who belongs to whom."""
-    return tuple(found for found in resources.resources() if found.policy in {"provenance", "enrolment", "selection"})
-
-
 def routes() -> tuple[Route, ...]:
     """Return every route but `$default`."""
     declared = (route for resource in resources.resources() for route in _declared(resource))
-    parked = (*_parked(SYNC_MESSAGE, "message", "connector"), *_parked(FEED_EVENT, "event", "source"))
-    return (*declared, *_answers(), *_services(), *parked, *STATUS, *OTHERS)
+    return (*declared, *_answers(), *_services(), *_parked(), *STATUS, *OTHERS)

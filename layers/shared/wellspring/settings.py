@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Literal, get_args, get_type_hints
 
@@ -54,17 +54,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raw = environment.get(variable, "")
         choices = get_args(hints[field.name])
         if not raw:
-            if field.name in {"db_host", "db_user"}:
-                problems.append(f"{variable} is not set")
+            problems += [f"{variable} is not set"] if field.default is MISSING else []
         elif choices and raw not in choices:
             problems.append(f"{variable} must be one of {', '.join(choices)}")
-        elif hints[field.name] is int:
-            if raw.isascii() and raw.isdigit():
-                values[field.name] = int(raw)
-            else:
-                problems.append(f"{variable} must be a whole number")
+        elif hints[field.name] is int and not (raw.isascii() and raw.isdigit()):
+            problems.append(f"{variable} must be a whole number")
         else:
-            values[field.name] = raw
+            values[field.name] = int(raw) if hints[field.name] is int else raw
     if values.get("db_auth") == "secret" and not values.get("db_secret_arn"):
         problems.append("DB_SECRET_ARN is not set")
     if problems:
@@ -88,10 +84,6 @@ def event_bus() -> str:
     return os.environ.get("EVENT_BUS", "")
 
 
-# More than half of the records are never ended unasked (contract, section 5).
-MOST_PERCENT = 50
-
-
 def history_days() -> int:
     """Return for how many days the rows of sync messages are kept. Raises `SettingsError`."""
     return _number("HISTORY_DAYS", 90)
@@ -104,7 +96,8 @@ def audit_days() -> int:
 
 def snapshot_end_limit() -> int:
     """Return how much of a type's live records a snapshot may end unasked, in percent. Raises `SettingsError`."""
-    return _number("SNAPSHOT_END_LIMIT", 15, MOST_PERCENT)
+    # Never more than half (contract, section 5).
+    return _number("SNAPSHOT_END_LIMIT", 15, most=50)
 
 
 def _number(variable: str, default: int, most: int | None = None) -> int:
@@ -156,12 +149,9 @@ def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
     `SettingsError` where it is no list of `claim=value`.
     """
     values: dict[str, str | tuple[str, ...] | tuple[tuple[str, str], ...]] = {}
-    for name in ("person_claim", "scope_prefix", "operator_claim", "operator_value"):
-        if environment.get(name.upper()):
-            values[name] = environment[name.upper()]
-    for name in ("service_subjects", "scope_claims"):
-        if environment.get(name.upper()):
-            values[name] = _several(environment[name.upper()])
+    for field in fields(CallerSettings):
+        if said := environment.get(field.name.upper()):
+            values[field.name] = _several(said) if isinstance(field.default, tuple) else said
     if "SERVICE_CLAIM" in environment:
         pairs = [each.partition("=") for each in _several(environment["SERVICE_CLAIM"])]
         if not all(claim and value for claim, _, value in pairs):

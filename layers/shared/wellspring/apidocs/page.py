@@ -1,8 +1,7 @@
 """The document of `GET /docs` and the policy under which a browser may run it.
 
-Everything is in the one document, so that nothing else has to be served and no other host is ever asked: `page.html`,
-and in it Swagger UI, which comes compressed and is put into the page as it lies there: only our own few lines are
-compressed at run time.
+Everything is in the one document, so that no other host is ever asked: `page.html`, and in it Swagger UI, which is put
+in as compressed as it lies there: only our own few lines are compressed at run time.
 
 Of `page.html`: Swagger UI fills in a parameter's example and sends it, so that the first try of a list would ask for
 every filter at once: what is optional is left empty, and its example is only shown. Nothing is kept after the page is
@@ -10,6 +9,7 @@ left, tokens least of all. `validatorUrl` would ask another host. Swagger UI's o
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -17,7 +17,6 @@ import struct
 import zlib
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 VENDORED = Path(__file__).parent / "swagger_ui"
 OWN = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
@@ -47,23 +46,15 @@ LAST_BLOCK = b"\x03\x00"
 TRAILER = struct.Struct("<II")
 
 
-class _Piece(NamedTuple):
-    """A piece of the page: as it is, and deflated up to a whole byte, so that pieces can be joined."""
-
-    plain: bytes
-    deflated: bytes
-
-
-def _own(text: str) -> _Piece:
+# A piece of the page: as it is, and deflated up to a whole byte, so that pieces can be joined.
+def _own(text: str) -> tuple[bytes, bytes]:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return _Piece(text.encode(), squeeze.compress(text.encode()) + squeeze.flush(zlib.Z_FULL_FLUSH))
+    return text.encode(), squeeze.compress(text.encode()) + squeeze.flush(zlib.Z_FULL_FLUSH)
 
 
-def _vendored(name: str) -> _Piece:
+def _vendored(name: str) -> tuple[bytes, bytes]:
     packed = (VENDORED / f"{name}.gz").read_bytes()
-    return _Piece(
-        zlib.decompress(packed, zlib.MAX_WBITS | 16), packed[len(GZIP_HEADER) : -len(LAST_BLOCK) - TRAILER.size]
-    )
+    return gzip.decompress(packed), packed[len(GZIP_HEADER) : -len(LAST_BLOCK) - TRAILER.size]
 
 
 @cache
@@ -72,8 +63,8 @@ def page() -> bytes:
     checksum = size = 0
     deflated = b""
     for number, part in enumerate(PLACE.split(OWN)):
-        piece = _vendored(part) if number % 2 else _own(part)
-        checksum = zlib.crc32(piece.plain, checksum)
-        size += len(piece.plain)
-        deflated += piece.deflated
+        plain, packed = _vendored(part) if number % 2 else _own(part)
+        checksum = zlib.crc32(plain, checksum)
+        size += len(plain)
+        deflated += packed
     return GZIP_HEADER + deflated + LAST_BLOCK + TRAILER.pack(checksum, size)

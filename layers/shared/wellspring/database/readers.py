@@ -5,9 +5,8 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database.circuit_breaker import CircuitBreaker, circuit_breaker
 from wellspring.database.deadline import Deadline, during
-from wellspring.database.scope import Transaction, at_reader, in_transaction
+from wellspring.database.scope import CircuitBreaker, Transaction, at_reader, circuit_breaker, in_transaction
 from wellspring.database.session import session_of
 from wellspring.database.sqlstate import ENDED, is_silent, sqlstate
 from wellspring.errors import DatabaseAway, WellspringError

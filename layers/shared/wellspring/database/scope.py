@@ -12,12 +12,11 @@ from functools import partial
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.deadline import Deadline, during, within
 from wellspring.database.engine import engine, reader_engine
 from wellspring.database.session import WireStatement, session_of
-from wellspring.database.sqlstate import AGAIN, STALE, TOO_SLOW, has_state, is_silent, translate
-from wellspring.errors import OutcomeUnknown, TimeExceeded, WellspringError
+from wellspring.database.sqlstate import AGAIN, NOT_NOW, STALE, TOO_SLOW, has_state, is_silent, translate
+from wellspring.errors import DatabaseAway, OutcomeUnknown, TimeExceeded, WellspringError
 from wellspring.settings import event_bus
 
 type Transaction = Connection
@@ -67,6 +66,36 @@ def connection() -> AbstractContextManager[Connection]:
         return reader_engine().connect()
     role = role_now.get()
     return (engine() if role is None else engine(role)).connect()
+
+
+class CircuitBreaker:
+    """For a moment after a server that said nothing, the next request does not wait for it as well."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._open_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server is not to be asked now."""
+        return time.monotonic() < self._open_until
+
+    def record_timeout(self) -> None:
+        """Open it: the server was waited for in vain."""
+        self._open_until = time.monotonic() + self.seconds
+
+    def record_answer(self) -> None:
+        """Close it: the server answers."""
+        self._open_until = 0.0
+
+    def raise_if_open(self) -> None:
+        """Raise `DatabaseAway` while it is open: for somebody who waits; the queue's consumer has time, and tries."""
+        if self.is_open:
+            raise DatabaseAway(NOT_NOW)
+
+
+# As long as `Retry-After` says.
+circuit_breaker = CircuitBreaker(2.0)
 
 
 class _Limits:
@@ -123,12 +152,8 @@ def in_transaction[Result](
         trace: of a read, what writes down who reads, in front of its first statement. Nothing is returned that was
             read without it.
 
-    Raises:
-        ServiceUnavailable: the database is away, or the transaction was refused and may be tried again.
-        DatabaseBusy: a lock was waited for longer than it may, or somebody has ended a statement within its time.
-        TimeExceeded: the statements took longer than they may.
-        OutcomeUnknown: the connection was lost while the commit was under way. Of a read it does not matter.
-        WellspringError: what `work` raises; other database errors become one by `sqlstate.translate`.
+    Raises `ServiceUnavailable` or a kind of it, as `errors` tells them (`OutcomeUnknown` of no read), what `work`
+    raises, and what `sqlstate.translate` makes of other errors of the database.
     """
     limits = _Limits(scope or "", deadline, emits=not is_read and bool(event_bus()))
     once = partial(_once, work, limits, is_read=is_read, trace=trace)

@@ -11,7 +11,7 @@ from wellspring.database.engine import engine
 
 
 def before() -> None:
-    """Do what the first request would, and that may be copied: import what signs tokens, and make the engine."""
+    """Do what the first request would, and that may be copied."""
     # A copy's credentials come from an endpoint, not from its environment, and boto3 signs with them.
     import boto3  # noqa: F401, PLC0415  (0.2 s, which a function without a snapshot never spends)
 

@@ -136,13 +136,11 @@ class Wire:
             return
         # What reads next sets how long it waits.
         self._socket.settimeout(0)
-        self._send_and_receive(memoryview(data))
-
-    def _send_and_receive(self, data: memoryview) -> None:
-        while data:
+        unsent = memoryview(data)
+        while unsent:
             wants_to_write = [self._socket]
             try:
-                data = data[self._socket.send(data) :]
+                unsent = unsent[self._socket.send(unsent) :]
                 continue
             except ssl.SSLWantReadError:
                 wants_to_write = []

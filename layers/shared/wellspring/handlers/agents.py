@@ -13,7 +13,7 @@ from wellspring.agents.protocol import Call, Refused
 from wellspring.agents.questions import BY_NAME, TOOLS
 from wellspring.agents.tools import INSTRUCTIONS, ToolResult, fitted, unclear
 from wellspring.database import Transaction
-from wellspring.database.circuit_breaker import circuit_breaker
+from wellspring.database.scope import circuit_breaker
 from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, error_body, http_handler, read, render
 from wellspring.jsonapi.body import MAX_BODY_BYTES

@@ -12,10 +12,9 @@ from typing import Any
 
 from wellspring.access.principal import Operator, Principal, name_of, principal_of, scope_of, writing
 from wellspring.database import Deadline, Transaction, in_transaction
-from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.database.readers import Server
 from wellspring.database.readers import read as on_reader_or_writer
-from wellspring.database.scope import noting
+from wellspring.database.scope import circuit_breaker, noting
 from wellspring.errors import (
     BadRequest,
     InternalError,

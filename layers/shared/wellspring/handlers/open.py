@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wellspring import apidocs
 from wellspring.database import in_transaction
-from wellspring.database.circuit_breaker import circuit_breaker
+from wellspring.database.scope import circuit_breaker
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match

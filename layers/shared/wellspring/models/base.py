@@ -25,7 +25,6 @@ instant = TIMESTAMP(timezone=True, precision=3)
 public_id = UUID(as_uuid=True)
 public_ids = ARRAY(public_id)
 
-
 LIVE = "deleted_at IS NULL"
 
 

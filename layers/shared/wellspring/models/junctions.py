@@ -4,9 +4,9 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Tabl
 
 from wellspring.models import list_indexes
 from wellspring.models.base import direction_enum, index
-from wellspring.models.list_indexes import DIRECTIONS, ListIndex
+from wellspring.models.list_indexes import ListIndex
 from wellspring.models.parents import one_live, reference, table
-from wellspring.resources import Resource, ledgers, resource_of
+from wellspring.resources import DIRECTIONS, Resource, ledgers, resource_of
 
 
 def provenance_table(ledger: Resource) -> Table:

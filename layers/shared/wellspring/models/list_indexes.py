@@ -12,7 +12,8 @@ from itertools import product
 from sqlalchemy import Index, Table, text
 from sqlalchemy.schema import SchemaItem
 
-DIRECTIONS = ("input", "output")
+from wellspring.resources import DIRECTIONS
+
 # What the API shows as `updated_at`; coalesce() counts as leaky. The lines are Postgres's, so that the comparison of
 # the models with the catalogue finds no difference.
 UPDATED = "\nCASE\n    WHEN updated_at IS NULL THEN created_at\n    ELSE updated_at\nEND"

@@ -184,8 +184,7 @@ def choices(resource: Resource) -> Query[Mapping[str, list[str]]]:
 
     A catalogue is small: at most `MAX_EXAMINED` of its rows are looked at, and at most `MAX_CHOICES` values told.
     """
-    table = table_of(resource.table)
-    told = {attribute.filter or attribute.name: attribute for attribute in resource.attributes if attribute.is_told}
+    table, told = table_of(resource.table), resource.choices
 
     def values(name: str, attribute: Attribute) -> str:
         is_array = isinstance(table.c[attribute.name].type, ARRAY)

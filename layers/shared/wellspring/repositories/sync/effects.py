@@ -9,12 +9,12 @@ from sqlalchemy import TextClause, text
 from wellspring.database.flush import Statement
 from wellspring.models.base import direction_enum
 from wellspring.models.junctions import workspace_providers
-from wellspring.models.list_indexes import DIRECTIONS
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.making import Named
 from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved
 from wellspring.repositories.sync.tables import RECORDS
+from wellspring.resources import DIRECTIONS
 from wellspring.work import Change, Invalidated, Matched, RecordType, Synced
 
 

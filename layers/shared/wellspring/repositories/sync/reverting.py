@@ -20,7 +20,6 @@ from sqlalchemy import TextClause, text
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
 from wellspring.models import parents
-from wellspring.models.list_indexes import DIRECTIONS
 from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
@@ -28,6 +27,7 @@ from wellspring.repositories.sync.chunks import take_up
 from wellspring.repositories.sync.judging import parked, parking
 from wellspring.repositories.sync.messages import IS_MESSAGE, Entry
 from wellspring.repositories.sync.tables import RECORDS
+from wellspring.resources import DIRECTIONS
 from wellspring.work import Outcome, Problem, ReceivedMessage, RecordType, Reverted
 
 # Messages that one transaction marks, and looks at.
