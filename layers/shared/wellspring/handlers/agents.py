@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +10,7 @@ from wellspring.agents import protocol
 from wellspring.agents.asking import Asker, Object, Unclear, quoted
 from wellspring.agents.protocol import Call, Refused
 from wellspring.agents.questions import BY_NAME, TOOLS
-from wellspring.agents.tools import INSTRUCTIONS, ToolResult, fitted, unclear
+from wellspring.agents.tools import INSTRUCTIONS, fitted
 from wellspring.database import Transaction
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
@@ -92,12 +91,12 @@ def _called(request: Request, call: Call) -> Object:
         circuit_breaker.raise_if_open()
         return read(work, request, reading)
 
-    asker = Asker(request.principal, run, _base(request))
+    asker = Asker(request.principal, run, _base(request), arguments)
     try:
-        answer: ToolResult = tool.ask(asker, arguments)
+        answer = tool.ask(asker)
     except Unclear as error:
-        content = unclear(error)
         request.also_logged["code"] = "UNCLEAR"
+        content = {"summary": error.detail, "items": error.choices, "links": [], "next_cursor": None}
         return _told(call, content, is_error=not error.choices)
     except TimeExceeded:
         return _failed(request, call, "TIME_EXCEEDED", "It takes longer than it may. Ask for less: fewer days, a size.")
@@ -106,17 +105,13 @@ def _called(request: Request, call: Call) -> Object:
             raise
         problems = [each.detail for each in (error.problems if isinstance(error, Problems) else (error,))]
         return _failed(request, call, error.code, " ".join(problems))
-    return _told(call, fitted(answer, partial(_size_of, call)))
+    return _told(call, fitted(answer, lambda content: len(render(_told(call, content)).encode())))
 
 
 def _told(call: Call, content: Object, *, is_error: bool = False) -> Object:
     """Return the result that tells a content; its text says the same, for clients that read nothing else."""
     result: Object = {"content": [{"type": "text", "text": render(content)}], "structuredContent": content}
     return call.result(result | {"isError": is_error})
-
-
-def _size_of(call: Call, content: Object) -> int:
-    return len(render(_told(call, content)).encode())
 
 
 def _failed(request: Request, call: Call, code: str, detail: str) -> Object:
@@ -132,9 +127,9 @@ def _error_body(request: Request, error: WellspringError) -> tuple[str, str]:
         call = protocol.parse(request.body, request.header)
     except (Refused, WellspringError):
         call = None
-    id_ = None if call is None else call.id
-    document = protocol.error_document(id_, protocol.INTERNAL, error.detail, {"code": error.code, "id": request.id})
-    return render(document), protocol.MEDIA_TYPE
+    data = {"code": error.code, "id": request.id}
+    failed = Refused(protocol.INTERNAL, error.detail, id=None if call is None else call.id, data=data)
+    return render(failed.document), protocol.MEDIA_TYPE
 
 
 def _json(document: Object, status: HTTPStatus = HTTPStatus.OK) -> Response:

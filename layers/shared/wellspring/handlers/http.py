@@ -25,8 +25,7 @@ from wellspring.errors import (
     TimeExceeded,
     WellspringError,
 )
-from wellspring.handlers.deadline import RESERVED_OF_A_REQUEST_SECONDS, deadline_of
-from wellspring.handlers.imports import keep_imports
+from wellspring.handlers.invocation import RESERVED_OF_A_REQUEST_SECONDS, deadline_of, keep_imports
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE

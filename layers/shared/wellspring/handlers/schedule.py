@@ -5,7 +5,7 @@ from typing import Any
 
 from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
-from wellspring.handlers.deadline import deadline_of
+from wellspring.handlers.invocation import deadline_of
 from wellspring.observability import logger
 
 type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
