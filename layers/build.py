@@ -43,10 +43,8 @@ UNUSED = (
 def architecture_of(layer: str, artifacts: Path) -> str:
     """Return the template's architecture for the layer `layer`, with the parameters of this build.
 
-    SAM tells a Makefile where to put the layer and nothing else, but writes down what it is about to build.
-
-    Raises:
-        SystemExit: it did not, as when it builds one resource only.
+    SAM tells a Makefile where to put the layer and nothing else, but writes down what it is about to build. Raises
+    `SystemExit` where it did not, as when it builds one resource only.
     """
     plan = artifacts.parents[1] / "build.toml"
     try:
@@ -118,10 +116,6 @@ def build(layer: str, target: Path, architecture: str) -> None:
     compile_all(target)
 
 
-def main(layer: str, artifacts: Path) -> None:
-    """Build `layer` into `artifacts`, where SAM takes it from."""
-    build(layer, artifacts / "python", architecture_of(layer, artifacts))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]).resolve())
+    name, artifacts = sys.argv[1], Path(sys.argv[2]).resolve()
+    build(name, artifacts / "python", architecture_of(name, artifacts))

@@ -220,7 +220,8 @@ def http_handler[Result](
 
     def answered(event: Event, context: object) -> HttpResponse:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
-        request = Request(event, _request_id(event, context), deadline, only_reads)
+        id_ = str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
+        request = Request(event, id_, deadline, only_reads)
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
@@ -309,10 +310,6 @@ def _instead(error: WellspringError, said: WellspringError) -> WellspringError:
     return said
 
 
-def _request_id(event: Event, context: object) -> str:
-    return str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
-
-
 def _log_fields(request: Request) -> dict[str, object]:
     """Return what the log says of every request: its route, and who asked (contract, section 3)."""
     principal = request.known_principal
@@ -339,12 +336,8 @@ def _rendered(response: Response) -> HttpResponse:
         "x-content-type-options": "nosniff",
         **response.headers,
     }
+    answer: HttpResponse = {"statusCode": int(response.status), "headers": headers}
     if not response.body:
         del headers["content-type"]
-        return {"statusCode": int(response.status), "headers": headers}
-    return {
-        "statusCode": int(response.status),
-        "headers": headers,
-        "body": response.body,
-        "isBase64Encoded": response.is_base64,
-    }
+        return answer
+    return answer | {"body": response.body, "isBase64Encoded": response.is_base64}

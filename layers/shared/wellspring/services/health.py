@@ -1,9 +1,9 @@
 """Health of the service."""
 
 from wellspring.database import Transaction
-from wellspring.repositories import health
+from wellspring.repositories import infrastructure
 
 
 def check(transaction: Transaction) -> None:
     """Return when the database answers. Raises `ServiceUnavailable` through the scope when it does not."""
-    health.ping(transaction)
+    infrastructure.ping(transaction)

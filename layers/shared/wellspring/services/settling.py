@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from wellspring.access.principal import PIPELINE_SCOPE
-from wellspring.database.retry import Deadline, with_retries
+from wellspring.database.retry import Deadline, in_rounds, with_retries
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
 from wellspring.repositories import connector_health, fleet
 from wellspring.services.feed import endings
-from wellspring.services.rounds import in_rounds
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
 
