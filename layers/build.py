@@ -10,8 +10,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
+MEGABYTE = 1_000_000
 LAYERS = Path(__file__).resolve().parent
 # Amazon Linux 2023 has glibc 2.34; wheels for an older one run there too.
 PLATFORMS = {
@@ -114,6 +117,15 @@ def build(layer: str, target: Path, architecture: str) -> None:
     copy(folder / package, target)
     prune(target)
     compile_all(target)
+
+
+def sizes(layer: Path) -> tuple[float, float]:
+    """Return the megabytes of what is in the folder `layer`, unpacked and zipped."""
+    paths = [path for path in sorted(layer.rglob("*")) if path.is_file()]
+    with zipfile.ZipFile(packed := BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, path.relative_to(layer))
+    return sum(path.stat().st_size for path in paths) / MEGABYTE, packed.tell() / MEGABYTE
 
 
 if __name__ == "__main__":

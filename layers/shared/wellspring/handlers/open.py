@@ -10,14 +10,13 @@ from http import HTTPStatus
 from pathlib import Path
 
 from wellspring import apidocs
-from wellspring.database import in_transaction
+from wellspring.database import in_transaction, ping
 from wellspring.database.circuit_breaker import circuit_breaker
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
 from wellspring.jsonapi.documents import url_of
 from wellspring.routes import routes
-from wellspring.services import health
 
 OPENAPI = Path(apidocs.__file__).with_name("openapi.json")
 START_PAGE = "/console"
@@ -47,7 +46,7 @@ def health_check() -> LambdaHandler:
             problem = None
             try:
                 circuit_breaker.raise_if_open()
-                in_transaction(health.check, deadline=request.deadline, is_read=True)
+                in_transaction(ping, deadline=request.deadline, is_read=True)
             except WellspringError as error:
                 problem = error
             until = time.monotonic() + READING_SECONDS

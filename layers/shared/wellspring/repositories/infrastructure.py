@@ -20,11 +20,6 @@ _KEYS = Statement(select(cursor_keys.c.key).order_by(cursor_keys.c.pk.desc()))
 _PRUNE = text("SELECT wellspring.prune(:remembered, make_interval(secs => CAST(:seconds AS integer)), :most)")
 
 
-def ping(transaction: Transaction) -> None:
-    """Ask the database for nothing. Raises what the scope translates to `ServiceUnavailable`."""
-    transaction.execute(text("SELECT 1"))
-
-
 def signing_keys() -> Query[list[bytes]]:
     """Return the question for all keys of page cursors, the newest (which signs) first."""
     return Query(_KEYS, lambda result: [bytes(key) for key in result.scalars()])
