@@ -271,11 +271,7 @@ def _sources_of_each(asker: Asker) -> ToolResult:
         Argument("order", "What comes first.", choices=("stalest", "newest")),
         *PAGE,
     ),
-    {
-        **fields("id name link type workspace"),
-        **schemas(WORKSPACE_CONNECTOR, *_UNTOLD),
-        **fields("last_failure:object"),
-    },
+    fields("id name link type workspace") | schemas(WORKSPACE_CONNECTOR, *_UNTOLD) | fields("last_failure:object"),
 )
 def _connectors(asker: Asker) -> ToolResult:
     health, tool = asker.said.get("health"), asker.said.get("connector")
@@ -448,11 +444,7 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
         Argument("type", "By row: of which records.", choices=RECORD_TYPES),
         *PAGE,
     ),
-    {
-        **fields("connector_id connector"),
-        **schemas(CONNECTOR_ACTIVITY),
-        **fields("message:object row:object caller:object"),
-    },
+    fields("connector_id connector") | schemas(CONNECTOR_ACTIVITY) | fields("message:object row:object caller:object"),
 )
 def _activity(asker: Asker) -> ToolResult:
     said = asker.said

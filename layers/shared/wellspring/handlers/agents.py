@@ -39,8 +39,7 @@ def mcp() -> LambdaHandler:
     def operation(request: Request) -> Response:
         _ = request.principal
         try:
-            _check_origin(request)
-            _check_media(request)
+            _check(request)
             call = protocol.parse(request.body, request.header)
             if call is None:
                 return Response(status=HTTPStatus.ACCEPTED)
@@ -136,31 +135,27 @@ def _json(document: Object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(render(document), status, protocol.MEDIA_TYPE)
 
 
-def _check_media(request: Request) -> None:
-    """Let through who sends JSON, not too much of it, and takes it. Raises `Refused`."""
-    sent = (request.header("content-type") or "").partition(";")[0].strip().lower()
-    if sent != protocol.MEDIA_TYPE:
-        detail = f"The body must be {protocol.MEDIA_TYPE}."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    accepted = {each.partition(";")[0].strip().lower() for each in (request.header("accept") or "*/*").split(",")}
-    if not accepted & _ANY:
-        detail = f"Answers are {protocol.MEDIA_TYPE}."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.NOT_ACCEPTABLE)
-    if len(request.body) > MAX_BODY_BYTES:
-        detail = f"The body may have {MAX_BODY_BYTES:,} bytes."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+def _check(request: Request) -> None:
+    """Let through JSON, not too much of it, of who takes JSON, and of no page that may not call. Raises `Refused`.
 
-
-def _check_origin(request: Request) -> None:
-    """Let through what no page sent, or one of an origin that may call: "Servers MUST validate the Origin header".
-
-    That is the API's own over TLS, which no rebound name can be, or one of CORS_ORIGINS.
+    "Servers MUST validate the Origin header": it may be the API's own over TLS, which no rebound name can be, or one of
+    CORS_ORIGINS.
     """
-    origin = request.header("origin")
-    own = f"https://{request.event['requestContext'].get('domainName', '')}"
-    allowed = {own, *os.environ.get("CORS_ORIGINS", "").split(",")} - {"", "https://"}
+    origin, own = request.header("origin"), request.event["requestContext"].get("domainName", "")
+    allowed = {f"https://{own}", *os.environ.get("CORS_ORIGINS", "").split(",")} - {"", "https://"}
+    sent = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    accepted = {each.partition(";")[0].strip().lower() for each in (request.header("accept") or "*/*").split(",")}
     if origin is not None and origin not in allowed:
-        raise Refused(protocol.INVALID_REQUEST, "Pages of this origin may not call.", HTTPStatus.FORBIDDEN)
+        status, detail = HTTPStatus.FORBIDDEN, "Pages of this origin may not call."
+    elif sent != protocol.MEDIA_TYPE:
+        status, detail = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be {protocol.MEDIA_TYPE}."
+    elif not accepted & _ANY:
+        status, detail = HTTPStatus.NOT_ACCEPTABLE, f"Answers are {protocol.MEDIA_TYPE}."
+    elif len(request.body) > MAX_BODY_BYTES:
+        status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body may have {MAX_BODY_BYTES:,} bytes."
+    else:
+        return
+    raise Refused(protocol.INVALID_REQUEST, detail, status)
 
 
 def _base(request: Request) -> str:

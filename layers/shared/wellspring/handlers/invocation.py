@@ -38,12 +38,8 @@ def keep_imports() -> None:
 def scheduled(work: Callable[[Deadline], dict[str, object]], doing: str, done: str) -> LambdaHandler:
     """Return the Lambda handler that does `work` until its deadline, and logs and returns what it came to.
 
-    What it has no time for is left to the next run. A failure is raised, so that it counts as the function's.
-
-    Args:
-        work: takes the deadline, and says what it did.
-        doing: what that is, for the line that tells of a failure.
-        done: the other line.
+    What it has no time for is left to the next run. A failure is raised, so that it counts as the function's. The log's
+    line is `done`, or that `doing` failed.
     """
 
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:

@@ -24,13 +24,9 @@ _PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sum that is not what the rows are: of a day, type and direction, where it has them.
+    """A sum, `kept`, that is not what is `counted` of the rows: of a day, type and direction, where it has them.
 
-    Attributes:
-        name: `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
-        connector_id: whose.
-        counted: what the rows say.
-        kept: what the sum says.
+    Its name is `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
     """
 
     name: str
