@@ -19,7 +19,7 @@ from wellspring.agents.asking import (
     quoted,
     shown,
 )
-from wellspring.agents.tools import PAGE, Argument, Tool, ToolResult, fields, schemas
+from wellspring.agents.tools import Argument, ToolResult, fields, tool
 from wellspring.database.flush import Row
 from wellspring.errors import InvalidCursor
 from wellspring.ids import parse_id
@@ -140,20 +140,15 @@ def _end_of(day: date) -> str:
     return f"{min(day, date.max - timedelta(days=1)) + timedelta(days=1)}T00:00:00.000Z"
 
 
-@partial(
-    Tool,
-    "find",
+@tool(
     "What is called so?",
     "Finds workspaces, companies, people, accounts, connectors and providers by name, or by its beginning; without "
     "a name all of a type, else the caller's workspaces.",
-    (
-        Argument("name", "The name, or how it begins."),
-        Argument("type", "Only of this type.", choices=FINDABLE),
-        Argument("only_from", "Without a name: records that only this connector brings in."),
-        WORKSPACE,
-        *PAGE,
-    ),
-    fields("id name link type workspace workspace_id"),
+    Argument("name", "The name, or how it begins."),
+    Argument("type", "Only of this type.", choices=FINDABLE),
+    Argument("only_from", "Without a name: records that only this connector brings in."),
+    WORKSPACE,
+    items=fields("id name link type workspace workspace_id"),
 )
 def _find(asker: Asker) -> ToolResult:
     name, type_ = asker.said.get("name"), asker.said.get("type")
@@ -202,18 +197,13 @@ def _nothing(name: str) -> str:
     return f"Nothing that you see is called {quoted(name)}, or begins so."
 
 
-@partial(
-    Tool,
-    "sources",
+@tool(
     "Where did this record come from, where did it go?",
     "Which connectors brought a company, person or account in (input) or carried it out (output), and when.",
-    (
-        Argument("record", "Its id or name; without it each record of a type."),
-        Argument("type", "Its type, where another has the name, too.", choices=RECORD_TYPES),
-        WORKSPACE,
-        *PAGE,
-    ),
-    fields("record_id record sources:objects connector_id connector") | schemas(RECORD_SOURCE) | fields("link"),
+    Argument("record", "Its id or name; without it each record of a type."),
+    Argument("type", "Its type, where another has the name, too.", choices=RECORD_TYPES),
+    WORKSPACE,
+    items=fields("record_id record sources:objects connector_id connector", RECORD_SOURCE, "link"),
     more=fields("type id"),
 )
 def _sources(asker: Asker) -> ToolResult:
@@ -258,30 +248,25 @@ def _sources_of_each(asker: Asker) -> ToolResult:
     return ToolResult.of_page(found, item, say, type=record.type)
 
 
-@partial(
-    Tool,
-    "connectors",
+@tool(
     "Is each connector of a workspace well?",
     "The connectors of a workspace, the stalest first: health, its reasons, last sync, change and failure. "
     "Services and operators ask for one health in all workspaces, too.",
-    (
-        WORKSPACE,
-        Argument("health", "Only those that are so.", choices=HEALTH),
-        Argument("connector", "Only of this tool: its id or name."),
-        Argument("order", "What comes first.", choices=("stalest", "newest")),
-        *PAGE,
-    ),
-    fields("id name link type workspace") | schemas(WORKSPACE_CONNECTOR, *_UNTOLD) | fields("last_failure:object"),
+    WORKSPACE,
+    Argument("health", "Only those that are so.", choices=HEALTH),
+    Argument("connector", "Only of this tool: its id or name."),
+    Argument("order", "What comes first.", choices=("stalest", "newest")),
+    items=fields("id name link type workspace", WORKSPACE_CONNECTOR, "last_failure:object", but=_UNTOLD),
 )
 def _connectors(asker: Asker) -> ToolResult:
-    health, tool = asker.said.get("health"), asker.said.get("connector")
+    health, name = asker.said.get("health"), asker.said.get("connector")
     is_within = "workspace" in asker.said or health is None or isinstance(asker.principal, Person)
     # Of one health there is an index of the newest first.
     is_stalest = health is None and asker.said.get("order", "stalest") == "stalest"
     asked = {
         "include": "connector,workspace,last_failure",
         "filter[health]": health,
-        "filter[connector]": asker.named(CONNECTOR, tool) if tool else None,
+        "filter[connector]": asker.named(CONNECTOR, name) if name else None,
         "filter[workspace]": asker.workspace if is_within else None,
         "sort": "last_synced_at" if is_stalest else None,
         **asker.paging(),
@@ -303,18 +288,13 @@ def _connectors(asker: Asker) -> ToolResult:
     return ToolResult.of_page(found, item, say)
 
 
-@partial(
-    Tool,
-    "failures",
+@tool(
     "What failed, and what is to be done?",
     "Parked messages of syncs, grouped by connector and reason, with what each reason means and what to do.",
-    (
-        Argument("workspace", "Its id or name; all that the caller sees where it is not said."),
-        Argument("connector", "The id of a workspace connector, or the name of its tool."),
-        Argument("reason", "Only for this reason.", choices=MESSAGE_REASONS),
-        *PAGE,
-    ),
-    fields(
+    Argument("workspace", "Its id or name; all that the caller sees where it is not said."),
+    Argument("connector", "The id of a workspace connector, or the name of its tool."),
+    Argument("reason", "Only for this reason.", choices=MESSAGE_REASONS),
+    items=fields(
         "connector_id connector reason says advice oldest newest resolves_itself:boolean messages:count "
         "problems:objects examples:array"
     ),
@@ -361,19 +341,14 @@ def _failure(asker: Asker, name: str | None, connector: str, rows: Sequence[Row]
     }
 
 
-@partial(
-    Tool,
-    "runs",
+@tool(
     "Were the sources complete as of a day?",
     "For each connector: whether its latest run begun by the end of the day came whole, as known now, and through "
     "when it is complete. A connector without any run has none that is complete.",
-    (
-        WORKSPACE,
-        ONE,
-        Argument("day", "A day of UTC such as 2026-05-31; today where it is not said.", kind="day"),
-        *PAGE,
-    ),
-    fields(
+    WORKSPACE,
+    ONE,
+    Argument("day", "A day of UTC such as 2026-05-31; today where it is not said.", kind="day"),
+    items=fields(
         "connector_id connector is_complete:boolean complete_through latest_run:object runs:count "
         "not_complete:array link"
     ),
@@ -429,22 +404,17 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
     }
 
 
-@partial(
-    Tool,
-    "activity",
+@tool(
     "How much did connectors bring in and carry out, and who did what?",
     "Rows linked and ended by record type and direction, of one connector or of a workspace's, in up to 400 days; "
     "or one by one: messages that came, rows with the messages that wrote and ended them, what callers did.",
-    (
-        WORKSPACE,
-        ONE,
-        Argument("from", "The first day of UTC.", kind="day"),
-        Argument("to", "The last day of UTC.", kind="day"),
-        Argument("by", "What each item is; connectors if not said.", choices=("connector", "day", *_ONE_BY_ONE)),
-        Argument("type", "By row: of which records.", choices=RECORD_TYPES),
-        *PAGE,
-    ),
-    fields("connector_id connector") | schemas(CONNECTOR_ACTIVITY) | fields("message:object row:object caller:object"),
+    WORKSPACE,
+    ONE,
+    Argument("from", "The first day of UTC.", kind="day"),
+    Argument("to", "The last day of UTC.", kind="day"),
+    Argument("by", "What each item is; connectors if not said.", choices=("connector", "day", *_ONE_BY_ONE)),
+    Argument("type", "By row: of which records.", choices=RECORD_TYPES),
+    items=fields("connector_id connector", CONNECTOR_ACTIVITY, "message:object row:object caller:object"),
 )
 def _activity(asker: Asker) -> ToolResult:
     said = asker.said
@@ -523,13 +493,13 @@ def _done(found: PageRead, row: Row) -> Object:
     return told
 
 
-@partial(
-    Tool,
-    "impact",
+@tool(
     "What is lost if a connector is disconnected?",
     "The live rows of a connector, and how many of its records no other connector brings in. Disconnects nothing.",
-    (Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True), WORKSPACE),
-    fields("connector_id") | schemas(CONNECTOR_IMPACT),
+    Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True),
+    WORKSPACE,
+    pages=False,
+    items=fields("connector_id", CONNECTOR_IMPACT),
 )
 def _impact(asker: Asker) -> ToolResult:
     connection = asker.connection()
@@ -546,22 +516,17 @@ def _impact(asker: Asker) -> ToolResult:
     return ToolResult(1, lambda _count: ([item], None), say, (link,))
 
 
-@partial(
-    Tool,
-    "providers",
+@tool(
     "Which providers are there, which are selected?",
     "What a workspace has selected or was matched to; with category, country or name, what the catalogue has.",
-    (
-        WORKSPACE,
-        Argument("of", "What is asked for.", choices=("workspace", "catalogue")),
-        Argument("category", "A category of the catalogue, such as banking."),
-        Argument("country", "A code of ISO 3166-1 alpha-2, such as FR."),
-        Argument("name", "How the provider's name begins."),
-        *PAGE,
-    ),
-    fields("id name link")
-    | {name: schema for name, schema in schemas(PROVIDER).items() if name in _OF_PROVIDERS}
-    | schemas(WORKSPACE_PROVIDER, "created_at", *_UNTOLD),
+    WORKSPACE,
+    Argument("of", "What is asked for.", choices=("workspace", "catalogue")),
+    Argument("category", "A category of the catalogue, such as banking."),
+    Argument("country", "A code of ISO 3166-1 alpha-2, such as FR."),
+    Argument("name", "How the provider's name begins."),
+    items=fields("id name link")
+    | {name: schema for name, schema in fields(PROVIDER).items() if name in _OF_PROVIDERS}
+    | fields(WORKSPACE_PROVIDER, but=("created_at", *_UNTOLD)),
 )
 def _providers(asker: Asker) -> ToolResult:
     filters = {"category": "filter[category]", "country": "filter[country]", "name": "filter[name][starts]"}
@@ -583,13 +548,12 @@ def _providers(asker: Asker) -> ToolResult:
     return ToolResult.of_page(found, item, lambda told: f"{told_here(len(told), 'provider')} {of}{_named(told)}.")
 
 
-@partial(
-    Tool,
-    "groups",
+@tool(
     "Who shares a group?",
     "The caller's groups and the workspaces in each; of one group its workspaces and members.",
-    (Argument("group", "Its id or name."), Argument("workspace", "Only groups with it: its id or name."), *PAGE),
-    fields("id name link type workspaces:array workspaces_in_all:count"),
+    Argument("group", "Its id or name."),
+    Argument("workspace", "Only groups with it: its id or name."),
+    items=fields("id name link type workspaces:array workspaces_in_all:count"),
     more=fields("members:objects"),
 )
 def _groups(asker: Asker) -> ToolResult:
@@ -639,15 +603,12 @@ def _group(asker: Asker) -> ToolResult:
     return replace(answer, links=(found.link, members.link))
 
 
-@partial(
-    Tool,
-    "fleet",
+@tool(
     "Is it one customer, one tool, or all of us?",
     "All workspaces: connectors by health, in all and by tool, what is parked, runs that are incomplete. "
     "For services and operators.",
-    PAGE,
-    fields("id name number:count by_health:object"),
-    more=schemas(FLEET, "tools"),
+    items=fields("id name number:count by_health:object"),
+    more=fields(FLEET, but=("tools",)),
 )
 def _fleet(asker: Asker) -> ToolResult:
     row = asker.ask(FLEET, answers.fleet, Reading("retrieve", FLEET))

@@ -4,7 +4,7 @@
 go on, and, where a name means several things, what it may mean.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -36,14 +36,15 @@ _KINDS: Mapping[str, Schema] = {
 }
 
 
-def fields(said: str) -> dict[str, Schema]:
-    """Return what an item has under each of some names, with a colon and its kind behind one that is no text."""
-    return {name: _KINDS.get(kind, TEXT) for name, _, kind in (each.partition(":") for each in said.split())}
-
-
-def schemas(resource: Resource, *but: str) -> dict[str, Schema]:
-    """Return what an item has of a declared type's attributes, all but some."""
-    return {each.name: _KINDS.get(each.kind, TEXT) for each in resource.attributes if each.name not in but}
+def fields(*said: str | Resource, but: Sequence[str] = ()) -> dict[str, Schema]:
+    """Return what something has: names, each with its kind behind a colon unless it is a text, and attributes."""
+    found: dict[str, str] = {}
+    for each in said:
+        if isinstance(each, Resource):
+            found |= {declared.name: declared.kind for declared in each.attributes if declared.name not in but}
+        else:
+            found |= {name: kind for name, _, kind in (word.partition(":") for word in each.split())}
+    return {name: _KINDS.get(kind, TEXT) for name, kind in found.items()}
 
 
 INSTRUCTIONS = (
@@ -144,8 +145,8 @@ class Tool:
     description: str
     takes: tuple[Argument, ...]
     items: Mapping[str, Schema]
+    more: Mapping[str, Schema]
     ask: Callable[[Asker], ToolResult]
-    more: Mapping[str, Schema] = field(default_factory=dict)
 
     @property
     def declaration(self) -> Object:
@@ -183,6 +184,19 @@ class Tool:
         found += [f"{each.name} must be said." for each in self.takes if each.required and each.name not in arguments]
         told = (known[name].problem(value) for name, value in arguments.items() if name in known)
         return [*found, *(problem for problem in told if problem)]
+
+
+def tool(
+    title: str,
+    description: str,
+    *takes: Argument,
+    items: Mapping[str, Schema],
+    more: Mapping[str, Schema] | None = None,
+    pages: bool = True,
+) -> Callable[[Callable[[Asker], ToolResult]], Tool]:
+    """Return what makes a tool, called so, of the function that answers; one that has `pages` takes which, too."""
+    taken = (*takes, *PAGE) if pages else takes
+    return lambda ask: Tool(ask.__name__.removeprefix("_"), title, description, taken, items, more or {}, ask)
 
 
 def fitted(answer: ToolResult, size_of: Callable[[Object], int]) -> Object:
