@@ -143,7 +143,6 @@ template: sam-venv checkov-venv dev-venv
 	@$(SAM) validate
 	@$(SAM) validate --lint
 	@$(SAM) build --parallel --parameter-overrides Architecture=arm64
-	@$(PYTHON_IN) layers/measure.py .aws-sam/build
 	@$(PYTHON_IN) -m tests.aws.stack
 	@$(PYTHON_IN) -m pytest -n 2 --dist worksteal -m aws tests/aws
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import ROOT
 from bench.measure import Result
 from bench.run import Run
-from layers import build, measure
+from layers import build
 from local.errors import Fault
 from local.template import Template
 
@@ -31,7 +31,7 @@ def sizes(run: Run) -> Iterator[Result]:
         except subprocess.CalledProcessError as error:
             raise Fault("pip could not install what the layers need") from error
         build.copy(ROOT / "functions", folder / "function")
-        unpacked, zipped = measure.sizes(folder / "function")
-        migrations, _ = measure.sizes(folder / "migrations")
+        unpacked, zipped = build.sizes(folder / "function")
+        migrations, _ = build.sizes(folder / "migrations")
     for label, size in zip(NAMES, (unpacked, zipped, migrations), strict=True):
         yield Result(label, size, size, "MB", None)

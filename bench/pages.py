@@ -20,7 +20,7 @@ from bench.product import Sent
 from bench.run import Run
 from wellspring.access.principal import Person, scope_of
 from wellspring.queries import DEFAULT_PAGE_SIZE, ListQuery, Position
-from wellspring.repositories import cursor_keys
+from wellspring.repositories import infrastructure
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.services.ledger import cursors
 from wellspring.services.ledger import reading as service
@@ -94,7 +94,7 @@ class Reader:
     def _page_of(self, person: Person, position: Position | None) -> Page:
         query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR)
         if position is not None:
-            key = cursor_keys.keys().run(self._transaction)[0]
+            key = infrastructure.signing_keys().run(self._transaction)[0]
             cursor = cursors.sign(key, query.resource, query.sort, position)
             query = ListQuery(resource=COMPANY_WORKSPACE_CONNECTOR, cursor=cursor)
 

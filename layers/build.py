@@ -10,8 +10,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
+MEGABYTE = 1_000_000
 LAYERS = Path(__file__).resolve().parent
 # Amazon Linux 2023 has glibc 2.34; wheels for an older one run there too.
 PLATFORMS = {
@@ -43,10 +46,8 @@ UNUSED = (
 def architecture_of(layer: str, artifacts: Path) -> str:
     """Return the template's architecture for the layer `layer`, with the parameters of this build.
 
-    SAM tells a Makefile where to put the layer and nothing else, but writes down what it is about to build.
-
-    Raises:
-        SystemExit: it did not, as when it builds one resource only.
+    SAM tells a Makefile where to put the layer and nothing else, but writes down what it is about to build. Raises
+    `SystemExit` where it did not, as when it builds one resource only.
     """
     plan = artifacts.parents[1] / "build.toml"
     try:
@@ -118,10 +119,15 @@ def build(layer: str, target: Path, architecture: str) -> None:
     compile_all(target)
 
 
-def main(layer: str, artifacts: Path) -> None:
-    """Build `layer` into `artifacts`, where SAM takes it from."""
-    build(layer, artifacts / "python", architecture_of(layer, artifacts))
+def sizes(layer: Path) -> tuple[float, float]:
+    """Return the megabytes of what is in the folder `layer`, unpacked and zipped."""
+    paths = [path for path in sorted(layer.rglob("*")) if path.is_file()]
+    with zipfile.ZipFile(packed := BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, path.relative_to(layer))
+    return sum(path.stat().st_size for path in paths) / MEGABYTE, packed.tell() / MEGABYTE
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]).resolve())
+    name, artifacts = sys.argv[1], Path(sys.argv[2]).resolve()
+    build(name, artifacts / "python", architecture_of(name, artifacts))

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
-from layers import build, measure
+from layers import build
 from local.settings import ROOT
 from local.template import Template
 
 BUILT = ROOT / ".aws-sam" / "build"
 LAYERS = ("SharedLayer", "MigrationsLayer")
 CONSOLE = "ConsoleLayer"
+# Megabytes unpacked and zipped, for size is cold start: Lambda fetches and unpacks a layer before it starts Python.
+# Raise one with the change that needs it, and say what for.
+BUDGETS = {"SharedLayer": (36, 12), "MigrationsLayer": (3.5, 1.2)}
 # e_machine of an ELF header. Source: the System V ABI's supplements for both processors.
 MACHINES = {"arm64": 183, "x86_64": 62}
 UNCHECKED_HASH = 1
@@ -69,7 +72,7 @@ def test_the_layers_hold_nothing_that_the_runtime_has_or_the_other_has() -> None
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_is_within_its_budget(layer: str) -> None:
-    for found, most in zip(measure.sizes(BUILT / layer), measure.BUDGETS[layer], strict=True):
+    for found, most in zip(build.sizes(BUILT / layer), BUDGETS[layer], strict=True):
         # And not so far below that the budget means nothing.
         assert most / 2 < found <= most
 

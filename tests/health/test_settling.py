@@ -13,7 +13,7 @@ from tests.health.conftest import MADE, Kept, Tenant, let_have_synced, unjudged
 from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, Database, FreshDatabase, Statements
 from tests.support.world import Row, World
-from wellspring.repositories import connector_health as repository
+from wellspring.repositories import fleet as repository
 from wellspring.services import settling
 
 DAY = timedelta(days=1)

@@ -21,7 +21,7 @@ from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_wa
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
-from wellspring.repositories.pruning import delete_oldest
+from wellspring.repositories.infrastructure import delete_oldest
 
 # Events of this folder that are not the queue's.
 REPLAYED = ["maintenance_prune"]
@@ -196,6 +196,6 @@ class TestAFailure:
                 raise ServiceUnavailable("not now")
             return 0
 
-        monkeypatch.setattr("wellspring.repositories.pruning.delete_oldest", refuse)
+        monkeypatch.setattr("wellspring.repositories.infrastructure.delete_oldest", refuse)
         assert handler({}, Context())["is_all"] is True
         assert len(no_pauses) == 2

@@ -13,7 +13,7 @@ from sqlalchemy import ClauseElement
 import wellspring
 from wellspring.database.engine import make_engine
 from wellspring.handlers.http import Response, http_handler
-from wellspring.handlers.imports import keep_imports
+from wellspring.handlers.invocation import keep_imports
 from wellspring.handlers.queue import consumer
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import Sort

@@ -113,7 +113,7 @@ class TestARetry:
             raise RuntimeError("after the write")
 
         with monkeypatch.context() as patched:
-            patched.setattr("wellspring.repositories.idempotency.keep", fail)
+            patched.setattr("wellspring.repositories.infrastructure.keep_answer", fail)
             broken = subject.send()
             assert (broken.status, broken.error["code"]) == (500, "INTERNAL_ERROR")
         assert (count(fresh_database, subject.table), keys(fresh_database)) == (0, 0)

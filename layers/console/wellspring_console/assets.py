@@ -4,7 +4,6 @@ A module names the modules that it imports; here they become the hashed names, t
 file's name changes when it does, or when anything does that it imports.
 """
 
-import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -24,24 +23,11 @@ HASH_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is served.
-
-    Attributes:
-        name: with its hash, as `/console/{file}` takes it.
-        media_type: its Content-Type.
-        content: its bytes.
-        packed: the same, compressed by gzip.
-    """
+    """One file as it is served; its name has its hash, as `/console/{file}` takes it."""
 
     name: str
     media_type: str
     content: bytes
-    packed: bytes
-
-
-def _sources() -> dict[str, Path]:
-    found = (path for folder in (VENDOR, STATIC) for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES)
-    return {path.name: path for path in found}
 
 
 def imports(text: str) -> Iterator[str]:
@@ -58,11 +44,10 @@ def _file(specifier: str) -> str:
 def assets() -> Mapping[str, Asset]:
     """Return every file of the page by its plain name, those that others import first; made once.
 
-    Raises:
-        KeyError: a module imports what is not there.
-        RecursionError: modules import each other in a circle.
+    Raises `KeyError` where a module imports what is not there, `RecursionError` where two import each other.
     """
-    sources = _sources()
+    found = (path for folder in (VENDOR, STATIC) for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES)
+    sources = {path.name: path for path in found}
     made: dict[str, Asset] = {}
 
     def make(name: str) -> Asset:
@@ -73,8 +58,7 @@ def assets() -> Mapping[str, Asset]:
                 content = IMPORTED.sub(lambda found: f'{found[1]}"./{make(_file(found[3])).name}"', text).encode()
             stem, _, suffix = name.rpartition(".")
             tag = hashlib.sha256(content).hexdigest()[:HASH_LENGTH]
-            packed = gzip.compress(content, 9, mtime=0)
-            made[name] = Asset(f"{stem}.{tag}.{suffix}", MEDIA_TYPES[f".{suffix}"], content, packed)
+            made[name] = Asset(f"{stem}.{tag}.{suffix}", MEDIA_TYPES[f".{suffix}"], content)
         return made[name]
 
     for name in sources:

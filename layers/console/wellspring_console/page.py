@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from html import escape
 from urllib.parse import urlsplit
@@ -44,11 +44,9 @@ class SignIn:
 
 def read_sign_in(environment: Mapping[str, str]) -> SignIn:
     """Build `SignIn` from CONSOLE_ISSUER and so on, and the claims that the API reads; what is empty is not there."""
-    names = ("issuer", "client_id", "scope", "parameters", "token_endpoint")
-    found = {name: environment.get(f"CONSOLE_{name.upper()}", "") for name in names}
     claims = ("person_claim", "operator_claim", "operator_value")
-    found |= {name: environment.get(name.upper(), "") for name in claims}
-    return SignIn(**{name: value for name, value in found.items() if value})
+    names = {each.name: ("" if each.name in claims else "CONSOLE_") + each.name.upper() for each in fields(SignIn)}
+    return SignIn(**{name: environment[variable] for name, variable in names.items() if environment.get(variable)})
 
 
 def _origin(url: str) -> str:
@@ -89,9 +87,9 @@ def record_types() -> list[dict[str, object]]:
 def document(sign_in: SignIn) -> str:
     """Return the page, an HTML document that holds nothing but its settings and the names of its files."""
     files = assets()
-    said = {name: value for name, value in asdict(sign_in).items() if name != "token_endpoint"} | {
-        "records": record_types()
-    }
+    said = asdict(sign_in) | {"records": record_types()}
+    # Which only the policy needs.
+    del said["token_endpoint"]
     # In HTML, only `<` could end the element.
     settings = json.dumps(said).replace("<", "\\u003c")
     modules = "\n".join(

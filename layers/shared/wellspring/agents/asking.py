@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Protocol
@@ -18,26 +19,26 @@ from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import attributes_of, is_retrievable, location, url_of
 from wellspring.jsonapi.query import parse_list
-from wellspring.queries import ActivityQuery, AuditQuery, ListQuery, View
+from wellspring.queries import MAX_PAGE_SIZE, ActivityQuery, AnswerQuery, AuditQuery, ListQuery, View
 from wellspring.resources import (
     AUDIT_ENTRY,
     CONNECTOR,
     CONNECTOR_ACTIVITY,
-    CONNECTOR_IMPACT,
-    FLEET,
     OWN_WORKSPACE,
     RECORD_SOURCE,
     WORKSPACE_CONNECTOR,
+    WORKSPACE_GROUP,
     Resource,
     records,
     resource_of,
 )
-from wellspring.services.answers import audit, connectors, sources
+from wellspring.services import answers
 from wellspring.services.ledger import reading
 from wellspring.services.ledger.reading import Page
 from wellspring.services.operators import Reading
 
 type Object = dict[str, Any]
+type Arguments = Mapping[str, Any]
 # Query parameters, in the order in which a link has them; those that are None are left out.
 type Parameters = Mapping[str, object]
 
@@ -55,6 +56,7 @@ LONGEST_TEXT = 200
 MOST_CHOICES = 8
 # How many connections of a tool are looked at to find the one that a name means.
 MOST_CONNECTIONS = 20
+USUAL_SIZE = 20
 # Categories of Unicode that a reader does not see, or that say how others are shown.
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 
@@ -93,125 +95,140 @@ class PageRead:
         row = self.included(resource, id_)
         return name_in(resource, row) if row else None
 
+    def grouped(self, count: int, *names: str) -> dict[tuple[str, ...], list[Row]]:
+        """Return the first so many rows by what they have under `names`; None is an empty text."""
+        groups: dict[tuple[str, ...], list[Row]] = {}
+        for row in self.rows[:count]:
+            groups.setdefault(tuple(str(row[name] or "") for name in names), []).append(row)
+        return groups
+
     def cursor_after(self, count: int) -> str | None:
         """Return where to go on after so many of its rows; None at the end."""
         is_end = count >= len(self.rows) and not self.page.more_after
         return None if is_end or not count else self.page.cursors[count - 1]
 
 
+@dataclass(frozen=True)
 class Asker:
-    """Asks for one caller; `base` stands before the paths of links."""
+    """Asks for one caller what the arguments of a tool, `said`, are about; `base` stands before the paths of links.
 
-    def __init__(self, principal: Principal, read: Read, base: str = "") -> None:
-        self.principal = principal
-        self._read = read
-        self._base = base
+    What reads raises what HTTP answers it with; what looks for what a name means also raises `Unclear`.
+    """
 
-    # ---- the questions of HTTP: each raises what that answers it with ------------------------------------
+    principal: Principal
+    read: Read
+    base: str
+    said: Arguments
+
+    def ask[Result](self, resource: Resource, work: Callable[[Transaction], Result], read: Reading) -> Result:
+        """Return what `work` returns, if the caller may read such."""
+        permit(self.principal, resource.policy, "read")
+        return self.read(work, read)
+
+    # ---- lists of HTTP -----------------------------------------------------------------------------------
     def page(self, resource: Resource, asked: Parameters) -> PageRead:
         """Return a page of a list."""
         if resource is AUDIT_ENTRY:
-            return self._page(resource, asked, parse_audit, audit.audit_entries)
+            return self._page(resource, asked, parse_audit, answers.audit_entries)
         if resource is CONNECTOR_ACTIVITY:
-            return self._page(resource, asked, parse_activity, connectors.connector_activity)
+            return self._page(resource, asked, parse_activity, answers.connector_activity)
         return self._page(resource, asked, partial(parse_list, resource), reading.list_page)
 
-    def _page[Query: ListQuery | ActivityQuery | AuditQuery](
+    def sources(self, record: Resource, id_: UUID, asked: Parameters) -> PageRead:
+        """Return a page of a record's sources."""
+
+        def answer(transaction: Transaction, principal: Principal, query: AnswerQuery) -> Page:
+            return answers.record_sources(transaction, principal, record, id_, query)
+
+        path, read = f"{record.route}/{id_}/sources", Reading("sources", record, id_)
+        return self._page(RECORD_SOURCE, asked, partial(parse_page, RECORD_SOURCE), answer, path, read)
+
+    def _page[Query: AnswerQuery](
         self,
         resource: Resource,
         asked: Parameters,
         parse: Callable[[str], Query],
         answer: Callable[[Transaction, Principal, Query], Page],
+        path: str = "",
+        read: Reading | None = None,
     ) -> PageRead:
         permit(self.principal, resource.policy, "read")
-        raw_query = _raw_query(asked)
+        raw_query = urlencode({name: value for name, value in asked.items() if value is not None})
         query = parse(raw_query)
-        named = query.workspaces if isinstance(query, ListQuery) else (query.workspace,)
-        page = self._read(
-            lambda transaction: answer(transaction, self.principal, query),
-            Reading("list", resource, workspaces=tuple(filter(None, named))),
-        )
-        return PageRead(resource, page, self._base + url_of(resource.route, raw_query))
+        workspaces = query.workspaces if isinstance(query, ListQuery) else ()
+        if isinstance(query, ActivityQuery | AuditQuery) and query.workspace:
+            workspaces = (query.workspace,)
+        read = read or Reading("list", resource, workspaces=workspaces)
+        page = self.read(lambda transaction: answer(transaction, self.principal, query), read)
+        return PageRead(resource, page, self.base + url_of(path or resource.route, raw_query))
 
-    def sources(self, record: Resource, id_: UUID, asked: Parameters) -> PageRead:
-        """Return a page of a record's sources."""
-        permit(self.principal, RECORD_SOURCE.policy, "read")
-        raw_query = _raw_query(asked)
-        query = parse_page(RECORD_SOURCE, raw_query)
-        page = self._read(
-            lambda transaction: sources.record_sources(transaction, self.principal, record, id_, query),
-            Reading("sources", record, id_),
-        )
-        return PageRead(RECORD_SOURCE, page, self._base + url_of(f"{record.route}/{id_}/sources", raw_query))
-
-    def impact(self, id_: UUID) -> tuple[Row, str]:
-        """Return what is lost without a connector, and the link to it."""
-        permit(self.principal, CONNECTOR_IMPACT.policy, "read")
-        found = self._read(
-            lambda transaction: connectors.connector_impact(transaction, self.principal, id_),
-            Reading("impact", WORKSPACE_CONNECTOR, id_),
-        )
-        return found.row, f"{self._base}{WORKSPACE_CONNECTOR.route}/{id_}/impact"
-
-    def fleet(self) -> tuple[Row, str]:
-        """Return how all connectors are, and the link to it."""
-        permit(self.principal, FLEET.policy, "read")
-        return self._read(connectors.fleet, Reading("retrieve", FLEET)), f"{self._base}{FLEET.route}"
+    def paging(self, size: int = USUAL_SIZE) -> Parameters:
+        """Return which page is asked for, of so many rows where it is not said."""
+        return {"page[size]": self.said.get("size", size), "page[after]": self.said.get("cursor")}
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""
-        return self._base + location(resource, row) if is_retrievable(resource, row) else None
+        return self.base + location(resource, row) if is_retrievable(resource, row) else None
 
-    def _is_there(self, resource: Resource, id_: UUID) -> bool:
-        permit(self.principal, resource.policy, "read")
-        try:
-            self._read(
-                lambda transaction: reading.retrieve(transaction, self.principal, resource, id_, View()),
-                Reading("retrieve", resource, id_),
-            )
-        except NotFound:
-            return False
-        return True
+    # ---- what the arguments name: in the workspace that is said, or in all -------------------------------
+    @cached_property
+    def within(self) -> UUID | None:
+        """The workspace that is said; None where none is."""
+        return self.named(OWN_WORKSPACE, self.said["workspace"]) if "workspace" in self.said else None
 
-    # ---- what a name means: each raises `Unclear` --------------------------------------------------------
-    def workspace(self, said: str | None) -> UUID:
-        """Return the workspace that an id or a name means, or the only one there is."""
-        if said is not None:
-            return self.named(OWN_WORKSPACE, said)
+    @cached_property
+    def workspace(self) -> UUID:
+        """The workspace that is said, or the only one there is."""
+        if self.within is not None:
+            return self.within
         found = self.page(OWN_WORKSPACE, {"page[size]": MOST_CHOICES, "sort": "name"})
-        items = self.items(found)
-        return only(items, "You see no workspace.", "There are several workspaces: say which.")
+        items = [self.item(found, row) for row in found.rows]
+        return _only(items, "You see no workspace.", "There are several workspaces: say which.")
 
     def named(self, resource: Resource, said: str) -> UUID:
         """Return the resource of a type that an id or a name means."""
         absent = f"There is no {resource.name} called {quoted(said)} that you see."
-        return parse_id(said) or only(self.items_named(resource, said), absent, several(said, resource.names))
+        return parse_id(said) or _only(self.items_named(resource, said), absent, _several(said, resource.names))
 
-    def record(self, said: str, type_: str | None, workspace: UUID | None) -> tuple[Resource, UUID]:
-        """Return the record that an id or a name means, of one type or of whichever."""
-        declared = [found for found in records() if found.is_readable and type_ in {None, found.type}]
+    def record(self) -> tuple[Resource, UUID]:
+        """Return the record that an id or a name means, of the type that is said or of whichever."""
+        said, type_, workspace = self.said["record"], self.said.get("type"), self.within
         id_, items = parse_id(said), list[Object]()
-        for resource in declared:
+        for resource in (each for each in records() if each.is_readable and type_ in {None, each.type}):
             if id_ is None:
                 items += self.items_named(resource, said, workspace)
-            elif self._is_there(resource, id_):
+                continue
+            read = partial(reading.retrieve, principal=self.principal, resource=resource, id_=id_, view=View())
+            with suppress(NotFound):
+                self.ask(resource, read, Reading("retrieve", resource, id_))
                 return resource, id_
-        absent = f"There is no {type_ or 'record'} {quoted(said)} that you see."
-        id_ = only(items, absent, several(said))
+        id_ = _only(items, f"There is no {type_ or 'record'} {quoted(said)} that you see.", _several(said))
         return resource_of(items[0]["type"]), id_
 
-    def connection(self, said: str, workspace: UUID | None) -> UUID:
-        """Return the workspace connector that its id, or the name of its tool, means."""
+    def connection(self, name: str = "connector") -> UUID | None:
+        """Return the workspace connector that its id, or the name of its tool, means; None where none is said."""
+        said, workspace = self.said.get(name), self.within
+        if said is None:
+            return None
         absent = f"There is no connector called {quoted(said)} in a workspace that you see."
-        return parse_id(said) or only(self.connections(said, workspace), absent, several(said, "connectors"))
+        return parse_id(said) or _only(self.connections(said, workspace), absent, _several(said, "connectors"))
 
-    # ---- what is called so -------------------------------------------------------------------------------
+    def group(self) -> UUID:
+        """Return the group that is said; one of that name is found among the caller's own."""
+        said = self.said["group"]
+        if id_ := parse_id(said):
+            return id_
+        found = self.page(WORKSPACE_GROUP, {"page[size]": MAX_PAGE_SIZE})
+        rows = [row for row in found.rows if str(row["name"]).casefold().startswith(said.casefold())]
+        items = [self.item(found, row) for row in _exactly(WORKSPACE_GROUP, rows, said)]
+        return _only(items, f"No group of yours is called {quoted(said)}.", _several(said, "groups"))
+
     def items_named(self, resource: Resource, said: str, workspace: UUID | None = None) -> list[Object]:
         """Return what of a type is called so, or else begins so."""
         asked = {"filter[name][starts]": said, "page[size]": MOST_CHOICES}
         within = workspace if resource.relationship("workspace") else None
         found = self.page(resource, asked | {"filter[workspace]": within})
-        return [self.item(found, row) for row in exactly(resource, found.rows, said)]
+        return [self.item(found, row) for row in _exactly(resource, found.rows, said)]
 
     def connections(self, said: str, workspace: UUID | None) -> list[Object]:
         """Return the workspace connectors whose tool is called so, or begins so."""
@@ -226,10 +243,7 @@ class Asker:
             "page[size]": MOST_CONNECTIONS,
             "filter[workspace]": workspace,
         }
-        return self.items(self.page(WORKSPACE_CONNECTOR, asked))
-
-    def items(self, found: PageRead) -> list[Object]:
-        """Return what each row of a page is told by."""
+        found = self.page(WORKSPACE_CONNECTOR, asked)
         return [self.item(found, row) for row in found.rows]
 
     def item(self, found: PageRead, row: Row) -> Object:
@@ -244,24 +258,20 @@ class Asker:
         return item | {"link": self.link(found.resource, row)}
 
 
-def _raw_query(asked: Parameters) -> str:
-    return urlencode({name: value for name, value in asked.items() if value is not None})
-
-
-def exactly(resource: Resource, rows: Sequence[Row], said: str) -> Sequence[Row]:
+def _exactly(resource: Resource, rows: Sequence[Row], said: str) -> Sequence[Row]:
     """Return those of the rows that are called so; all where none is."""
     name = _name_of(resource)
     return [row for row in rows if str(row[name]).casefold() == said.casefold()] or rows
 
 
-def only(items: Sequence[Object], absent: str, several: str) -> UUID:
+def _only(items: Sequence[Object], absent: str, several: str) -> UUID:
     """Return the id of the only one of the items. Raises `Unclear` that tells either, with the choices."""
     if len(items) == 1:
         return UUID(items[0]["id"])
     raise Unclear(several if items else absent, list(items[:MOST_CHOICES]))
 
 
-def several(said: str, names: str = "") -> str:
+def _several(said: str, names: str = "") -> str:
     """Return the sentence that a name may mean several things."""
     return f"{quoted(said)} may be one of several{names and ' '}{names}: say which, by its id."
 

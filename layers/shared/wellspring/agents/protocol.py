@@ -48,8 +48,10 @@ class Refused(Exception):
 
     @property
     def document(self) -> Object:
-        """The error as it is sent."""
-        return error_document(self.id, self.code, self.message, self.data)
+        """The error as it is sent, without `id` where the request's could not be read."""
+        error: Object = {"code": self.code, "message": self.message}
+        error |= {} if self.data is None else {"data": self.data}
+        return {"jsonrpc": "2.0", **({} if self.id is None else {"id": self.id}), "error": error}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,6 @@ class Call:
     def refused(self, code: int, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Refused:
         """Return the refusal of a request that was read: 200 in the revision that has no other status."""
         return Refused(code, message, status if self.is_stateless else HTTPStatus.OK, self.id)
-
-
-def error_document(id_: Id | None, code: int, message: str, data: Object | None = None) -> Object:
-    """Return an error of JSON-RPC; without `id` where the request's could not be read."""
-    error: Object = {"code": code, "message": message, **({} if data is None else {"data": data})}
-    return {"jsonrpc": "2.0", **({} if id_ is None else {"id": id_}), "error": error}
 
 
 def parse(body: bytes, header: Header) -> Call | None:

@@ -9,35 +9,17 @@ from uuid import UUID
 from wellspring.access.principal import Person
 from wellspring.agents.asking import (
     MOST_CHOICES,
+    USUAL_SIZE,
     Asker,
     Object,
     PageRead,
-    Parameters,
     Unclear,
     attributes,
-    exactly,
     name_in,
-    only,
     quoted,
-    several,
     shown,
 )
-from wellspring.agents.tools import (
-    COUNT,
-    FLAG,
-    OBJECT,
-    OBJECTS,
-    PAGE,
-    TEXT,
-    Argument,
-    Arguments,
-    Schema,
-    Tool,
-    ToolResult,
-    counted,
-    listed,
-    told_here,
-)
+from wellspring.agents.tools import Argument, ToolResult, fields, tool
 from wellspring.database.flush import Row
 from wellspring.errors import InvalidCursor
 from wellspring.ids import parse_id
@@ -66,8 +48,9 @@ from wellspring.resources import (
     records,
     resource_of,
 )
+from wellspring.services import answers
+from wellspring.services.operators import Reading
 
-USUAL_SIZE = 20
 # Of messages and runs, several of which are one item.
 USUAL_GROUPED = 100
 # How many messages or runs of a connector are named.
@@ -94,42 +77,13 @@ _ONE_BY_ONE: Mapping[str, tuple[Resource | None, str, str]] = {
 
 WORKSPACE = Argument("workspace", "Its id or name; else the only one that the caller sees.")
 ONE = Argument("connector", "Only this one: its id, or the name of its tool.")
-_CONNECTOR = {"connector_id": TEXT, "connector": TEXT}
-_NAMED = {"id": TEXT, "name": TEXT, "link": TEXT}
-# By the kind of a declared attribute, what the value of it is; else a text.
-_KINDS: Mapping[str, Schema] = {
-    "boolean": FLAG,
-    **dict.fromkeys(("count", "optional_count", "number"), COUNT),
-    **dict.fromkeys(("counts", "by_direction", "totals", "object"), OBJECT),
-    **dict.fromkeys(("objects", "problems"), OBJECTS),
-    "texts": {"type": "array", "items": {"type": "string"}},
-}
 
 
-def _schemas(resource: Resource, *but: str) -> dict[str, Schema]:
-    """Return what an item has of a declared type's attributes, all but some."""
-    return {each.name: _KINDS.get(each.kind, TEXT) for each in resource.attributes if each.name not in but}
-
-
-def _page(arguments: Arguments, size: int = USUAL_SIZE) -> Parameters:
-    return {"page[size]": arguments.get("size", size), "page[after]": arguments.get("cursor")}
-
-
-def _workspace(asker: Asker, arguments: Arguments) -> UUID | None:
-    """Return the workspace that is said, None where none is."""
-    return asker.workspace(arguments["workspace"]) if "workspace" in arguments else None
-
-
-def _connection(asker: Asker, arguments: Arguments, workspace: UUID | None, name: str = "connector") -> UUID | None:
-    """Return the workspace connector that is said, None where none is."""
-    return asker.connection(arguments[name], workspace) if name in arguments else None
-
-
-def _type_in(arguments: Arguments) -> str:
+def _type_in(asker: Asker) -> str:
     """Return the record type that is said. Raises `Unclear`."""
-    if "type" not in arguments:
+    if "type" not in asker.said:
         raise Unclear(f"Say of which type: {', '.join(RECORD_TYPES)}.")
-    return str(arguments["type"])
+    return str(asker.said["type"])
 
 
 def _connector_of(found: PageRead, row: Row) -> Object:
@@ -157,6 +111,26 @@ def _reason(code: str | None) -> Object | None:
     return {"reason": words.code, "says": words.says, "advice": words.advice, "resolves_itself": words.waits}
 
 
+def counted(count: int, name: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {name}" if count == 1 else f"{count or 'no'} {name}s"
+
+
+def told_here(count: int, name: str) -> str:
+    """Return how many things an answer tells of: it may be a page of more."""
+    return f"{counted(count, name)} {'is' if count == 1 else 'are'} told here"
+
+
+def listed(names: Sequence[object], most: int = 3) -> str:
+    """Return some names as a sentence has them, each quoted."""
+    told = ", ".join(quoted(name) for name in names[:most])
+    return f"{told} and {len(names) - most} more" if len(names) > most else told
+
+
+def _named(told: list[Object]) -> str:
+    return f": {listed([each.get('name') for each in told])}" if told else ""
+
+
 def _total(by_type: Mapping[str, Mapping[str, int]]) -> int:
     return sum(sum(each.values()) for each in by_type.values())
 
@@ -166,28 +140,22 @@ def _end_of(day: date) -> str:
     return f"{min(day, date.max - timedelta(days=1)) + timedelta(days=1)}T00:00:00.000Z"
 
 
-# ---- find -----------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "find",
+@tool(
     "What is called so?",
     "Finds workspaces, companies, people, accounts, connectors and providers by name, or by its beginning; without "
     "a name all of a type, else the caller's workspaces.",
-    (
-        Argument("name", "The name, or how it begins."),
-        Argument("type", "Only of this type.", choices=FINDABLE),
-        Argument("only_from", "Without a name: records that only this connector brings in."),
-        WORKSPACE,
-        *PAGE,
-    ),
-    {**_NAMED, "type": TEXT, "workspace": TEXT, "workspace_id": TEXT},
+    Argument("name", "The name, or how it begins."),
+    Argument("type", "Only of this type.", choices=FINDABLE),
+    Argument("only_from", "Without a name: records that only this connector brings in."),
+    WORKSPACE,
+    items=fields("id name link type workspace workspace_id"),
 )
-def _find(asker: Asker, arguments: Arguments) -> ToolResult:
-    name, type_ = arguments.get("name"), arguments.get("type")
+def _find(asker: Asker) -> ToolResult:
+    name, type_ = asker.said.get("name"), asker.said.get("type")
     # A tool's connectors are found by its name, all else of a type by its own.
     if name is None or type_ not in {None, WORKSPACE_CONNECTOR.type}:
-        return _all_of(asker, arguments)
-    workspace = _workspace(asker, arguments)
+        return _all_of(asker)
+    workspace = asker.within
     items: list[Object] = []
     # An id is nothing's name.
     for resource in () if parse_id(name) else map(resource_of, [type_] if type_ else FINDABLE):
@@ -204,56 +172,50 @@ def _find(asker: Asker, arguments: Arguments) -> ToolResult:
     return ToolResult(len(items), lambda count: (items[:count], None), say)
 
 
-def _all_of(asker: Asker, arguments: Arguments) -> ToolResult:
+def _all_of(asker: Asker) -> ToolResult:
     """Return what there is of a type, or begins so; else the workspaces; or what one connector alone brings in."""
-    resource, workspace = resource_of(arguments.get("type", OWN_WORKSPACE.type)), _workspace(asker, arguments)
+    resource, name = resource_of(asker.said.get("type", OWN_WORKSPACE.type)), asker.said.get("name")
+    workspace = asker.within
     asked = {
-        **_page(arguments),
-        "filter[sole_source]": _connection(asker, arguments, workspace, "only_from"),
-        "filter[name][starts]": arguments.get("name"),
+        **asker.paging(),
+        "filter[sole_source]": asker.connection("only_from"),
+        "filter[name][starts]": name,
         "filter[workspace]": workspace if resource.relationship("workspace") else None,
         "include": "connector,workspace" if resource is WORKSPACE_CONNECTOR else None,
     }
     found = asker.page(resource, asked)
 
     def say(told: list[Object]) -> str:
-        if not told and "name" in arguments:
-            return _nothing(arguments["name"])
-        first = f": {listed([each['name'] for each in told])}" if told else ""
-        return f"{len(told)} of the {resource.names} told here{first}."
+        if not told and name is not None:
+            return _nothing(name)
+        return f"{len(told)} of the {resource.names} told here{_named(told)}."
 
-    return ToolResult.of_page(found, asker.items(found), say)
+    return ToolResult.of_page(found, partial(asker.item, found), say)
 
 
 def _nothing(name: str) -> str:
     return f"Nothing that you see is called {quoted(name)}, or begins so."
 
 
-# ---- where a record came from ---------------------------------------------------------------------------
-@partial(
-    Tool,
-    "sources",
+@tool(
     "Where did this record come from, where did it go?",
     "Which connectors brought a company, person or account in (input) or carried it out (output), and when.",
-    (
-        Argument("record", "Its id or name; without it each record of a type."),
-        Argument("type", "Its type, where another has the name, too.", choices=RECORD_TYPES),
-        WORKSPACE,
-        *PAGE,
-    ),
-    {"record_id": TEXT, "record": TEXT, "sources": OBJECTS, **_CONNECTOR, **_schemas(RECORD_SOURCE), "link": TEXT},
-    more={"type": TEXT, "id": TEXT},
+    Argument("record", "Its id or name; without it each record of a type."),
+    Argument("type", "Its type, where another has the name, too.", choices=RECORD_TYPES),
+    WORKSPACE,
+    items=fields("record_id record sources:objects connector_id connector", RECORD_SOURCE, "link"),
+    more=fields("type id"),
 )
-def _sources(asker: Asker, arguments: Arguments) -> ToolResult:
-    if "record" not in arguments:
-        return _sources_of_each(asker, arguments)
-    record, id_ = asker.record(arguments["record"], arguments.get("type"), _workspace(asker, arguments))
-    found = asker.sources(record, id_, {"include": "workspace_connector.connector", **_page(arguments)})
-    items = []
-    for row in found.rows:
+def _sources(asker: Asker) -> ToolResult:
+    if "record" not in asker.said:
+        return _sources_of_each(asker)
+    record, id_ = asker.record()
+    found = asker.sources(record, id_, {"include": "workspace_connector.connector", **asker.paging()})
+
+    def item(row: Row) -> Object:
         connection = found.included(WORKSPACE_CONNECTOR, row["workspace_connector_id"])
         link = asker.link(WORKSPACE_CONNECTOR, connection) if connection else None
-        items.append({**_connector_of(found, row), **attributes(RECORD_SOURCE, row), "link": link})
+        return {**_connector_of(found, row), **attributes(RECORD_SOURCE, row), "link": link}
 
     def say(told: list[Object]) -> str:
         came = [each["connector"] for each in told if each["direction"] == "input"]
@@ -263,65 +225,58 @@ def _sources(asker: Asker, arguments: Arguments) -> ToolResult:
         brought = f"was brought in by {listed(came)}" if came else "was brought in by nobody told here"
         return f"The {record.name} {brought}" + (f", and sent out to {listed(went)}." if went else ".")
 
-    return ToolResult.of_page(found, items, say, type=record.type, id=str(id_))
+    return ToolResult.of_page(found, item, say, type=record.type, id=str(id_))
 
 
-def _sources_of_each(asker: Asker, arguments: Arguments) -> ToolResult:
+def _sources_of_each(asker: Asker) -> ToolResult:
     """Return each record of a type in a workspace, with its sources."""
-    record = resource_of(_type_in(arguments))
-    workspace = asker.workspace(arguments.get("workspace"))
-    asked = {"filter[workspace]": workspace, "include": "sources.workspace_connector.connector", **_page(arguments)}
-    found = asker.page(record, asked)
-    items = []
-    for row in found.rows:
+    record = resource_of(_type_in(asker))
+    include = "sources.workspace_connector.connector"
+    found = asker.page(record, {"filter[workspace]": asker.workspace, "include": include, **asker.paging()})
+
+    def item(row: Row) -> Object:
         told = [
             {**_connector_of(found, each), **attributes(RECORD_SOURCE, each, "direction", "last_at", "live")}
             for each in filter(None, (found.included(RECORD_SOURCE, id_) for id_ in row["sources_ids"]))
         ]
-        items.append({"record_id": str(row["id"]), "record": name_in(record, row), "sources": told})
+        return {"record_id": str(row["id"]), "record": name_in(record, row), "sources": told}
 
     def say(told: list[Object]) -> str:
         without = sum(not each["sources"] for each in told)
         return f"{told_here(len(told), 'record')}, each with its sources; {without} without any."
 
-    return ToolResult.of_page(found, items, say, type=record.type)
+    return ToolResult.of_page(found, item, say, type=record.type)
 
 
-# ---- connectors of a workspace --------------------------------------------------------------------------
-@partial(
-    Tool,
-    "connectors",
+@tool(
     "Is each connector of a workspace well?",
     "The connectors of a workspace, the stalest first: health, its reasons, last sync, change and failure. "
     "Services and operators ask for one health in all workspaces, too.",
-    (
-        WORKSPACE,
-        Argument("health", "Only those that are so.", choices=HEALTH),
-        Argument("connector", "Only of this tool: its id or name."),
-        Argument("order", "What comes first.", choices=("stalest", "newest")),
-        *PAGE,
-    ),
-    {**_NAMED, "type": TEXT, "workspace": TEXT, **_schemas(WORKSPACE_CONNECTOR, *_UNTOLD), "last_failure": OBJECT},
+    WORKSPACE,
+    Argument("health", "Only those that are so.", choices=HEALTH),
+    Argument("connector", "Only of this tool: its id or name."),
+    Argument("order", "What comes first.", choices=("stalest", "newest")),
+    items=fields("id name link type workspace", WORKSPACE_CONNECTOR, "last_failure:object", but=_UNTOLD),
 )
-def _connectors(asker: Asker, arguments: Arguments) -> ToolResult:
-    health, tool = arguments.get("health"), arguments.get("connector")
-    is_within = "workspace" in arguments or health is None or isinstance(asker.principal, Person)
+def _connectors(asker: Asker) -> ToolResult:
+    health, name = asker.said.get("health"), asker.said.get("connector")
+    is_within = "workspace" in asker.said or health is None or isinstance(asker.principal, Person)
     # Of one health there is an index of the newest first.
-    is_stalest = health is None and arguments.get("order", "stalest") == "stalest"
+    is_stalest = health is None and asker.said.get("order", "stalest") == "stalest"
     asked = {
         "include": "connector,workspace,last_failure",
         "filter[health]": health,
-        "filter[connector]": asker.named(CONNECTOR, tool) if tool else None,
-        "filter[workspace]": asker.workspace(arguments.get("workspace")) if is_within else None,
+        "filter[connector]": asker.named(CONNECTOR, name) if name else None,
+        "filter[workspace]": asker.workspace if is_within else None,
         "sort": "last_synced_at" if is_stalest else None,
-        **_page(arguments),
+        **asker.paging(),
     }
     found = asker.page(WORKSPACE_CONNECTOR, asked)
-    items = []
-    for row in found.rows:
+
+    def item(row: Row) -> Object:
         failure = found.included(SYNC_MESSAGE, row.get("last_failure_id"))
         told = {**asker.item(found, row), **attributes(WORKSPACE_CONNECTOR, row, but=_UNTOLD)}
-        items.append({**told, "last_failure": _reason(failure["reason"]) if failure else None})
+        return {**told, "last_failure": _reason(failure["reason"]) if failure else None}
 
     def say(told: list[Object]) -> str:
         if not told:
@@ -330,48 +285,35 @@ def _connectors(asker: Asker, arguments: Arguments) -> ToolResult:
         said = [f"{health.replace('_', ' ')}: {listed(found)}" for health, found in names.items() if found]
         return f"{told_here(len(told), 'connector')}; {'; '.join(said) or 'all ok'}."
 
-    return ToolResult.of_page(found, items, say)
+    return ToolResult.of_page(found, item, say)
 
 
-# ---- what failed ----------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "failures",
+@tool(
     "What failed, and what is to be done?",
     "Parked messages of syncs, grouped by connector and reason, with what each reason means and what to do.",
-    (
-        Argument("workspace", "Its id or name; all that the caller sees where it is not said."),
-        Argument("connector", "The id of a workspace connector, or the name of its tool."),
-        Argument("reason", "Only for this reason.", choices=MESSAGE_REASONS),
-        *PAGE,
+    Argument("workspace", "Its id or name; all that the caller sees where it is not said."),
+    Argument("connector", "The id of a workspace connector, or the name of its tool."),
+    Argument("reason", "Only for this reason.", choices=MESSAGE_REASONS),
+    items=fields(
+        "connector_id connector reason says advice oldest newest resolves_itself:boolean messages:count "
+        "problems:objects examples:array"
     ),
-    {
-        **_CONNECTOR,
-        **dict.fromkeys(("reason", "says", "advice", "oldest", "newest"), TEXT),
-        "resolves_itself": FLAG,
-        "messages": COUNT,
-        "problems": OBJECTS,
-        "examples": {"type": "array"},
-    },
-    more={"total": COUNT},
+    more=fields("total:count"),
 )
-def _failures(asker: Asker, arguments: Arguments) -> ToolResult:
-    workspace = _workspace(asker, arguments)
+def _failures(asker: Asker) -> ToolResult:
     asked = {
         "filter[outcome]": "parked",
-        "filter[workspace_connector]": _connection(asker, arguments, workspace),
-        "filter[workspace]": workspace,
-        "filter[reason]": arguments.get("reason"),
-        "page[total]": "true" if "reason" in arguments else None,
-        **_page(arguments, USUAL_GROUPED),
+        "filter[workspace_connector]": asker.connection(),
+        "filter[workspace]": asker.within,
+        "filter[reason]": asker.said.get("reason"),
+        "page[total]": "true" if "reason" in asker.said else None,
+        **asker.paging(USUAL_GROUPED),
     }
     found = asker.page(SYNC_MESSAGE, asked)
-    names = _tools_of(asker, workspace) if found.rows else {}
+    names = _tools_of(asker, asker.within) if found.rows else {}
 
     def tell(count: int) -> tuple[list[Object], str | None]:
-        groups: dict[tuple[str, str], list[Row]] = {}
-        for row in found.rows[:count]:
-            groups.setdefault((str(row["workspace_connector_id"] or ""), str(row["reason"])), []).append(row)
+        groups = found.grouped(count, "workspace_connector_id", "reason")
         items = [_failure(asker, names.get(connector), connector, rows) for (connector, _), rows in groups.items()]
         return items, found.cursor_after(count)
 
@@ -399,58 +341,44 @@ def _failure(asker: Asker, name: str | None, connector: str, rows: Sequence[Row]
     }
 
 
-# ---- runs -----------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "runs",
+@tool(
     "Were the sources complete as of a day?",
     "For each connector: whether its latest run begun by the end of the day came whole, as known now, and through "
     "when it is complete. A connector without any run has none that is complete.",
-    (
-        WORKSPACE,
-        ONE,
-        Argument("day", "A day of UTC such as 2026-05-31; today where it is not said.", kind="day"),
-        *PAGE,
+    WORKSPACE,
+    ONE,
+    Argument("day", "A day of UTC such as 2026-05-31; today where it is not said.", kind="day"),
+    items=fields(
+        "connector_id connector is_complete:boolean complete_through latest_run:object runs:count "
+        "not_complete:array link"
     ),
-    {
-        **_CONNECTOR,
-        "is_complete": FLAG,
-        "complete_through": TEXT,
-        "latest_run": OBJECT,
-        "runs": COUNT,
-        "not_complete": {"type": "array"},
-        "link": TEXT,
-    },
-    more={"as_of": TEXT},
+    more=fields("as_of"),
 )
-def _runs(asker: Asker, arguments: Arguments) -> ToolResult:
-    day = date.fromisoformat(arguments["day"]) if "day" in arguments else datetime.now(UTC).date()
-    workspace = _workspace(asker, arguments)
-    connection = _connection(asker, arguments, workspace)
-    workspace = None if connection else workspace or asker.workspace(None)
+def _runs(asker: Asker) -> ToolResult:
+    day = date.fromisoformat(asker.said["day"]) if "day" in asker.said else datetime.now(UTC).date()
+    connection = asker.connection()
+    workspace = None if connection else asker.workspace
     asked = {
         "filter[started_at][lt]": _end_of(day),
         "sort": "-started_at",
         "filter[workspace_connector]": connection,
         "filter[workspace]": workspace,
-        **_page(arguments, USUAL_GROUPED),
+        **asker.paging(USUAL_GROUPED),
     }
     found = asker.page(SYNC_RUN, asked)
     names = _tools_of(asker, workspace) if workspace else {}
 
     def tell(count: int) -> tuple[list[Object], str | None]:
-        groups: dict[str, list[Row]] = {}
-        for row in found.rows[:count]:
-            groups.setdefault(str(row["workspace_connector_id"]), []).append(row)
+        groups = {connector: rows for (connector,), rows in found.grouped(count, "workspace_connector_id").items()}
         cursor = found.cursor_after(count)
         # The first page of a workspace also tells of connectors without a run.
-        if cursor is None and "cursor" not in arguments:
+        if cursor is None and "cursor" not in asker.said:
             groups |= {connector: [] for connector in names if connector not in groups}
         return [_runs_of(asker, each, names.get(each), rows) for each, rows in groups.items()], cursor
 
     def say(told: list[Object]) -> str:
         incomplete = [each["connector"] or each["connector_id"] for each in told if not each["is_complete"]]
-        until = f"the end of {day}" if "day" in arguments else "now"
+        until = f"the end of {day}" if "day" in asker.said else "now"
         if not told:
             return f"No run began until {until}."
         if not incomplete:
@@ -476,45 +404,39 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
     }
 
 
-# ---- activity -------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "activity",
+@tool(
     "How much did connectors bring in and carry out, and who did what?",
     "Rows linked and ended by record type and direction, of one connector or of a workspace's, in up to 400 days; "
     "or one by one: messages that came, rows with the messages that wrote and ended them, what callers did.",
-    (
-        WORKSPACE,
-        ONE,
-        Argument("from", "The first day of UTC.", kind="day"),
-        Argument("to", "The last day of UTC.", kind="day"),
-        Argument("by", "What each item is; connectors if not said.", choices=("connector", "day", *_ONE_BY_ONE)),
-        Argument("type", "By row: of which records.", choices=RECORD_TYPES),
-        *PAGE,
-    ),
-    {**_CONNECTOR, **_schemas(CONNECTOR_ACTIVITY), **dict.fromkeys(_ONE_BY_ONE, OBJECT)},
+    WORKSPACE,
+    ONE,
+    Argument("from", "The first day of UTC.", kind="day"),
+    Argument("to", "The last day of UTC.", kind="day"),
+    Argument("by", "What each item is; connectors if not said.", choices=("connector", "day", *_ONE_BY_ONE)),
+    Argument("type", "By row: of which records.", choices=RECORD_TYPES),
+    items=fields("connector_id connector", CONNECTOR_ACTIVITY, "message:object row:object caller:object"),
 )
-def _activity(asker: Asker, arguments: Arguments) -> ToolResult:
-    if arguments.get("by") in _ONE_BY_ONE:
-        return _one_by_one(asker, arguments)
-    workspace = _workspace(asker, arguments)
-    connection = _connection(asker, arguments, workspace)
-    workspace = None if connection else workspace or asker.workspace(None)
+def _activity(asker: Asker) -> ToolResult:
+    said = asker.said
+    if said.get("by") in _ONE_BY_ONE:
+        return _one_by_one(asker)
+    connection = asker.connection()
+    workspace = None if connection else asker.workspace
     names = _tools_of(asker, workspace) if workspace else {}
-    is_summed = arguments.get("by", "connector") == "connector"
+    is_summed = said.get("by", "connector") == "connector"
     asked = {
         "filter[workspace_connector]": connection,
         "filter[workspace]": workspace,
-        "filter[date][gte]": arguments.get("from"),
-        "filter[date][lte]": arguments.get("to"),
+        "filter[date][gte]": said.get("from"),
+        "filter[date][lte]": said.get("to"),
         "sum[by]": "connector" if is_summed else None,
-        **_page(arguments),
+        **asker.paging(),
     }
     found = asker.page(CONNECTOR_ACTIVITY, asked)
-    items = []
-    for row in found.rows:
+
+    def item(row: Row) -> Object:
         id_ = str(row["workspace_connector_id"])
-        items.append({"connector_id": id_, "connector": names.get(id_), **attributes(CONNECTOR_ACTIVITY, row)})
+        return {"connector_id": id_, "connector": names.get(id_), **attributes(CONNECTOR_ACTIVITY, row)}
 
     def say(told: list[Object]) -> str:
         if not told:
@@ -523,31 +445,34 @@ def _activity(asker: Asker, arguments: Arguments) -> ToolResult:
         by = counted(len(told), "connector" if is_summed else "day")
         return f"{counted(linked, 'row')} linked and {ended} ended, in {by} told here."
 
-    return ToolResult.of_page(found, items, say)
+    return ToolResult.of_page(found, item, say)
 
 
-def _one_by_one(asker: Asker, arguments: Arguments) -> ToolResult:
+def _one_by_one(asker: Asker) -> ToolResult:
     """Return the messages that came, the rows that were written or ended, or what callers did over HTTP."""
-    by, workspace = arguments["by"], _workspace(asker, arguments)
+    said, by, workspace = asker.said, asker.said["by"], asker.within
     resource, at, include = _ONE_BY_ONE[by]
-    resource = resource or ledgers()[_type_in(arguments)]
-    connection = _connection(asker, arguments, workspace)
+    resource = resource or ledgers()[_type_in(asker)]
+    connection = asker.connection()
     # Who did what is told of one workspace; messages and rows of all that the caller sees, as over HTTP.
     if by == "caller":
-        workspace = workspace or asker.workspace(None)
+        workspace = asker.workspace
     asked = {
         "include": include,
         f"filter[{'resource' if by == 'caller' else 'workspace_connector'}]": connection,
         "filter[workspace]": workspace if by == "caller" or connection is None else None,
         "filter[deleted]": "include" if by == "row" else None,
-        "sort": at if by == "row" and "from" in arguments else None,
-        f"filter[{at}][gte]": f"{arguments['from']}T00:00:00.000Z" if "from" in arguments else None,
-        f"filter[{at}][lt]": _end_of(date.fromisoformat(arguments["to"])) if "to" in arguments else None,
-        **_page(arguments),
+        "sort": at if by == "row" and "from" in said else None,
+        f"filter[{at}][gte]": f"{said['from']}T00:00:00.000Z" if "from" in said else None,
+        f"filter[{at}][lt]": _end_of(date.fromisoformat(said["to"])) if "to" in said else None,
+        **asker.paging(),
     }
     found = asker.page(resource, asked)
-    items = [{**_connector_of(found, row), by: _done(found, row)} for row in found.rows]
-    return ToolResult.of_page(found, items, lambda told: f"{told_here(len(told), resource.name)}.")
+    return ToolResult.of_page(
+        found,
+        lambda row: {**_connector_of(found, row), by: _done(found, row)},
+        lambda told: f"{told_here(len(told), resource.name)}.",
+    )
 
 
 def _done(found: PageRead, row: Row) -> Object:
@@ -568,88 +493,74 @@ def _done(found: PageRead, row: Row) -> Object:
     return told
 
 
-# ---- impact ---------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "impact",
+@tool(
     "What is lost if a connector is disconnected?",
     "The live rows of a connector, and how many of its records no other connector brings in. Disconnects nothing.",
-    (Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True), WORKSPACE),
-    {"connector_id": TEXT, **_schemas(CONNECTOR_IMPACT)},
+    Argument("connector", "The id of a workspace connector, or the name of its tool.", required=True),
+    WORKSPACE,
+    pages=False,
+    items=fields("connector_id", CONNECTOR_IMPACT),
 )
-def _impact(asker: Asker, arguments: Arguments) -> ToolResult:
-    connection = asker.connection(arguments["connector"], _workspace(asker, arguments))
-    row, link = asker.impact(connection)
-    item = {"connector_id": str(connection), **attributes(CONNECTOR_IMPACT, row)}
+def _impact(asker: Asker) -> ToolResult:
+    connection = asker.connection()
+    ask = partial(answers.connector_impact, principal=asker.principal, id_=connection)
+    lost = asker.ask(CONNECTOR_IMPACT, ask, Reading("impact", WORKSPACE_CONNECTOR, connection))
+    item = {"connector_id": str(connection), **attributes(CONNECTOR_IMPACT, lost.row)}
 
     def say(_told: list[Object]) -> str:
         live, sole = _total(item["live_rows"]), sum(item["sole_source"].values())
         some = f" of the {item['examined']} newest that were looked at" if item["is_capped"] else ""
         return f"{counted(live, 'live row')} would be ended; without another source: {counted(sole, 'record')}{some}."
 
+    link = f"{asker.base}{WORKSPACE_CONNECTOR.route}/{connection}/impact"
     return ToolResult(1, lambda _count: ([item], None), say, (link,))
 
 
-# ---- providers ------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "providers",
+@tool(
     "Which providers are there, which are selected?",
     "What a workspace has selected or was matched to; with category, country or name, what the catalogue has.",
-    (
-        WORKSPACE,
-        Argument("of", "What is asked for.", choices=("workspace", "catalogue")),
-        Argument("category", "A category of the catalogue, such as banking."),
-        Argument("country", "A code of ISO 3166-1 alpha-2, such as FR."),
-        Argument("name", "How the provider's name begins."),
-        *PAGE,
-    ),
-    {
-        **_NAMED,
-        **{name: schema for name, schema in _schemas(PROVIDER).items() if name in _OF_PROVIDERS},
-        **_schemas(WORKSPACE_PROVIDER, "created_at", *_UNTOLD),
-    },
+    WORKSPACE,
+    Argument("of", "What is asked for.", choices=("workspace", "catalogue")),
+    Argument("category", "A category of the catalogue, such as banking."),
+    Argument("country", "A code of ISO 3166-1 alpha-2, such as FR."),
+    Argument("name", "How the provider's name begins."),
+    items=fields("id name link")
+    | {name: schema for name, schema in fields(PROVIDER).items() if name in _OF_PROVIDERS}
+    | fields(WORKSPACE_PROVIDER, but=("created_at", *_UNTOLD)),
 )
-def _providers(asker: Asker, arguments: Arguments) -> ToolResult:
+def _providers(asker: Asker) -> ToolResult:
     filters = {"category": "filter[category]", "country": "filter[country]", "name": "filter[name][starts]"}
-    asked = {parameter: arguments[name] for name, parameter in filters.items() if name in arguments}
-    if is_catalogue := bool(asked) or arguments.get("of") == "catalogue":
-        found, of = asker.page(PROVIDER, {**asked, **_page(arguments)}), "of the catalogue"
+    asked = {parameter: asker.said[name] for name, parameter in filters.items() if name in asker.said}
+    if is_catalogue := bool(asked) or asker.said.get("of") == "catalogue":
+        found, of = asker.page(PROVIDER, {**asked, **asker.paging()}), "of the catalogue"
     else:
-        workspace = asker.workspace(arguments.get("workspace"))
-        asked = {"filter[workspace]": workspace, "include": "provider", **_page(arguments)}
+        asked = {"filter[workspace]": asker.workspace, "include": "provider", **asker.paging()}
         found = asker.page(WORKSPACE_PROVIDER, asked)
         of = "that the workspace has selected or was matched to"
-    items = []
-    for row in found.rows:
+
+    def item(row: Row) -> Object:
         id_ = row["id" if is_catalogue else "provider_id"]
         provider = row if is_catalogue else found.included(PROVIDER, id_)
-        item = {"id": str(id_), **(attributes(PROVIDER, provider, *_OF_PROVIDERS) if provider else {})}
+        told = {"id": str(id_), **(attributes(PROVIDER, provider, *_OF_PROVIDERS) if provider else {})}
         selected = {} if is_catalogue else attributes(WORKSPACE_PROVIDER, row, but=("created_at", *_UNTOLD))
-        items.append({**item, **selected, "link": asker.link(found.resource, row)})
+        return {**told, **selected, "link": asker.link(found.resource, row)}
 
-    def say(told: list[Object]) -> str:
-        first = f": {listed([each.get('name') for each in told])}" if told else ""
-        return f"{told_here(len(told), 'provider')} {of}{first}."
-
-    return ToolResult.of_page(found, items, say)
+    return ToolResult.of_page(found, item, lambda told: f"{told_here(len(told), 'provider')} {of}{_named(told)}.")
 
 
-# ---- groups ---------------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "groups",
+@tool(
     "Who shares a group?",
     "The caller's groups and the workspaces in each; of one group its workspaces and members.",
-    (Argument("group", "Its id or name."), Argument("workspace", "Only groups with it: its id or name."), *PAGE),
-    {**_NAMED, "type": TEXT, "workspaces": {"type": "array"}, "workspaces_in_all": COUNT},
-    more={"members": OBJECTS},
+    Argument("group", "Its id or name."),
+    Argument("workspace", "Only groups with it: its id or name."),
+    items=fields("id name link type workspaces:array workspaces_in_all:count"),
+    more=fields("members:objects"),
 )
-def _groups(asker: Asker, arguments: Arguments) -> ToolResult:
-    if "group" in arguments:
-        return _group(asker, arguments["group"], arguments)
-    workspace = _workspace(asker, arguments)
-    found = asker.page(WORKSPACE_GROUP, {"include": "workspaces", **_page(arguments)})
+def _groups(asker: Asker) -> ToolResult:
+    if "group" in asker.said:
+        return _group(asker)
+    workspace = asker.within
+    found = asker.page(WORKSPACE_GROUP, {"include": "workspaces", **asker.paging()})
     items = []
     for row in found.rows:
         ids = [str(id_) for id_ in row["workspaces_ids"]]
@@ -667,15 +578,15 @@ def _groups(asker: Asker, arguments: Arguments) -> ToolResult:
     def say(told: list[Object]) -> str:
         if not told:
             return "No group of yours is told here" + (" that has this workspace." if workspace else ".")
-        return f"{told_here(len(told), 'group')}: {listed([each['name'] for each in told])}."
+        return f"{told_here(len(told), 'group')}{_named(told)}."
 
     return ToolResult(len(items), tell, say, (found.link,))
 
 
-def _group(asker: Asker, said: str, arguments: Arguments) -> ToolResult:
+def _group(asker: Asker) -> ToolResult:
     """Return the workspaces of a group, and its members beside them."""
-    group = {"filter[workspace_group]": parse_id(said) or _group_named(asker, said)}
-    found = asker.page(OWN_WORKSPACE, {**group, **_page(arguments)})
+    group = {"filter[workspace_group]": asker.group()}
+    found = asker.page(OWN_WORKSPACE, {**group, **asker.paging()})
     members = asker.page(WORKSPACE_GROUP_MEMBERSHIP, {**group, "include": "people", "page[size]": MOST_MEMBERS})
     told_members = []
     for row in members.rows:
@@ -688,32 +599,20 @@ def _group(asker: Asker, said: str, arguments: Arguments) -> ToolResult:
         number = ("at least " if members.page.more_after else "") + counted(len(told_members), "member")
         return f"{told_here(len(told), 'workspace')} of the group, which has {number}."
 
-    answer = ToolResult.of_page(found, asker.items(found), say, members=told_members)
+    answer = ToolResult.of_page(found, partial(asker.item, found), say, members=told_members)
     return replace(answer, links=(found.link, members.link))
 
 
-def _group_named(asker: Asker, said: str) -> UUID:
-    """Return the group that a name means, which is found among the caller's own. Raises `Unclear`."""
-    found = asker.page(WORKSPACE_GROUP, {"page[size]": MAX_PAGE_SIZE})
-    rows = [row for row in found.rows if str(row["name"]).casefold().startswith(said.casefold())]
-    items = [asker.item(found, row) for row in exactly(WORKSPACE_GROUP, rows, said)]
-    return only(items, f"No group of yours is called {quoted(said)}.", several(said, "groups"))
-
-
-# ---- all workspaces -------------------------------------------------------------------------------------
-@partial(
-    Tool,
-    "fleet",
+@tool(
     "Is it one customer, one tool, or all of us?",
     "All workspaces: connectors by health, in all and by tool, what is parked, runs that are incomplete. "
     "For services and operators.",
-    PAGE,
-    {"id": TEXT, "name": TEXT, "number": COUNT, "by_health": OBJECT},
-    more=_schemas(FLEET, "tools"),
+    items=fields("id name number:count by_health:object"),
+    more=fields(FLEET, but=("tools",)),
 )
-def _fleet(asker: Asker, arguments: Arguments) -> ToolResult:
-    row, link = asker.fleet()
-    whole, cursor = attributes(FLEET, row), arguments.get("cursor", "0")
+def _fleet(asker: Asker) -> ToolResult:
+    row = asker.ask(FLEET, answers.fleet, Reading("retrieve", FLEET))
+    whole, cursor = attributes(FLEET, row), asker.said.get("cursor", "0")
     if not cursor.isdecimal() or len(cursor) > MOST_DIGITS:
         raise InvalidCursor("The cursor must be an answer's next_cursor.")
     tools, first = whole.pop("tools"), int(cursor)
@@ -724,7 +623,7 @@ def _fleet(asker: Asker, arguments: Arguments) -> ToolResult:
             "number": tool["number"],
             "by_health": {health: tool[health] for health in HEALTH if tool[health]},
         }
-        for tool in tools[first : first + arguments.get("size", USUAL_SIZE)]
+        for tool in tools[first : first + asker.said.get("size", USUAL_SIZE)]
     ]
 
     def tell(count: int) -> tuple[list[Object], str | None]:
@@ -743,7 +642,7 @@ def _fleet(asker: Asker, arguments: Arguments) -> ToolResult:
             f"{counted(parked, 'parked message')}, {counted(whole['runs_incomplete'], 'incomplete run')}.{silent}"
         )
 
-    return ToolResult(len(items), tell, say, (link,), whole)
+    return ToolResult(len(items), tell, say, (f"{asker.base}{FLEET.route}",), whole)
 
 
 TOOLS = (_find, _sources, _connectors, _failures, _runs, _activity, _impact, _providers, _groups, _fleet)

@@ -8,22 +8,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from wellspring.agents.asking import Asker, Object, PageRead, Unclear, quoted
+from wellspring.agents.asking import Arguments, Asker, Object, PageRead, quoted
+from wellspring.database.flush import Row
 from wellspring.errors import InternalError
 from wellspring.jsonapi.values import is_text, parse_day
+from wellspring.resources import Resource
 
 type Schema = dict[str, Any]
-type Arguments = Mapping[str, Any]
 
 # Contract, section 11: of `tools/list`, and of an answer as it is sent.
 LARGEST_LIST_BYTES = 16_000
 LARGEST_ANSWER_BYTES = 25_000
 
 TEXT: Schema = {"type": ["string", "null"]}
-COUNT: Schema = {"type": ["integer", "null"]}
-OBJECT: Schema = {"type": ["object", "null"]}
-OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
-FLAG: Schema = {"type": ["boolean", "null"]}
+# By the kind of a declared attribute, what the value of it is; else a text.
+_KINDS: Mapping[str, Schema] = {
+    kind: schema
+    for kinds, schema in (
+        (("boolean",), {"type": ["boolean", "null"]}),
+        (("count", "optional_count", "number"), {"type": ["integer", "null"]}),
+        (("counts", "by_direction", "totals", "object"), {"type": ["object", "null"]}),
+        (("objects", "problems"), {"type": "array", "items": {"type": "object"}}),
+        (("texts",), {"type": "array", "items": {"type": "string"}}),
+        (("array",), {"type": "array"}),
+    )
+    for kind in kinds
+}
+
+
+def fields(*said: str | Resource, but: Sequence[str] = ()) -> dict[str, Schema]:
+    """Return what something has: names, each with its kind behind a colon unless it is a text, and attributes."""
+    found: dict[str, str] = {}
+    for each in said:
+        if isinstance(each, Resource):
+            found |= {declared.name: declared.kind for declared in each.attributes if declared.name not in but}
+        else:
+            found |= {name: kind for name, _, kind in (word.partition(":") for word in each.split())}
+    return {name: _KINDS.get(kind, TEXT) for name, kind in found.items()}
+
 
 INSTRUCTIONS = (
     "Wellspring is a ledger of connections: which tool brought each company, person and bank account into a workspace, "
@@ -92,8 +114,11 @@ class ToolResult:
     more: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
-    def of_page(cls, found: PageRead, items: list[Object], say: Callable[[list[Object]], str], **more: object) -> Self:
+    def of_page(
+        cls, found: PageRead, item: Callable[[Row], Object], say: Callable[[list[Object]], str], **more: object
+    ) -> Self:
         """Return the answer that tells of each row of a page."""
+        items = [*map(item, found.rows)]
         return cls(len(items), lambda count: (items[:count], found.cursor_after(count)), say, (found.link,), more)
 
     def content(self, count: int) -> Object:
@@ -120,8 +145,8 @@ class Tool:
     description: str
     takes: tuple[Argument, ...]
     items: Mapping[str, Schema]
-    ask: Callable[[Asker, Arguments], ToolResult]
-    more: Mapping[str, Schema] = field(default_factory=dict)
+    more: Mapping[str, Schema]
+    ask: Callable[[Asker], ToolResult]
 
     @property
     def declaration(self) -> Object:
@@ -143,8 +168,7 @@ class Tool:
                     "summary": {"type": "string"},
                     "items": {"type": "array", "items": {"type": "object", "properties": dict(self.items)}},
                     **self.more,
-                    "links": {"type": "array", "items": {"type": "string"}},
-                    "next_cursor": TEXT,
+                    **fields("links:texts next_cursor"),
                 },
                 "required": ["summary", "items", "links", "next_cursor"],
             },
@@ -162,6 +186,19 @@ class Tool:
         return [*found, *(problem for problem in told if problem)]
 
 
+def tool(
+    title: str,
+    description: str,
+    *takes: Argument,
+    items: Mapping[str, Schema],
+    more: Mapping[str, Schema] | None = None,
+    pages: bool = True,
+) -> Callable[[Callable[[Asker], ToolResult]], Tool]:
+    """Return what makes a tool, called so, of the function that answers; one that has `pages` takes which, too."""
+    taken = (*takes, *PAGE) if pages else takes
+    return lambda ask: Tool(ask.__name__.removeprefix("_"), title, description, taken, items, more or {}, ask)
+
+
 def fitted(answer: ToolResult, size_of: Callable[[Object], int]) -> Object:
     """Return as much of an answer as may be sent, in bytes of a response; its cursor finds what is left out."""
     count = answer.count
@@ -172,24 +209,3 @@ def fitted(answer: ToolResult, size_of: Callable[[Object], int]) -> Object:
         count = max(1, min(count - 1, count * LARGEST_ANSWER_BYTES // size_of(content)))
         content = answer.content(count)
     return content
-
-
-def unclear(error: Unclear) -> Object:
-    """Return the content that tells what a name may mean."""
-    return {"summary": error.detail, "items": error.choices, "links": [], "next_cursor": None}
-
-
-def counted(count: int, name: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {name}" if count == 1 else f"{count or 'no'} {name}s"
-
-
-def told_here(count: int, name: str) -> str:
-    """Return how many things an answer tells of: it may be a page of more."""
-    return f"{counted(count, name)} {'is' if count == 1 else 'are'} told here"
-
-
-def listed(names: Sequence[object], most: int = 3) -> str:
-    """Return some names as a sentence has them, each quoted."""
-    told = ", ".join(quoted(name) for name in names[:most])
-    return f"{told} and {len(names) - most} more" if len(names) > most else told

@@ -8,7 +8,7 @@ from wellspring.database.deadline import LEAST_SECONDS, Deadline
 from wellspring.database.scope import Transaction, in_transaction
 from wellspring.errors import DatabaseBusy, OutcomeUnknown, ServiceUnavailable
 
-__all__ = ["Deadline", "with_retries"]
+__all__ = ["Deadline", "in_rounds", "with_retries"]
 
 TRIES = 6
 # The pause before the second try is at most this long; each further one twice that.
@@ -38,3 +38,17 @@ def with_retries[Result](work: Callable[[Transaction], Result], scope: str | Non
             if number == TRIES or deadline.seconds - pause < LEAST_SECONDS:
                 raise
             sleep(pause)
+
+
+def in_rounds(work: Callable[[Transaction], int], most: int, scope: str | None, deadline: Deadline) -> tuple[int, bool]:
+    """Do bounded work, each time in a transaction, until it comes to fewer than `most`, or the time is over.
+
+    Returns what it came to together, and whether that is all there is. Raises what `with_retries` raises.
+    """
+    number = 0
+    while not deadline.has_passed:
+        found = with_retries(work, scope, deadline)
+        number += found
+        if found < most:
+            return number, True
+    return number, False

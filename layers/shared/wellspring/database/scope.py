@@ -212,3 +212,8 @@ def _once[Result](
                 raise OutcomeUnknown(MAYBE_CHANGED) from error
         # Where the commit of a read was lost, there is nothing that it could have lost.
         return result
+
+
+def ping(transaction: Transaction) -> None:
+    """Ask the database for nothing: it answers, or the scope raises `ServiceUnavailable`."""
+    transaction.execute(text("SELECT 1"))

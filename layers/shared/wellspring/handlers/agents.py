@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +10,7 @@ from wellspring.agents import protocol
 from wellspring.agents.asking import Asker, Object, Unclear, quoted
 from wellspring.agents.protocol import Call, Refused
 from wellspring.agents.questions import BY_NAME, TOOLS
-from wellspring.agents.tools import INSTRUCTIONS, ToolResult, fitted, unclear
+from wellspring.agents.tools import INSTRUCTIONS, fitted
 from wellspring.database import Transaction
 from wellspring.database.scope import circuit_breaker
 from wellspring.errors import Problems, TimeExceeded, Unauthorized, WellspringError
@@ -40,8 +39,7 @@ def mcp() -> LambdaHandler:
     def operation(request: Request) -> Response:
         _ = request.principal
         try:
-            _check_origin(request)
-            _check_media(request)
+            _check(request)
             call = protocol.parse(request.body, request.header)
             if call is None:
                 return Response(status=HTTPStatus.ACCEPTED)
@@ -92,12 +90,12 @@ def _called(request: Request, call: Call) -> Object:
         circuit_breaker.raise_if_open()
         return read(work, request, reading)
 
-    asker = Asker(request.principal, run, _base(request))
+    asker = Asker(request.principal, run, _base(request), arguments)
     try:
-        answer: ToolResult = tool.ask(asker, arguments)
+        answer = tool.ask(asker)
     except Unclear as error:
-        content = unclear(error)
         request.also_logged["code"] = "UNCLEAR"
+        content = {"summary": error.detail, "items": error.choices, "links": [], "next_cursor": None}
         return _told(call, content, is_error=not error.choices)
     except TimeExceeded:
         return _failed(request, call, "TIME_EXCEEDED", "It takes longer than it may. Ask for less: fewer days, a size.")
@@ -106,17 +104,13 @@ def _called(request: Request, call: Call) -> Object:
             raise
         problems = [each.detail for each in (error.problems if isinstance(error, Problems) else (error,))]
         return _failed(request, call, error.code, " ".join(problems))
-    return _told(call, fitted(answer, partial(_size_of, call)))
+    return _told(call, fitted(answer, lambda content: len(render(_told(call, content)).encode())))
 
 
 def _told(call: Call, content: Object, *, is_error: bool = False) -> Object:
     """Return the result that tells a content; its text says the same, for clients that read nothing else."""
     result: Object = {"content": [{"type": "text", "text": render(content)}], "structuredContent": content}
     return call.result(result | {"isError": is_error})
-
-
-def _size_of(call: Call, content: Object) -> int:
-    return len(render(_told(call, content)).encode())
 
 
 def _failed(request: Request, call: Call, code: str, detail: str) -> Object:
@@ -132,40 +126,36 @@ def _error_body(request: Request, error: WellspringError) -> tuple[str, str]:
         call = protocol.parse(request.body, request.header)
     except (Refused, WellspringError):
         call = None
-    id_ = None if call is None else call.id
-    document = protocol.error_document(id_, protocol.INTERNAL, error.detail, {"code": error.code, "id": request.id})
-    return render(document), protocol.MEDIA_TYPE
+    data = {"code": error.code, "id": request.id}
+    failed = Refused(protocol.INTERNAL, error.detail, id=None if call is None else call.id, data=data)
+    return render(failed.document), protocol.MEDIA_TYPE
 
 
 def _json(document: Object, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(render(document), status, protocol.MEDIA_TYPE)
 
 
-def _check_media(request: Request) -> None:
-    """Let through who sends JSON, not too much of it, and takes it. Raises `Refused`."""
-    sent = (request.header("content-type") or "").partition(";")[0].strip().lower()
-    if sent != protocol.MEDIA_TYPE:
-        detail = f"The body must be {protocol.MEDIA_TYPE}."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-    accepted = {each.partition(";")[0].strip().lower() for each in (request.header("accept") or "*/*").split(",")}
-    if not accepted & _ANY:
-        detail = f"Answers are {protocol.MEDIA_TYPE}."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.NOT_ACCEPTABLE)
-    if len(request.body) > MAX_BODY_BYTES:
-        detail = f"The body may have {MAX_BODY_BYTES:,} bytes."
-        raise Refused(protocol.INVALID_REQUEST, detail, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+def _check(request: Request) -> None:
+    """Let through JSON, not too much of it, of who takes JSON, and of no page that may not call. Raises `Refused`.
 
-
-def _check_origin(request: Request) -> None:
-    """Let through what no page sent, or one of an origin that may call: "Servers MUST validate the Origin header".
-
-    That is the API's own over TLS, which no rebound name can be, or one of CORS_ORIGINS.
+    "Servers MUST validate the Origin header": it may be the API's own over TLS, which no rebound name can be, or one of
+    CORS_ORIGINS.
     """
-    origin = request.header("origin")
-    own = f"https://{request.event['requestContext'].get('domainName', '')}"
-    allowed = {own, *os.environ.get("CORS_ORIGINS", "").split(",")} - {"", "https://"}
+    origin, own = request.header("origin"), request.event["requestContext"].get("domainName", "")
+    allowed = {f"https://{own}", *os.environ.get("CORS_ORIGINS", "").split(",")} - {"", "https://"}
+    sent = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    accepted = {each.partition(";")[0].strip().lower() for each in (request.header("accept") or "*/*").split(",")}
     if origin is not None and origin not in allowed:
-        raise Refused(protocol.INVALID_REQUEST, "Pages of this origin may not call.", HTTPStatus.FORBIDDEN)
+        status, detail = HTTPStatus.FORBIDDEN, "Pages of this origin may not call."
+    elif sent != protocol.MEDIA_TYPE:
+        status, detail = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The body must be {protocol.MEDIA_TYPE}."
+    elif not accepted & _ANY:
+        status, detail = HTTPStatus.NOT_ACCEPTABLE, f"Answers are {protocol.MEDIA_TYPE}."
+    elif len(request.body) > MAX_BODY_BYTES:
+        status, detail = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body may have {MAX_BODY_BYTES:,} bytes."
+    else:
+        return
+    raise Refused(protocol.INVALID_REQUEST, detail, status)
 
 
 def _base(request: Request) -> str:

@@ -24,19 +24,19 @@ from wellspring.resources import (
     WORKSPACE_CONNECTOR,
     Resource,
 )
-from wellspring.services.answers import audit, connectors, sources
+from wellspring.services import answers
 from wellspring.services.ledger.reading import Page, RowWithIncludes
 from wellspring.services.operators import Reading
 
 
 def activity() -> LambdaHandler:
     """Return the handler of `GET /v1/connector-activity`."""
-    return _list_of(CONNECTOR_ACTIVITY, parse_activity, connectors.connector_activity)
+    return _list_of(CONNECTOR_ACTIVITY, parse_activity, answers.connector_activity)
 
 
 def audit_entries() -> LambdaHandler:
     """Return the handler of `GET /v1/audit-entries`."""
-    return _list_of(AUDIT_ENTRY, parse_audit, audit.audit_entries)
+    return _list_of(AUDIT_ENTRY, parse_audit, answers.audit_entries)
 
 
 def _list_of[Query: ActivityQuery | AuditQuery](
@@ -56,7 +56,7 @@ def sources_of(record: Resource) -> LambdaHandler:
     """Return the handler of `GET <route>/{id}/sources` of a record type."""
 
     def read(transaction: Transaction, request: Request, query: AnswerQuery) -> Page:
-        return sources.record_sources(transaction, request.principal, record, _id_of(request), query)
+        return answers.record_sources(transaction, request.principal, record, _id_of(request), query)
 
     def read_of(request: Request, _: AnswerQuery) -> Reading:
         return Reading("sources", record, _id_of(request))
@@ -78,7 +78,7 @@ def impact() -> LambdaHandler:
             return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
 
         return Plan(
-            lambda transaction: connectors.connector_impact(transaction, request.principal, id_),
+            lambda transaction: answers.connector_impact(transaction, request.principal, id_),
             answer,
             reading=Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
@@ -88,7 +88,7 @@ def impact() -> LambdaHandler:
 
 def fleet() -> LambdaHandler:
     """Return the handler of `GET /v1/fleet`."""
-    return status_of(FLEET, connectors.fleet)
+    return status_of(FLEET, answers.fleet)
 
 
 def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:

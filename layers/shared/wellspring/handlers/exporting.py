@@ -10,7 +10,7 @@ from typing import Any
 from wellspring.database.flush import Row
 from wellspring.errors import BadRequest
 from wellspring.files import Shelf
-from wellspring.handlers.deadline import deadline_of
+from wellspring.handlers.invocation import deadline_of
 from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import exported_object
 from wellspring.observability import logger

@@ -9,8 +9,8 @@ from wellspring import feed_events, metrics
 from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
 from wellspring.handlers import after_batch, queue
+from wellspring.handlers.invocation import LambdaHandler, scheduled
 from wellspring.handlers.queue import Delivery
-from wellspring.handlers.schedule import LambdaHandler, scheduled
 from wellspring.observability import logger
 from wellspring.services import feed
 from wellspring.services.feed import FeedEvent, Told, Verdict

@@ -24,8 +24,7 @@ from wellspring.errors import (
     TimeExceeded,
     WellspringError,
 )
-from wellspring.handlers.deadline import RESERVED_OF_A_REQUEST_SECONDS, deadline_of
-from wellspring.handlers.imports import keep_imports
+from wellspring.handlers.invocation import RESERVED_OF_A_REQUEST_SECONDS, deadline_of, keep_imports
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
@@ -220,7 +219,8 @@ def http_handler[Result](
 
     def answered(event: Event, context: object) -> HttpResponse:
         deadline = deadline_of(context, RESERVED_OF_A_REQUEST_SECONDS)
-        request = Request(event, _request_id(event, context), deadline, only_reads)
+        id_ = str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
+        request = Request(event, id_, deadline, only_reads)
         logger.append_keys(request_id=request.id)
         try:
             planned = operation(request)
@@ -309,10 +309,6 @@ def _instead(error: WellspringError, said: WellspringError) -> WellspringError:
     return said
 
 
-def _request_id(event: Event, context: object) -> str:
-    return str(event.get("requestContext", {}).get("requestId") or getattr(context, "aws_request_id", ""))
-
-
 def _log_fields(request: Request) -> dict[str, object]:
     """Return what the log says of every request: its route, and who asked (contract, section 3)."""
     principal = request.known_principal
@@ -339,12 +335,8 @@ def _rendered(response: Response) -> HttpResponse:
         "x-content-type-options": "nosniff",
         **response.headers,
     }
+    answer: HttpResponse = {"statusCode": int(response.status), "headers": headers}
     if not response.body:
         del headers["content-type"]
-        return {"statusCode": int(response.status), "headers": headers}
-    return {
-        "statusCode": int(response.status),
-        "headers": headers,
-        "body": response.body,
-        "isBase64Encoded": response.is_base64,
-    }
+        return answer
+    return answer | {"body": response.body, "isBase64Encoded": response.is_base64}

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from wellspring.database.retry import Deadline
-from wellspring.handlers.schedule import LambdaHandler, scheduled
+from wellspring.handlers.invocation import LambdaHandler, scheduled
 from wellspring.services import pruning
 from wellspring.settings import audit_days, history_days
 

@@ -10,18 +10,18 @@ from http import HTTPStatus
 from pathlib import Path
 
 from wellspring import apidocs
-from wellspring.database import in_transaction
+from wellspring.database import in_transaction, ping
 from wellspring.database.scope import circuit_breaker
 from wellspring.errors import MethodNotAllowed, NotAcceptable, NotFound, WellspringError
 from wellspring.handlers.http import SAFE, LambdaHandler, Request, Response, http_handler, render
 from wellspring.handlers.preconditions import none_match
 from wellspring.jsonapi.documents import url_of
 from wellspring.routes import routes
-from wellspring.services import health
 
 OPENAPI = Path(apidocs.__file__).with_name("openapi.json")
 START_PAGE = "/console"
 DOCS_PAGE = "/docs"
+HTML = "text/html; charset=utf-8"
 # For so long one reading of the database answers whoever asks this environment: the route needs no token.
 READING_SECONDS = 1.0
 # How long caches may keep what changes with a release only.
@@ -46,7 +46,7 @@ def health_check() -> LambdaHandler:
             problem = None
             try:
                 circuit_breaker.raise_if_open()
-                in_transaction(health.check, deadline=request.deadline, is_read=True)
+                in_transaction(ping, deadline=request.deadline, is_read=True)
             except WellspringError as error:
                 problem = error
             until = time.monotonic() + READING_SECONDS
@@ -59,8 +59,7 @@ def health_check() -> LambdaHandler:
 
 def openapi_document() -> LambdaHandler:
     """Return the handler of `GET /v1/openapi.json`."""
-    body = OPENAPI.read_text(encoding="utf-8")
-    return http_handler(_kept(gzip.compress(body.encode(), mtime=0), {}, "application/json", plain=body))
+    return http_handler(_kept(OPENAPI.read_text(encoding="utf-8"), "application/json"))
 
 
 def docs_page() -> LambdaHandler:
@@ -68,9 +67,7 @@ def docs_page() -> LambdaHandler:
     from wellspring.apidocs.page import CONTENT_SECURITY_POLICY, page  # noqa: PLC0415  (no other function needs it)
 
     headers = {"content-security-policy": CONTENT_SECURITY_POLICY, "referrer-policy": "no-referrer"}
-    packed = page()
-    plain = gzip.decompress(packed).decode()
-    return http_handler(_kept(packed, headers, "text/html; charset=utf-8", plain=plain))
+    return http_handler(_kept(gzip.decompress(page()).decode(), HTML, headers, packed=page()))
 
 
 def console_page() -> LambdaHandler:
@@ -84,8 +81,7 @@ def console_page() -> LambdaHandler:
         # Who signs in elsewhere in another window gets no hold of this one.
         "cross-origin-opener-policy": "same-origin",
     }
-    packed = gzip.compress(html.encode(), mtime=0)
-    return http_handler(_kept(packed, headers, "text/html; charset=utf-8", plain=html, kept="no-cache"))
+    return http_handler(_kept(html, HTML, headers, kept="no-cache"))
 
 
 def console_asset() -> LambdaHandler:
@@ -93,7 +89,7 @@ def console_asset() -> LambdaHandler:
     from wellspring_console.assets import by_served_name  # noqa: PLC0415  (only the console's functions carry it)
 
     operations = {
-        name: _kept(asset.packed, {}, asset.media_type, plain=asset.content.decode(), kept=KEPT_FOR_EVER)
+        name: _kept(asset.content.decode(), asset.media_type, kept=KEPT_FOR_EVER)
         for name, asset in by_served_name().items()
     }
 
@@ -107,19 +103,19 @@ def console_asset() -> LambdaHandler:
 
 
 def _kept(
-    content: bytes, headers: Mapping[str, str], media_type: str, *, plain: str, kept: str = KEPT
+    plain: str, media_type: str, headers: Mapping[str, str] | None = None, *, packed: bytes = b"", kept: str = KEPT
 ) -> Callable[[Request], Response]:
     """Return the operation that answers with what changes with a release only, packed once for everybody.
 
-    It answers in the coding that the client takes, or 304. Raises `NotAcceptable`. `content` is packed with gzip,
-    `plain` the same for who does not ask for that; `kept` says how long caches may keep it.
+    It answers in the coding that the client takes, or 304. Raises `NotAcceptable`. `packed` is `plain` in gzip, where
+    it is so already; `kept` says how long caches may keep it.
     """
-    tag = hashlib.sha256(content).hexdigest()[:32]
-    shared = {**headers, "vary": "accept-encoding", "cache-control": kept}
+    packed = packed or gzip.compress(plain.encode(), mtime=0)
+    tag = hashlib.sha256(packed).hexdigest()[:32]
+    shared = {**(headers or {}), "vary": "accept-encoding", "cache-control": kept}
     coded = {**shared, "etag": f'"{tag}-gzip"', "content-encoding": "gzip"}
-    body = base64.b64encode(content).decode()
     responses = {
-        "gzip": Response(body, media_type=media_type, headers=coded, is_base64=True),
+        "gzip": Response(base64.b64encode(packed).decode(), media_type=media_type, headers=coded, is_base64=True),
         "identity": Response(plain, media_type=media_type, headers={**shared, "etag": f'"{tag}"'}),
     }
 

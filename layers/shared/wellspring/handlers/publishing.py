@@ -5,7 +5,7 @@ import time
 from wellspring import metrics
 from wellspring.bus import Bus
 from wellspring.database.retry import Deadline
-from wellspring.handlers.schedule import LambdaHandler, scheduled
+from wellspring.handlers.invocation import LambdaHandler, scheduled
 from wellspring.services import publishing
 from wellspring.settings import event_bus
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wellspring.database.retry import Deadline
-from wellspring.handlers.deadline import deadline_of
-from wellspring.handlers.imports import keep_imports
+from wellspring.handlers.invocation import deadline_of, keep_imports
 from wellspring.observability import describe, logger
 
 type Event = Mapping[str, Any]

@@ -6,8 +6,7 @@ from typing import Any
 from wellspring import metrics
 from wellspring.errors import InternalError
 from wellspring.handlers import verbs
-from wellspring.handlers.deadline import deadline_of
-from wellspring.handlers.schedule import LambdaHandler
+from wellspring.handlers.invocation import LambdaHandler, deadline_of
 from wellspring.messages import read_kept
 from wellspring.observability import logger
 from wellspring.services import settling

@@ -24,13 +24,9 @@ _PLACE = text(f"SELECT pk FROM {workspace_connectors} WHERE id = :id")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sum that is not what the rows are: of a day, type and direction, where it has them.
+    """A sum, `kept`, that is not what is `counted` of the rows: of a day, type and direction, where it has them.
 
-    Attributes:
-        name: `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
-        connector_id: whose.
-        counted: what the rows say.
-        kept: what the sum says.
+    Its name is `linked`, `ended`, `live`, `live_rows` or `parked_messages`.
     """
 
     name: str
@@ -47,11 +43,13 @@ def place(transaction: Transaction, connector_id: UUID) -> int | None:
     return transaction.execute(_PLACE, {"id": connector_id}).scalar_one_or_none()
 
 
-def following(transaction: Transaction, after: int, most: int) -> list[tuple[int, UUID]]:
-    """Return pk and public id of the next connectors behind that of pk `after`, in ascending order."""
-    return [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
+def compare(transaction: Transaction, after: int, most: int) -> tuple[list[tuple[int, UUID]], list[Difference]]:
+    """Compare sums and rows of the next connectors behind that of pk `after`; change nothing.
 
-
-def compare(transaction: Transaction, first: int, last: int) -> list[Difference]:
-    """Compare sums and rows of the connectors of these pks; change nothing."""
-    return [Difference(*row) for row in transaction.execute(_RECOUNT, {"first": first, "last": last})]
+    Returns pk and public id of each, in ascending order, and what differs.
+    """
+    these = [(row.pk, row.id) for row in transaction.execute(_NEXT, {"after": after, "most": most})]
+    if not these:
+        return [], []
+    found = transaction.execute(_RECOUNT, {"first": these[0][0], "last": these[-1][0]})
+    return these, [Difference(*row) for row in found]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from wellspring.access.principal import Principal, name_of
 from wellspring.database import Transaction
 from wellspring.errors import SchemaValidationError
-from wellspring.repositories import idempotency
+from wellspring.repositories import infrastructure
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -23,11 +23,11 @@ def once(
     Raises `SchemaValidationError` where the key stands for another request, by its `fingerprint`.
     """
     caller = name_of(principal)
-    taken = idempotency.claim(transaction, caller, key, fingerprint, KEPT)
+    taken = infrastructure.claim_answer(transaction, caller, key, fingerprint, KEPT)
     if taken is not None:
         if taken[0] != fingerprint:
             raise SchemaValidationError("The key was used for another request.", header=HEADER)
         return taken[1]
     answer = perform()
-    idempotency.keep(transaction, caller, key, answer)
+    infrastructure.keep_answer(transaction, caller, key, answer)
     return answer

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
-from wellspring.database.retry import Deadline
-from wellspring.repositories import pruning
-from wellspring.repositories.pruning import Pruned
+from wellspring.database.retry import Deadline, in_rounds
+from wellspring.repositories import infrastructure
+from wellspring.repositories.infrastructure import Pruned
 from wellspring.services import idempotency
-from wellspring.services.rounds import in_rounds
 
 # Longer than a message that was applied can come again: 4 days in the queue, 14 among the dead letters, 4 days in the
 # queue again, and once more 14 and 4 (docs/adr/0014). Revision 0007 lets nobody forget one sooner.
@@ -36,7 +35,9 @@ def prune(deadline: Deadline, history: timedelta, audited: timedelta) -> tuple[M
         "audit": max(audited, LEAST_AUDITED),
     }
     done = {
-        table: in_rounds(partial(pruning.delete_oldest, table=table, kept=kept, most=CHUNK), CHUNK, None, deadline)
+        table: in_rounds(
+            partial(infrastructure.delete_oldest, table=table, kept=kept, most=CHUNK), CHUNK, None, deadline
+        )
         for table, kept in ages.items()
     }
     return {table: rows for table, (rows, _) in done.items()}, all(is_all for _, is_all in done.values())

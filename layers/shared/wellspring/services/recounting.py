@@ -5,7 +5,6 @@ from functools import partial
 from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE
-from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import NotFound
 from wellspring.repositories import recounting
@@ -48,12 +47,9 @@ def recount(deadline: Deadline, after: UUID | None = None) -> Recounted:
             raise NotFound("There is no such workspace connector.")
         place = found
 
-    def compare(transaction: Transaction, place: int) -> tuple[list[tuple[int, UUID]], list[Difference]]:
-        these = recounting.following(transaction, place, TOGETHER)
-        return these, recounting.compare(transaction, these[0][0], these[-1][0]) if these else []
-
     while not done.is_all and not deadline.has_passed:
-        these, differences = with_retries(partial(compare, place=place), PIPELINE_SCOPE, deadline)
+        compare = partial(recounting.compare, after=place, most=TOGETHER)
+        these, differences = with_retries(compare, PIPELINE_SCOPE, deadline)
         if these:
             place, done.last = these[-1]
         done.connectors += len(these)

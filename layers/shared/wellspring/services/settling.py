@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from wellspring.access.principal import PIPELINE_SCOPE
-from wellspring.database.retry import Deadline, with_retries
+from wellspring.database.retry import Deadline, in_rounds, with_retries
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.repositories import connector_health, fleet
+from wellspring.repositories import fleet
 from wellspring.services.feed import endings
-from wellspring.services.rounds import in_rounds
 from wellspring.services.sync import releasing
 from wellspring.services.sync.releasing import Read
 
@@ -64,9 +63,9 @@ def _sweep(deadline: Deadline, _read: Read) -> Done:
 
 def judge(deadline: Deadline) -> Done:
     """Judge the connectors whose health changes by now, unless most of all that were due have not come."""
-    if with_retries(connector_health.note_silence, PIPELINE_SCOPE, deadline):
+    if with_retries(fleet.note_silence, PIPELINE_SCOPE, deadline):
         return Done({"connectors": 0, "is_silent": 1}, is_all=True)
-    judged, is_all = in_rounds(partial(connector_health.judge_due, most=JUDGED), JUDGED, PIPELINE_SCOPE, deadline)
+    judged, is_all = in_rounds(partial(fleet.judge_due, most=JUDGED), JUDGED, PIPELINE_SCOPE, deadline)
     return Done({"connectors": judged, "is_silent": 0}, is_all)
 
 

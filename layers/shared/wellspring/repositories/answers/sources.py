@@ -79,19 +79,8 @@ PAGE = "SELECT source.* FROM source WHERE {ahead} ORDER BY {order} LIMIT :rows::
 BEHIND = f"SELECT EXISTS (SELECT FROM source WHERE {AT} {{behind}} {PLACED}) AS behind"
 OF_RECORD = "SELECT behind.behind, {columns} FROM behind LEFT JOIN page ON true ORDER BY {order}"
 
-COLUMNS = (
-    "record_id",
-    "pk",
-    "workspace_connector_id",
-    "deleted_at",
-    "direction",
-    "first_at",
-    "last_at",
-    "last_occurred_at",
-    "rows",
-    "live",
-    "rows_is_capped",
-)
+_TOLD = (attribute.name for attribute in RECORD_SOURCE.attributes)
+COLUMNS = ("record_id", "pk", "workspace_connector_id", "deleted_at", *_TOLD)
 PLACE = place(RECORD_SOURCE.type, "workspace_connector")
 
 # Of each record its sources, the last one first: one more than its share where there are more.

@@ -6,14 +6,13 @@ from datetime import timedelta
 from functools import partial
 
 from wellspring.database import Transaction
-from wellspring.database.retry import Deadline, with_retries
+from wellspring.database.retry import Deadline, in_rounds, with_retries
 from wellspring.errors import ServiceUnavailable
 from wellspring.observability import describe, logger
 from wellspring.repositories.feed import applying, erasures, pending, sources
 from wellspring.repositories.feed.pending import Pending
 from wellspring.repositories.feed.work import MALFORMED, UNEXPECTED, Verdict, parked
 from wellspring.services.feed.applying import CHUNK, with_locks
-from wellspring.services.rounds import in_rounds
 
 # How long an event may wait for what it names (contract, section 6).
 WAITS = timedelta(hours=24)

@@ -15,7 +15,7 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Query, Result
 from wellspring.errors import InvalidCursor
 from wellspring.queries import AnswerQuery, ListQuery, Position, Sort
-from wellspring.repositories import cursor_keys
+from wellspring.repositories import infrastructure
 from wellspring.resources import Resource
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ _known: list[bytes] = []
 
 
 def _query() -> Query[list[bytes]]:
-    query = cursor_keys.keys()
+    query = infrastructure.signing_keys()
 
     def read(result: Result) -> list[bytes]:
         _known[:] = query.read(result)

@@ -1,9 +1,0 @@
-"""Health of the service."""
-
-from wellspring.database import Transaction
-from wellspring.repositories import health
-
-
-def check(transaction: Transaction) -> None:
-    """Return when the database answers. Raises `ServiceUnavailable` through the scope when it does not."""
-    health.ping(transaction)
