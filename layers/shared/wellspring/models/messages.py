@@ -39,7 +39,7 @@ from wellspring.models.base import (
 )
 from wellspring.models.list_indexes import ListIndex
 
-# What a list of messages is of, and how the indexes' names call it.
+# What a list of messages is of, and how the names of indexes call it.
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
 
 
@@ -57,18 +57,13 @@ sync_messages = own_table(
     Column("message_id", public_id),
     # The connector or workspace that it names, also where there is none.
     Column("subject_id", public_id),
-    Column("workspace_connector_pk", BigInteger),
-    Column("workspace_pk", BigInteger),
-    Column("group_id", Text),
-    Column("message_type", Text),
+    *(Column(name, BigInteger) for name in PARENTS.values()),
+    *(Column(name, Text) for name in ("group_id", "message_type", "mode", "run")),
     Column("direction", direction_enum),
-    Column("mode", Text),
-    Column("run", Text),
     # SHA-256 of the body as it was sent, whatever has gone from it since; NULL of what was noted before there was this
     # table.
     Column("digest", LargeBinary),
-    Column("occurred_at", instant),
-    Column("sent_at", instant),
+    *(Column(name, instant) for name in ("occurred_at", "sent_at")),
     now("received_at"),
     # NULL while it is parked.
     Column("processed_at", instant, server_default=text("now()")),
@@ -163,8 +158,7 @@ sync_runs = own_table(
     "sync_runs",
     pk(),
     id_(),
-    Column("workspace_connector_pk", BigInteger, nullable=False),
-    Column("workspace_pk", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in PARENTS.values()),
     Column("run", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'open'")),
     # How many others its `run.completed` names; NULL until that has come.
@@ -182,8 +176,7 @@ sync_runs = own_table(
     # By record type the last row that was there when its first message came, and when that was (`at`).
     json("noted"),
     # Its latest `run.completed`, and which message has undone it.
-    Column("completed_by_pk", BigInteger),
-    Column("reverted_by_pk", BigInteger),
+    *(Column(name, BigInteger) for name in ("completed_by_pk", "reverted_by_pk")),
     CheckConstraint("state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')", name="state"),
     index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
     *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
@@ -199,13 +192,11 @@ connector_state = own_table(
     Column("syncs", ARRAY(instant), nullable=False, server_default=text("'{}'")),
     Column("sync_runs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     # When the next one comes as a rule, and when it is late.
-    Column("due_at", instant),
-    Column("expected_by", instant),
+    *(Column(name, instant) for name in ("due_at", "expected_by")),
     # Of its last complete run.
     Column("complete_through", instant),
     # By our clock: when the last `records.synced` was applied, and the last message where that is a disconnect.
-    Column("applied_at", instant),
-    Column("disconnected_at", instant),
+    *(Column(name, instant) for name in ("applied_at", "disconnected_at")),
     # NULL until something was said of it. What holds, and when that changes by itself, or earlier.
     Column("health_reasons", JSONB),
     Column("health_changes_at", instant),
@@ -218,8 +209,7 @@ fleet = own_table(
     Column("pk", SmallInteger, primary_key=True, autoincrement=False, server_default=text("1")),
     # Most of those that were due have not come: nobody becomes late.
     Column("is_silent", Boolean, nullable=False, server_default=text("false")),
-    Column("silent_since", instant),
-    Column("silent_until", instant),
+    *(Column(name, instant) for name in ("silent_since", "silent_until")),
     # What was counted, and when: NULL before the first time.
     Column("as_of", instant),
     json("counted"),
