@@ -446,9 +446,6 @@ class Outcome:
         return self.status in {"applied", "duplicate", "parked"}
 
 
-HELD = Outcome(status="held")
-
-
 def parse(body: str) -> Message:
     """Return the message that `body` holds.
 
@@ -466,14 +463,9 @@ def parse(body: str) -> Message:
 
 
 def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
-    """Return what came: a message, or what is none and why.
+    """Return what came, with the members of a `ReceivedMessage`: a message, or what is none and why.
 
-    Args:
-        body: what was sent.
-        group: its FIFO group.
-        sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
-        receives: how many times it has been delivered by now.
-        digest: of what was sent, where `body` is what is left of that; None where it is all of it.
+    The `digest` is of what was sent, where `body` is what is left of that; None where it is all of it.
     """
     digest = digest or sha256(body.encode(errors="surrogatepass")).hexdigest()
     work, id_, fault, claim = None, None, "", Claim()

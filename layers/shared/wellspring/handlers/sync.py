@@ -17,12 +17,7 @@ MILLISECONDS = 1000
 
 
 def sync_consumer() -> LambdaHandler:
-    """Return the Lambda handler of the sync queue.
-
-    What can never succeed by itself (a malformed body, an unknown record or connector, a tenant mismatch) is parked
-    with one error line, and is done as far as SQS goes. What the database refuses for the moment, and what there is no
-    time for, goes back with all that follows in its group, so that order holds. Source: contract, section 5.
-    """
+    """Return the Lambda handler of the sync queue; what `applying.apply` returns goes back (contract, section 5)."""
     return queue.consumer(_consume)
 
 

@@ -43,9 +43,14 @@ from wellspring.models.list_indexes import ListIndex
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
 
 
-def _of_parent(parent: str, *columns: str, where: str = "") -> Index:
+def _of_messages(name: str, *columns: str, given: str = "") -> Index:
+    """Return an index of all messages, or of those of which a column is `given`."""
+    return index(f"idx_sync_messages_{name}", *columns, where=f"{given} IS NOT NULL" if given else "")
+
+
+def _of_parent(parent: str, *columns: str, given: str = "") -> Index:
     """Return an index of the messages of one parent, `columns` behind it."""
-    return index(f"idx_sync_messages_{parent}_{columns[0].removesuffix('_at')}", PARENTS[parent], *columns, where=where)
+    return _of_messages(f"{parent}_{columns[0].removesuffix('_at')}", PARENTS[parent], *columns, given=given)
 
 
 # Made in the transaction of its effect, or when it is parked. pk is the order of arrival.
@@ -93,25 +98,18 @@ sync_messages = own_table(
     index("uq_sync_messages_digest", "digest", unique=True, where="reason IN ('malformed', 'reused_id')"),
     # By the producer's id, also of what took one that was another's. A person's is looked up in each workspace that
     # they see, so that nothing depends on whether another has it.
-    index("idx_sync_messages_message_id", "message_id", "workspace_pk", "received_at", "pk"),
-    index("idx_sync_messages_subject", "subject_id", "pk"),
+    _of_messages("message_id", "message_id", "workspace_pk", "received_at", "pk"),
+    _of_messages("subject", "subject_id", "pk"),
     # A list without an outcome is those of the four outcomes, merged (docs/adr/0022).
     *(_of_parent(parent, "outcome", "received_at", "pk") for parent in PARENTS),
-    *(_of_parent(parent, "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL") for parent in PARENTS),
-    *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
-    *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
-    index("idx_sync_messages_reverted", "reverted_by_pk", "pk", where="reverted_by_pk IS NOT NULL"),
-    *(_of_parent(parent, "run", "outcome", "received_at", "pk", where="run IS NOT NULL") for parent in PARENTS),
-    index(
-        "idx_sync_messages_sync_run_outcome",
-        "sync_run_pk",
-        "outcome",
-        "received_at",
-        "pk",
-        where="sync_run_pk IS NOT NULL",
-    ),
-    index("idx_sync_messages_received", "received_at", "pk"),
-    index("idx_sync_messages_reason", "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL"),
+    *(_of_parent(parent, "reason", "outcome", "received_at", "pk", given="reason") for parent in PARENTS),
+    *(_of_parent(parent, "occurred_at", "pk", given="occurred_at") for parent in PARENTS),
+    *(_of_parent(parent, "processed_at", "pk", given="processed_at") for parent in PARENTS),
+    _of_messages("reverted", "reverted_by_pk", "pk", given="reverted_by_pk"),
+    *(_of_parent(parent, "run", "outcome", "received_at", "pk", given="run") for parent in PARENTS),
+    _of_messages("sync_run_outcome", "sync_run_pk", "outcome", "received_at", "pk", given="sync_run_pk"),
+    _of_messages("received", "received_at", "pk"),
+    _of_messages("reason", "reason", "outcome", "received_at", "pk", given="reason"),
     index("idx_sync_messages_outcome", "outcome", "received_at", "pk", where="outcome <> 'applied'"),
 )
 

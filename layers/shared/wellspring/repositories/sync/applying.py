@@ -79,9 +79,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
     A message that is done has no effect and no problems, whatever has become of its records since. One that can never
     succeed by itself is parked.
 
-    Raises:
-        ServiceUnavailable: another delivery of one of them was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
+    Raises what `messages.note` and `_make` do.
     """
     changes = {number: arrival.work for number, arrival in enumerate(unit) if isinstance(arrival.work, Change)}
     asked = questions(list(changes.values()))
@@ -190,11 +188,8 @@ def _makeable(
 def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Counter[str]]:
     """Make the records that messages bring along, and look again for what they name.
 
-    Returns:
-        How many records of each type each message has made, by its pk.
-
-    Raises:
-        ServiceUnavailable: somebody in another workspace made one of them meanwhile; try again, to see it.
+    Return how many records of each type each message has made, by its pk. Raises `ServiceUnavailable` where somebody in
+    another workspace made one of them meanwhile: try again, to see it.
     """
     counts: dict[int, Counter[str]] = {effect.pk: Counter() for effect in applied.values()}
     bringing = {number: effect for number, effect in applied.items() if effect.makes}

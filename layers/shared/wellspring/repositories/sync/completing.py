@@ -91,10 +91,10 @@ class _Chunk:
         """Count, or end, the next rows; complete the run behind the last of them."""
         run, snapshot, progress = self._begin(), self.item.snapshot, self.progress
         if snapshot is None:
-            return self._finish()
+            return self._note(0, is_over=True)
         if not progress.get("is_confirmed") and not progress.get("is_counted"):
             if not self._count(run, snapshot):
-                return self._go_on(0)
+                return self._note(0, is_over=False)
             known = progress["counted"]
             counted = [
                 {"type": type_, "records": known[type_]["ends"], "live": known[type_]["live"]}
@@ -110,7 +110,7 @@ class _Chunk:
                 return self.park(exceeding, replace(self.entry.was, outcome="in_progress"), counted)
             execute_pipelined(self.transaction, [self._set_state("completing", counted)])
         ended, is_over = self._end(run, snapshot)
-        return self._finish(ended) if is_over else self._go_on(ended)
+        return self._note(ended, is_over=is_over)
 
     def _begin(self) -> Any:
         """Write the message down, and its run's state with its first chunk; return the row of the run."""
@@ -175,13 +175,11 @@ class _Chunk:
         ]
         return zip(places, execute_pipelined(self.transaction, asked), strict=True)
 
-    def _go_on(self, ended: int) -> Outcome:
-        execute_pipelined(self.transaction, [messages.proceed(self.entry.was.pk, self.progress)])
-        return Outcome(status="in_progress", ended=ended)
-
-    def _finish(self, ended: int = 0) -> Outcome:
-        execute_pipelined(self.transaction, [messages.proceed(self.entry.was.pk, None), Statement(_FINISH, self._of)])
-        return Outcome(status="applied", ended=ended)
+    def _note(self, ended: int, *, is_over: bool) -> Outcome:
+        """Write down how far it has come."""
+        done = [messages.proceed(self.entry.was.pk, None if is_over else self.progress)]
+        execute_pipelined(self.transaction, [*done, Statement(_FINISH, self._of)] if is_over else done)
+        return Outcome(status="applied" if is_over else "in_progress", ended=ended)
 
     @property
     def _of(self) -> dict[str, Any]:

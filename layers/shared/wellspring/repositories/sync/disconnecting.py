@@ -55,18 +55,8 @@ def end_rows(
     """
     time, pk = progress.get(type_, BEGINNING)
     there = progress["there"]
-    return Statement(
-        _statement(type_),
-        {
-            "message": message_pk,
-            "connector": connector_pk,
-            "time": time,
-            "pk": pk,
-            "there_at": there["at"],
-            "last_pk": there[type_],
-            "most": most,
-        },
-    )
+    of = {"message": message_pk, "connector": connector_pk, "time": time, "pk": pk, "most": most}
+    return Statement(_statement(type_), {**of, "there_at": there["at"], "last_pk": there[type_]})
 
 
 # The planner does not see that this is one connector: it takes it for a good part of the table, and the limit, a

@@ -109,12 +109,7 @@ SELECT pk, number FROM in_message""")
 
 
 def end_stale(type_: RecordType, by: str = "CAST(:message AS bigint)") -> str:
-    """Return the CTE `ended`, which ends those rows of `stale` that are live still.
-
-    Args:
-        type_: of the records.
-        by: the pk of the message that ends `old`, a row.
-    """
+    """Return the CTE `ended`: the rows of `stale` that are live still end `by` the pk of a message; `old` is a row."""
     return f"""ended AS (
   UPDATE {RECORDS[type_].provenance} AS old
      SET deleted_at = now(), updated_at = now(), ended_by_pk = {by}

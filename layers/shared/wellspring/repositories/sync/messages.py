@@ -166,9 +166,7 @@ SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
 def note(transaction: Transaction, entries: Sequence[Entry], *more: Statement) -> list[Result]:
     """Write down messages, and run `more` in the same flush; return the results of these.
 
-    Raises:
-        ServiceUnavailable: another delivery of one of the messages was quicker; try again in a new transaction, which
-            sees it.
+    Raises `ServiceUnavailable` where another delivery of one was quicker: a new transaction sees it.
     """
     written = write(entries)
     try:
@@ -195,15 +193,8 @@ def write(entries: Sequence[Entry]) -> list[Statement]:
         asked.append(Statement(FORGET_WAITING, {"messages": array(again)}))
     waits = [(entry.was.pk, *missing) for entry in entries for missing in sorted(_missing(entry))]
     if waits:
-        asked.append(
-            Statement(
-                _WAIT,
-                {
-                    name: array(values)
-                    for name, values in zip(("messages", "types", "ids"), zip(*waits, strict=True), strict=True)
-                },
-            )
-        )
+        columns = map(array, zip(*waits, strict=True))
+        asked.append(Statement(_WAIT, dict(zip(("messages", "types", "ids"), columns, strict=True))))
     return asked
 
 
@@ -404,10 +395,7 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 def counted(type_: str, name: str, rows: str) -> str:
     """Return CTEs that add to counts of messages and of their runs; `in_message` tells pks of messages, and `number`s.
 
-    Args:
-        type_: of what is counted.
-        name: of the count.
-        rows: a CTE with a `message_pk` for each thing that is counted.
+    `rows` is a CTE with a `message_pk` for each thing that is counted.
     """
     number = "(SELECT number FROM counted WHERE counted.message_pk = message.pk)"
     in_run = "(SELECT sum(number) FROM in_message WHERE in_message.sync_run_pk = of_run.pk)"

@@ -25,6 +25,7 @@ from wellspring.models.list_indexes import DIRECTIONS
 from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
+from wellspring.repositories.sync.effects import end_stale
 from wellspring.repositories.sync.judging import parked, parking, take_up
 from wellspring.repositories.sync.messages import IS_MESSAGE, Entry
 from wellspring.repositories.sync.tables import RECORDS
@@ -70,7 +71,6 @@ class _Chunk:
     """One transaction of a revert: how many rows of each type it has `ended`, and brought back (`restored`).
 
     Attributes:
-        entry: the revert's row.
         most: how many rows of each type of records to end, and to bring back, at most.
         is_live: whether its connector is, so that rows come back.
         left: how many rows would have come back, had nothing come behind it.
@@ -127,11 +127,8 @@ class _Chunk:
     def _undo(self, pk: int, wrote_at: str, ended_from: str, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Undo the next rows of a message; return where it goes on, None where it is undone.
 
-        Args:
-            pk: the message's.
-            wrote_at: when it wrote what it wrote.
-            ended_from: since when it ended rows; one in chunks did so for a while.
-            places: how far it has come, by type and direction of what comes back.
+        It wrote at `wrote_at`, and ended rows since `ended_from`: one in chunks did so for a while. `places` are where
+        it has come to, by type and direction of what comes back.
         """
         of = {"message": self.entry.was.pk, "connector": self.entry.connector_pk, "target": pk, "most": self.most}
         is_overtaken = self.entry.was.is_overtaken
@@ -219,21 +216,15 @@ _COUNT = text(
 # What a message wrote has the time of its transaction (contract, section 2).
 @cache
 def _end(type_: RecordType) -> TextClause:
-    provenance = RECORDS[type_].provenance
     return text(f"""
 WITH stale AS MATERIALIZED (
   SELECT found.pk
-    FROM {provenance} AS found
+    FROM {RECORDS[type_].provenance} AS found
    WHERE found.workspace_connector_pk = :connector AND found.created_at = CAST(:at AS timestamptz)
      AND found.sync_message_pk = :target AND found.deleted_at IS NULL
    LIMIT :most
 ),
-ended AS (
-  UPDATE {provenance}
-     SET deleted_at = now(), updated_at = now(), ended_by_pk = :message
-   WHERE pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND deleted_at IS NULL
-  RETURNING pk
-)
+{end_stale(type_)}
 SELECT count(*) FROM ended""")
 
 

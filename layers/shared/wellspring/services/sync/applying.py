@@ -16,7 +16,6 @@ from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
 from wellspring.messages import (
-    HELD,
     LAST_RECEIVE,
     ConnectorDisconnected,
     InChunks,
@@ -52,8 +51,7 @@ def apply(batch: Sequence[ReceivedMessage], deadline: Deadline) -> list[Outcome]
 def made_by(batch: Sequence[ReceivedMessage], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Return what others may have waited for, by type and id.
 
-    Records that messages may have made: what they bring, of those that made any. And messages, of those that are
-    applied now and of which a `run.completed` waits for some.
+    What messages bring that made records of it, and messages that are applied now, where a `run.completed` waits.
     """
     things: list[tuple[str, str]] = []
     for arrival, outcome in zip(batch, outcomes, strict=True):
@@ -85,7 +83,7 @@ class _Batch:
                 break
             self._apply(self._unit())
             self._end_chunks()
-        return [self._outcomes.get(number, HELD) for number in range(len(self._batch))]
+        return [self._outcomes.get(number, Outcome(status="held")) for number in range(len(self._batch))]
 
     def _unit(self) -> dict[int, ReceivedMessage]:
         """Return the next messages of all groups that can be applied at once, in their order."""
@@ -166,10 +164,7 @@ class _Batch:
 
 
 def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
-    """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk.
-
-    Raises ServiceUnavailable where another delivery of it was quicker.
-    """
+    """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk."""
     return _applied(transaction, [arrival])[0]
 
 

@@ -2,6 +2,8 @@
 
 A released message takes the way of one that is sent again: what became of it since, and whether it was overtaken, is
 asked behind the lock of its connector (contract, section 5; docs/adr/0021).
+
+What looks for them raises `WellspringError` where the database does not let it; what was applied before stays applied.
 """
 
 from collections import Counter
@@ -47,9 +49,6 @@ def release(deadline: Deadline) -> tuple[Counter[str], bool]:
     Returns:
         How many were applied, parked again, done by somebody else (`duplicate`), or left as they were (`returned`,
         `held`); and whether it came to the end of what waits, within its time, and left nothing.
-
-    Raises:
-        WellspringError: the database did not let it look; what was applied before stays applied.
     """
     outcomes: Counter[str] = Counter()
     after = 0
@@ -64,11 +63,7 @@ def release(deadline: Deadline) -> tuple[Counter[str], bool]:
 
 
 def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
-    """Say whether a parked message waits for one of these things; the feed's role may ask this.
-
-    Raises:
-        WellspringError: the database did not let it look.
-    """
+    """Say whether a parked message waits for one of these things; the feed's role may ask this."""
     return with_retries(partial(releasing.any_waits, things=things), None, deadline)
 
 
@@ -76,9 +71,6 @@ def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> Count
     """Apply the parked messages that waited for what a batch has brought, and for what they make in turn.
 
     At most `PAGE` of them, and until the time is over: the others are left to `release`. Return how many became what.
-
-    Raises:
-        WellspringError: the database did not let it look; what was applied before stays applied.
     """
     outcomes: Counter[str] = Counter()
     tried: set[int] = set()
@@ -100,9 +92,7 @@ def release_by_hand(deadline: Deadline, connector_id: UUID | None, reason: str |
     For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself. Without a connector it
     is everybody's, without a reason whatever they are parked for but `overtaken`, which nothing mends.
 
-    Raises:
-        NotFound: there is no such connector.
-        WellspringError: the database did not let it look; what was applied before stays applied.
+    Raises `NotFound` where there is no such connector.
     """
 
     def look(transaction: Transaction) -> tuple[int, list[int]]:
@@ -127,7 +117,7 @@ def release_by_hand(deadline: Deadline, connector_id: UUID | None, reason: str |
 def resume(deadline: Deadline) -> tuple[Counter[str], bool]:
     """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
 
-    Returns and raises as `release` does.
+    Returns what `release` does.
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
@@ -199,21 +189,18 @@ class ParkedMessages(Parked):
 
     def apply(self, transaction: Transaction, held: Row) -> None:
         """Apply a message that was parked a moment ago. Raises `Conflict` where its body is gone."""
-        kept = releasing.take(transaction, held["id"])
+        kept = _take(transaction, held)
         if kept.body is None or kept.group is None:
             raise Conflict("Its body is not kept any more: send it anew, with a new id.")
-        _lock(transaction, kept)
         applying.apply_one(transaction, replace(arrival_of(kept), is_confirmed=self.is_confirmed))
 
     def park(self, transaction: Transaction, held: Row) -> None:
         """Park it as `unexpected`, behind the lock of its connector."""
-        kept = releasing.take(transaction, held["id"])
-        _lock(transaction, kept)
-        rows_of.park(transaction, arrival_of(kept), "unexpected")
+        rows_of.park(transaction, arrival_of(_take(transaction, held)), "unexpected")
 
     def close(self, transaction: Transaction, held: Row, note: str) -> bool:
         """Dismiss it, behind the lock of its connector."""
-        _lock(transaction, releasing.take(transaction, held["id"]))
+        _take(transaction, held)
         return releasing.dismiss(transaction, held["id"], note)
 
 
@@ -233,7 +220,9 @@ def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
     return oldest
 
 
-def _lock(transaction: Transaction, kept: Kept) -> None:
-    """Wait for other writers of the message's connector as long as HTTP does; it stays locked."""
+def _take(transaction: Transaction, held: Row) -> Kept:
+    """Return what is kept of a message, whose connector stays locked; it waits for that as long as HTTP does."""
+    kept = releasing.take(transaction, held["id"])
     if kept.connector_pk is not None:
         connector_state.lock(transaction, kept.connector_pk)
+    return kept
