@@ -358,7 +358,7 @@ def test_the_age_is_that_of_the_oldest_message(
     ours: Tenant, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    monkeypatch.setattr("wellspring.handlers.sync_report.time.time", lambda: now)
+    monkeypatch.setattr("wellspring.handlers.sync.time.time", lambda: now)
     records = [delivery(synced(ours.connector, ours.mixed)) for _ in range(3)]
     for record, age in zip(records, (5, 90, 1), strict=True):
         record["attributes"]["SentTimestamp"] = str(int((now - age) * 1000))

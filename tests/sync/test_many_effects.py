@@ -14,8 +14,8 @@ from tests.support.sums import sums_are_right
 from tests.support.world import World
 from tests.sync.conftest import tenant
 from wellspring.database import Transaction
+from wellspring.messages import Outcome, ReceivedMessage
 from wellspring.services.sync import applying
-from wellspring.work import Outcome, ReceivedMessage
 
 pytestmark = pytest.mark.long
 logger = logging.getLogger(__name__)

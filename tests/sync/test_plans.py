@@ -11,7 +11,7 @@ from tests.support.databases import Database
 from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
 from wellspring.database.flush import Statement
-from wellspring.messages import arrival
+from wellspring.messages import Change, Problem, ProvidersMatched, RecordsInvalidated, RecordsSynced, arrival
 from wellspring.repositories.sync import completing
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.disconnecting import end_rows
@@ -19,7 +19,6 @@ from wellspring.repositories.sync.effects import Effect, effects, end_statement
 from wellspring.repositories.sync.messages import Entry, Known, known, lock, proceed, write
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, questions
 from wellspring.repositories.sync.tables import RECORDS, RecordTables
-from wellspring.work import Change, Invalidated, Matched, Problem, Synced
 
 
 def explained(database: Database, asked: Statement) -> dict[str, Any]:
@@ -69,14 +68,8 @@ LEDGER = "company_workspace_connectors"
 
 
 def test_records_are_found_by_their_id_alone(untouched_database: Database, ours: Tenant, companies: list[Row]) -> None:
-    message = Synced(
-        id=str(uuid4()),
-        group="group",
-        workspace_connector_id=str(ours.connector.id),
-        direction="input",
-        mode="relink",
-        records={"company": [str(row.id) for row in companies]},
-    )
+    named: dict[str, Any] = {"records": {"company": dict.fromkeys(str(row.id) for row in companies)}}
+    message = RecordsSynced.model_construct(workspace_connector_id=str(ours.connector.id), direction="input", **named)
     plan = list(nodes(explained(untouched_database, questions([message])["company"])))
     assert indexes(plan) == {"uq_companies_id", "uq_workspace_connectors_id", "pk_workspaces"}
     assert ways_into(plan, "companies") == {"Index Scan"}
@@ -159,12 +152,13 @@ def types(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are(types: list[str]) -> None:
-    records = {type_: [str(uuid4())] for type_ in types}
-    of_connector = {"group": "group", "workspace_connector_id": str(uuid4()), "records": records}
+    records = {type_: {str(uuid4()): None} for type_ in types}
+    of_connector: dict[str, Any] = {"workspace_connector_id": str(uuid4()), "records": records}
+    of_workspace: dict[str, Any] = {"workspace_id": str(uuid4()), "provider_ids": [str(uuid4())]}
     unit: list[Change] = [
-        Invalidated(id=str(uuid4()), direction=None, **of_connector),  # type: ignore[arg-type]  # one of several types
-        Synced(id=str(uuid4()), direction="input", mode="relink", **of_connector),  # type: ignore[arg-type]  # the same
-        Matched(id=str(uuid4()), group="group", workspace_id=str(uuid4()), provider_ids=[str(uuid4())]),
+        RecordsInvalidated.model_construct(direction=None, **of_connector),
+        RecordsSynced.model_construct(direction="input", mode="relink", **of_connector),
+        ProvidersMatched.model_construct(**of_workspace),
     ]
     asked = questions(unit)
     found = Resolved(parent_pk=1, workspace_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
@@ -178,7 +172,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     problems = (Problem("unknown_record", "company", str(uuid4())),)
     is_same, has_connector, is_overtaken = True, False, False
     was = Known(1, "parked", "unknown_record", is_same, has_connector, is_overtaken, run_state=None, progress={})
-    entry = Entry(pk=1, arrival=arrivals[0], outcome="parked", connector_pk=1, problems=problems, was=was)
+    entry = Entry(arrival=arrivals[0], was=was, outcome="parked", connector_pk=1, problems=problems)
     noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
     # The lock of people, the row with its connector's state, what it waited for, and what it waits for.
     assert len(noted) == 3 + 4

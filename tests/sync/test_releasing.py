@@ -207,7 +207,7 @@ def test_two_at_once_apply_it_once(fresh_database: FreshDatabase, ours: Tenant, 
 
 def test_a_run_without_time_leaves_all_and_says_so(ours: Tenant, ledger: Ledger, company: Row, waiting: Body) -> None:
     ours.come(company)
-    settled = settling.settle(Deadline(0.5), lambda *_: pytest.fail("read"))
+    settled = settling.settle(Deadline(0.5))
     assert settled.done["release"] == Done({"applied": 0, "parked": 0}, is_all=False, metrics={"Released": 0})
     assert ledger.fate(waiting) == UNKNOWN
 
@@ -240,12 +240,12 @@ class TestSteps:
     def test_each_has_a_share_of_the_time_and_what_others_spare(self, monkeypatch: pytest.MonkeyPatch) -> None:
         given: list[float] = []
 
-        def quick(deadline: Deadline, _: object) -> Done:
+        def quick(deadline: Deadline) -> Done:
             given.append(deadline.seconds)
             return Done({}, is_all=True)
 
         monkeypatch.setattr(settling, "STEPS", {str(number): quick for number in range(4)})
-        settling.settle(Deadline(40), lambda *_: pytest.fail("read"))
+        settling.settle(Deadline(40))
         assert [round(seconds) for seconds in given] == [10, 13, 20, 40]
 
     @pytest.mark.usefixtures("waiting")
@@ -313,8 +313,8 @@ def test_what_is_released_while_its_body_expires_is_applied(fresh_database: Fres
     )
     fresh_database.owner.execute(text(released), {"id": bodies[0]["id"]})
     with ThreadPoolExecutor(1) as pool:
-        expired = pool.submit(releasing.expire, Deadline(20))
-        assert expired.result(20) == 1
+        expired = pool.submit(settling.STEPS["expire"], Deadline(20))
+        assert expired.result(20).said == {"expired": 1}
         fresh_database.commit()
     assert list(map(ledger.fate, bodies)) == [APPLIED, ("parked", "expired")]
 

@@ -112,7 +112,7 @@ def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
     ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MOST_RELEASED == 100
-    monkeypatch.setattr("wellspring.services.sync.parked.MOST_RELEASED", 2)
+    monkeypatch.setattr("wellspring.services.sync.releasing.MOST_RELEASED", 2)
     record = absent()
     assert consume(*(synced(ours.connector, [record]) for _ in range(3))) == []
     ours.come(record)

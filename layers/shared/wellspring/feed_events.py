@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from wellspring import strict_json
-from wellspring.messages import ID, PRINTABLE, Id, Instant, Name, Words, readable
+from wellspring.messages import ID, PRINTABLE, PROBLEMS_TOLD, Id, Instant, Name, Words, readable
 from wellspring.resources import (
     CONNECTOR,
     DIRECTIONS,
@@ -38,7 +38,6 @@ from wellspring.resources import (
     records,
 )
 from wellspring.services.feed import FeedEvent, Malformed, Told
-from wellspring.work import PROBLEMS_TOLD
 
 MOST_EVENTS = 1000
 HIGHEST_SEQUENCE = 9223372036854775807

@@ -1,18 +1,19 @@
-"""Models of the sync queue's messages: one for each type, told apart by `type` (contract, section 5).
+"""Messages of the sync queue: a model for each type, told apart by `type`, and what came and became of each.
 
-A new type is one model here, one name in the union, and what it does in `services`. docs/messages.md tells producers
-the same, docs/messages.schema.json their programs. Members that a model does not know are ignored, so that a producer
-may be ahead of us.
+A new type is one model here, one name in the union, and what it does in `services` (contract, section 5).
+docs/messages.md tells producers the same, docs/messages.schema.json their programs. Members that a model does not know
+are ignored, so that a producer may be ahead of us. Every id is text in lower case, as it is sent to Postgres.
 """
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
+from functools import cached_property, reduce
 from hashlib import sha256
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, Self, TypedDict, get_args
 
 from pydantic import (
     AfterValidator,
@@ -32,18 +33,17 @@ from wellspring import strict_json
 from wellspring.errors import SchemaValidationError
 from wellspring.resources import Resource, records
 from wellspring.times import in_utc, is_ahead
-from wellspring.work import (
-    LAST_RECEIVE,
-    PROBLEMS_TOLD,
-    WORK,
-    Claim,
-    Direction,
-    ReceivedMessage,
-    RecordType,
-    Snapshot,
-    Work,
-)
 
+type Direction = Literal["input", "output"]
+# The JSON:API type of a record that a connector can bring in or carry out: a key of `resources.ledgers`.
+type RecordType = str
+# What a record is made of, by name.
+type Attributes = Mapping[str, str | None]
+
+# At which receive a message whose failure nobody foresaw is parked, so that what is behind it goes on (section 5).
+LAST_RECEIVE = 4
+# How many problems of one message are told: enough to find the cause, too few to fill a log.
+PROBLEMS_TOLD = 5
 MOST_RECORDS = 3000
 MOST_REVERTED = 1000
 MOST_OF_RUN = 5000
@@ -115,41 +115,30 @@ def _reference_of(record: Resource) -> Any:
     return made
 
 
+def _by_type(records: list[Mapping[str, Any]]) -> dict[RecordType, dict[str, Attributes | None]]:
+    """Return each record once, by type and id, with what it is made of as it is said first."""
+    found: dict[RecordType, dict[str, Attributes | None]] = {}
+    for record in records:
+        of_type = found.setdefault(record["type"], {})
+        if of_type.get(record["id"]) is None:
+            of_type[record["id"]] = record.get("attributes")
+    return found
+
+
+def _once(named: list[str]) -> list[str]:
+    return [*dict.fromkeys(named)]
+
+
 if TYPE_CHECKING:
-
-    class RecordReference(TypedDict):
-        """One record."""
-
-        type: RecordType
-        id: Id
-        attributes: NotRequired[Mapping[str, str | None]]
-
+    type Records = Mapping[RecordType, Mapping[str, Attributes | None]]
     type TypeOfRecord = RecordType
-
 else:
     TypeOfRecord = Literal[*(record.type for record in records())]
     # Dictionaries and not models: a batch has thirty thousand of them. Not `type`: what is declared is asked for now.
     RecordReference = Annotated[reduce(or_, map(_reference_of, records())), Field(discriminator="type")]
-
-
-type Records = Annotated[list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS)]
-
-
-def _distinct(records: list[RecordReference]) -> dict[RecordType, tuple[str, ...]]:
-    """Return each record once, by type."""
-    distinct: dict[RecordType, dict[str, None]] = {}
-    for record in records:
-        distinct.setdefault(record["type"], {})[record["id"]] = None
-    return {type_: tuple(ids) for type_, ids in distinct.items()}
-
-
-def _attributes(records: list[RecordReference]) -> dict[RecordType, dict[str, Mapping[str, str | None]]]:
-    """Return what records are made of, as far as it is said, by type and id; of one named twice what is said first."""
-    said: dict[RecordType, dict[str, Mapping[str, str | None]]] = {}
-    for record in records:
-        if "attributes" in record:
-            said.setdefault(record["type"], {}).setdefault(record["id"], record["attributes"])
-    return said
+    type Records = Annotated[
+        list[RecordReference], Field(min_length=1, max_length=MOST_RECORDS), AfterValidator(_by_type)
+    ]
 
 
 # Printable: no control characters, and no line or paragraph separators.
@@ -158,38 +147,18 @@ type Run = Annotated[
 ]
 
 
-def _once(named: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(named))
-
-
-# By the name of a member: what is made of it, where it is not left as it was said.
-_BECOMES: Mapping[str, Callable[[Any], object]] = {
-    "records": _distinct,
-    "message_ids": _once,
-    "provider_ids": _once,
-    "types": _once,
-    "occurred_at": datetime.isoformat,
-    "read_since": datetime.isoformat,
-    "snapshot": lambda snapshot: Snapshot(**snapshot.members()),
-}
-
-
-class _Said(BaseModel):
+class _Message(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    def members(self) -> dict[str, Any]:
-        """Return what is said, by the names of `wellspring.work`; each thing is named once."""
-        said = {name: value for name, value in self if value is not None and name != "type"}
-        return said | {name: _BECOMES[name](value) for name, value in said.items() if name in _BECOMES}
-
-
-class _Message(_Said):
     id: Id
     type: str
 
-    def work(self, group: str) -> Work:
-        """Return what is to be done. `group` is the message's FIFO group."""
-        return WORK[self.type](group=group, **self.members())
+    @property
+    def record_count(self) -> int:
+        """How many records, or providers, it names, each once."""
+        if isinstance(self, ProvidersMatched):
+            return len(self.provider_ids)
+        return sum(map(len, self.records.values())) if isinstance(self, OfRecords) else 0
 
 
 class RecordsSynced(_Message):
@@ -210,9 +179,17 @@ class RecordsSynced(_Message):
     occurred_at: PastInstant
     run: Run | None = None
 
-    def members(self) -> dict[str, Any]:
-        """Return what is said, and beside the records what they are made of."""
-        return super().members() | {"attributes": _attributes(self.records)}
+    @cached_property
+    def attributes(self) -> Mapping[RecordType, Mapping[str, Attributes]]:
+        """What records are made of that were never there, by type and id."""
+        return {
+            type_: {id_: said for id_, said in named.items() if said is not None}
+            for type_, named in self.records.items()
+        }
+
+    def can_make(self, type_: RecordType, id_: str) -> bool:
+        """Say whether it brings what a record is made of."""
+        return self.records.get(type_, {}).get(id_) is not None
 
 
 class RecordsInvalidated(_Message):
@@ -259,7 +236,7 @@ class SyncReverted(_Message):
 
     type: Literal["sync.reverted"]
     workspace_connector_id: Id
-    message_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_REVERTED)] | None = None
+    message_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_REVERTED), AfterValidator(_once)] | None = None
     run: Run | None = None
 
     @model_validator(mode="after")
@@ -268,13 +245,8 @@ class SyncReverted(_Message):
             raise PydanticCustomError("messages_or_run", "must name message_ids or a run")
         return self
 
-    def members(self) -> dict[str, Any]:
-        """Return what is said; the run is one that it undoes, and none that it belongs to."""
-        said = super().members()
-        return {"of_run" if name == "run" else name: value for name, value in said.items()}
 
-
-class SnapshotOfRun(_Said):
+class SnapshotOfRun(BaseModel):
     """The run named every record of these types that the source has; what it did not name is gone there.
 
     Attributes:
@@ -283,10 +255,10 @@ class SnapshotOfRun(_Said):
         read_since: when reading the source began, by the producer's clock; what changed here since then stays.
     """
 
-    model_config = ConfigDict(title="Snapshot")
+    model_config = ConfigDict(frozen=True, title="Snapshot")
 
     direction: Direction
-    types: Annotated[list[TypeOfRecord], Field(min_length=1, max_length=len(records()))]
+    types: Annotated[list[TypeOfRecord], Field(min_length=1, max_length=len(records())), AfterValidator(_once)]
     read_since: PastInstant
 
 
@@ -304,7 +276,7 @@ class RunCompleted(_Message):
     type: Literal["run.completed"]
     workspace_connector_id: Id
     run: Run
-    message_ids: Annotated[list[Id], Field(max_length=MOST_OF_RUN)]
+    message_ids: Annotated[list[Id], Field(max_length=MOST_OF_RUN), AfterValidator(_once)]
     snapshot: SnapshotOfRun | None = None
     occurred_at: PastInstant
 
@@ -324,16 +296,154 @@ class ProvidersMatched(_Message):
 
     type: Literal["providers.matched"]
     workspace_id: Id
-    provider_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RECORDS)]
+    provider_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_RECORDS), AfterValidator(_once)]
 
 
 type Message = (
     RecordsSynced | RecordsInvalidated | ConnectorDisconnected | ProvidersMatched | RunCompleted | SyncReverted
 )
+OfRecords = RecordsSynced | RecordsInvalidated
+# What a statement does at once; the rows of a connector, or of a run, may be too many for that.
+Change = OfRecords | ProvidersMatched
+InChunks = ConnectorDisconnected | SyncReverted | RunCompleted
+_TYPES = [get_args(model.model_fields["type"].annotation)[0] for model in get_args(Message.__value__)]
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 ID: TypeAdapter[str] = TypeAdapter(Id)
 _run: TypeAdapter[str] = TypeAdapter(Run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a malformed message says of itself all the same; it names at most one of connector and workspace."""
+
+    type: str | None = None
+    run: str | None = None
+    workspace_connector_id: str | None = None
+    workspace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage:
+    """A message as it came.
+
+    Attributes:
+        work: what it asks for; None where it is malformed.
+        message_id: the producer's id, where it could be read.
+        group: its FIFO group.
+        digest: SHA-256 of the body as it was sent first, in hexadecimal.
+        sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
+        receives: how many times it has been delivered by now.
+        validation_error: why it is malformed.
+        claim: what can be read of it where it is malformed; nothing that it has an effect by.
+        is_confirmed: whether a caller has asked for this one by its id, and was told how much it would end.
+    """
+
+    work: Message | None
+    message_id: str | None
+    group: str
+    body: str
+    digest: str
+    sent: int = 0
+    receives: int = 1
+    validation_error: str = ""
+    claim: Claim = Claim()
+    is_confirmed: bool = False
+
+    @property
+    def type(self) -> str | None:
+        """The message's type."""
+        return self.work.type if self.work else self.claim.type
+
+    @property
+    def subject_id(self) -> str | None:
+        """The connector or workspace whose order it is part of: what is malformed overtakes nothing."""
+        if self.work is None:
+            return None
+        return self.work.workspace_id if isinstance(self.work, ProvidersMatched) else self.work.workspace_connector_id
+
+    @property
+    def workspace_connector_id(self) -> str | None:
+        """The connector that it is of, and that counts it where it is parked."""
+        if self.work is None:
+            return self.claim.workspace_connector_id
+        return None if isinstance(self.work, ProvidersMatched) else self.work.workspace_connector_id
+
+    @property
+    def direction(self) -> Direction | None:
+        """Of which rows."""
+        if isinstance(self.work, RunCompleted):
+            return self.work.snapshot.direction if self.work.snapshot else None
+        return self.work.direction if isinstance(self.work, OfRecords) else None
+
+    @property
+    def mode(self) -> str | None:
+        """Of a `records.synced`; `snapshot` of a `run.completed` that has one."""
+        if isinstance(self.work, RunCompleted) and self.work.snapshot:
+            return "snapshot"
+        return self.work.mode if isinstance(self.work, RecordsSynced) else None
+
+    @property
+    def run(self) -> str | None:
+        """The producer's name for the sync that it is part of; a revert names one, and is part of none."""
+        if self.work is None:
+            return self.claim.run
+        return self.work.run if isinstance(self.work, OfRecords | RunCompleted) else None
+
+    @property
+    def occurred_at(self) -> str | None:
+        """When it happened at the producer's."""
+        return self.work.occurred_at.isoformat() if isinstance(self.work, RecordsSynced | RunCompleted) else None
+
+    @property
+    def only_adds(self) -> bool:
+        """Whether it ends nothing, so that others which add may come before it."""
+        return isinstance(self.work, ProvidersMatched) or self.mode == "append"
+
+    @property
+    def storable_body(self) -> str:
+        """The body as Postgres can hold it: without NUL characters and lone surrogates, which no message has."""
+        return self.body.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a message can never succeed: a reason (`wellspring.reasons`), and type and public id of what is at fault."""
+
+    code: str
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one message.
+
+    Attributes:
+        status: `applied` now; `duplicate` of one that is done; `parked`; `in_progress`, with more to do; `held` back
+            behind another of its group; or `returned`, to be tried again.
+        linked: how many rows it made; `ended`: ended; `matched`: choices of providers it made or changed.
+        made: how many records it made.
+        problems: all of a parked message's.
+        reason: why it is parked, or was returned.
+        evidence: what the log may say beside the reason.
+        is_awaited: whether a `run.completed` waits for messages of its run.
+    """
+
+    status: Literal["applied", "duplicate", "parked", "in_progress", "held", "returned"]
+    linked: int = 0
+    ended: int = 0
+    matched: int = 0
+    made: int = 0
+    problems: tuple[Problem, ...] = ()
+    reason: str = ""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    is_awaited: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the message need not come again."""
+        return self.status in {"applied", "duplicate", "parked"}
 
 
 def parse(body: str) -> Message:
@@ -353,20 +463,15 @@ def parse(body: str) -> Message:
 
 
 def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
-    """Return what came: a message, or what is none and why.
+    """Return what came, with the members of a `ReceivedMessage`: a message, or what is none and why.
 
-    Args:
-        body: what was sent.
-        group: its FIFO group.
-        sent: when it was sent, in milliseconds since 1970; 0 where nobody says.
-        receives: how many times it has been delivered by now.
-        digest: of what was sent, where `body` is what is left of that; None where it is all of it.
+    The `digest` is of what was sent, where `body` is what is left of that; None where it is all of it.
     """
     digest = digest or sha256(body.encode(errors="surrogatepass")).hexdigest()
     work, id_, fault, claim = None, None, "", Claim()
     try:
-        message = parse(body)
-        work, id_ = message.work(group), message.id
+        work = parse(body)
+        id_ = work.id
     except MalformedMessage as error:
         id_, fault, claim = readable(ID, error.members.get("id")), error.detail, _claim(error.members, group)
     return ReceivedMessage(
@@ -380,11 +485,6 @@ def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: 
         validation_error=fault,
         claim=claim,
     )
-
-
-def read_kept(body: str, group: str, digest: str | None) -> ReceivedMessage:
-    """Return a message that was kept; it comes for the last time, as nobody counts how often it has been tried."""
-    return arrival(body, group=group, receives=LAST_RECEIVE, digest=digest)
 
 
 def _told(error: ValidationError) -> str:
@@ -401,7 +501,7 @@ def _claim(members: Mapping[str, Any], group: str) -> Claim:
     It is shown to whom its connector or workspace belongs, so it must be the one of the group, as of every message: a
     body that names another one is nobody's. Where it names none that can be read, the group stands for it.
     """
-    type_ = members.get("type") if members.get("type") in [*WORK] else None
+    type_ = members.get("type") if members.get("type") in _TYPES else None
     connector, workspace = (readable(ID, members.get(name)) for name in ("workspace_connector_id", "workspace_id"))
     is_of_workspace = type_ == "providers.matched" or (type_ is None and connector is None and workspace is not None)
     of_group = readable(ID, group) == group

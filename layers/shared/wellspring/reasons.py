@@ -27,6 +27,13 @@ class Reason:
     mended: bool = False
 
 
+def _gone(what: str, cause: str) -> Reason:
+    """Return the reason of what names something of the platform's that is not here."""
+    says = f"It names a {what} that is not here, or is gone."
+    advice = f"Check that the {what} has been sent by the platform's feed."
+    return Reason(f"unknown_{what}", cause, says, advice, waits=True)
+
+
 # Of the sync queue (docs/messages.md).
 MESSAGES = (
     Reason(
@@ -36,13 +43,7 @@ MESSAGES = (
         "It is not a message.",
         "Mend the producer and send it with a new id.",
     ),
-    Reason(
-        "unknown_connector",
-        "there is no such workspace connector; for `records.synced`, no live one of a live workspace",
-        "It names a connector that is not here, or is gone.",
-        "Check that the connector has been sent by the platform's feed.",
-        waits=True,
-    ),
+    _gone("connector", "there is no such workspace connector; for `records.synced`, no live one of a live workspace"),
     Reason(
         "unknown_record",
         "there is no such record of that type; for `records.synced`, no live one",
@@ -50,20 +51,8 @@ MESSAGES = (
         "It is applied by itself when the record arrives.",
         waits=True,
     ),
-    Reason(
-        "unknown_workspace",
-        "there is no such live workspace",
-        "It names a workspace that is not here, or is gone.",
-        "Check that the workspace has been sent by the platform's feed.",
-        waits=True,
-    ),
-    Reason(
-        "unknown_provider",
-        "there is no such live provider in the catalogue",
-        "It names a provider that is not here, or is gone.",
-        "Check that the provider has been sent by the platform's feed.",
-        waits=True,
-    ),
+    _gone("workspace", "there is no such live workspace"),
+    _gone("provider", "there is no such live provider in the catalogue"),
     Reason(
         "tenant_mismatch",
         "the record belongs to another workspace than the connector",

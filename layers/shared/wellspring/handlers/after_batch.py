@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from wellspring.database.retry import Deadline
 from wellspring.database.scope import signed_in_as
 from wellspring.errors import WellspringError
-from wellspring.messages import read_kept
 from wellspring.observability import describe, logger
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
@@ -45,7 +44,7 @@ def settle_for_feed(brought: Sequence[tuple[str, str]], deadline: Deadline, *, h
 
 
 def _release(brought: Sequence[tuple[str, str]], deadline: Deadline) -> None:
-    outcomes = releasing.release_for(brought, deadline, read_kept)
+    outcomes = releasing.release_for(brought, deadline)
     if outcomes:
         logger.info("released behind the batch", extra=dict(outcomes))
 

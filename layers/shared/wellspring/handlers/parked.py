@@ -44,13 +44,7 @@ def dismiss_of(kind: Kind) -> LambdaHandler:
 
 
 def release_many_of(kind: Kind, of: MetaMember, oldest_of: Callable[[str, str], Oldest]) -> LambdaHandler:
-    """Return the handler of `POST <route>/release`.
-
-    Args:
-        kind: what is released.
-        of: by what they are chosen, beside their reason.
-        oldest_of: returns what finds the oldest, by what `of` said and their reason.
-    """
+    """Return the handler of `POST <route>/release`: chosen by `of` and their reason, `oldest_of` these first."""
     resource = kind().resource
     known = resource.attribute("reason")
     # One that is none of them would look as if nothing were parked.

@@ -1,23 +1,23 @@
-"""The sync queue: bodies become what they ask for, and what became of each is reported."""
+"""The sync queue: bodies become what they ask for, and what became of each is reported: ids and counts, no body."""
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from wellspring import messages
+from wellspring import messages, metrics
 from wellspring.database.retry import Deadline
 from wellspring.handlers import after_batch, queue
 from wellspring.handlers.queue import Delivery, LambdaHandler
-from wellspring.handlers.sync_report import report
+from wellspring.messages import PROBLEMS_TOLD, Outcome, Problem, ReceivedMessage
+from wellspring.observability import logger
 from wellspring.services.sync import applying
+from wellspring.services.sync.applying import UNEXPECTED
+
+MILLISECONDS = 1000
 
 
 def sync_consumer() -> LambdaHandler:
-    """Return the Lambda handler of the sync queue.
-
-    What can never succeed by itself (a malformed body, an unknown record or connector, a tenant mismatch) is parked
-    with one error line, and is done as far as SQS goes. What the database refuses for the moment, and what there is no
-    time for, goes back with all that follows in its group, so that order holds. Source: contract, section 5.
-    """
+    """Return the Lambda handler of the sync queue; what `applying.apply` returns goes back (contract, section 5)."""
     return queue.consumer(_consume)
 
 
@@ -28,6 +28,77 @@ def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
         for delivery in deliveries
     ]
     outcomes = applying.apply(arrivals, deadline)
-    report(deliveries, arrivals, outcomes, time.monotonic() - began)
+    _report(deliveries, arrivals, outcomes, time.monotonic() - began)
     after_batch.release_for(applying.made_by(arrivals, outcomes), deadline)
     return [outcome.is_done for outcome in outcomes]
+
+
+def _report(
+    deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
+) -> None:
+    """Write one line for each message, by what it asks for and what became of it; one for the batch; the metrics."""
+    totals: Counter[str] = Counter(messages=len(deliveries), records=0, inserted=0, tombstoned=0, matched=0)
+    applied = 0
+    for delivery, arrival, outcome in zip(deliveries, arrivals, outcomes, strict=True):
+        counts = _counts(arrival, outcome)
+        totals.update(counts)
+        totals[outcome.status] += 1
+        applied += counts.get("records", 0) if outcome.status == "applied" else 0
+        _log(delivery, arrival, outcome, counts)
+    logger.info("batch done", extra=dict(totals) | {"milliseconds": round(seconds * MILLISECONDS)})
+    sent = [delivery.sent for delivery in deliveries if delivery.sent]
+    values: dict[str, float] = {
+        "Messages": len(deliveries),
+        "Records": applied,
+        "Tombstones": totals["tombstoned"],
+        "DuplicatesSkipped": totals["duplicate"],
+        "Parked": totals["parked"],
+        "TransientFailures": totals["returned"],
+    }
+    if sent:
+        values["OldestMessageAge"] = max(0.0, time.time() - min(sent) / MILLISECONDS)
+    if applied and seconds > 0:
+        values["RecordsPerSecond"] = applied / seconds
+    metrics.emit(values)
+
+
+def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
+    said: dict[str, object] = {
+        "sqs_message_id": delivery.sqs_id,
+        "message_group": delivery.group,
+        "receives": delivery.receives,
+        "outcome": outcome.status,
+        "message_id": arrival.message_id,
+        **counts,
+    }
+    if outcome.reason:
+        said |= {"reason": outcome.reason, **outcome.evidence}
+    if outcome.problems:
+        said |= {
+            "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
+            "problem_count": len(outcome.problems),
+        }
+    if outcome.status == "parked":
+        logger.error("message parked, it cannot succeed by itself", extra=said)
+    elif outcome.reason == UNEXPECTED:
+        logger.error("message returned, it met an unexpected exception", extra=said)
+    elif outcome.status == "returned":
+        logger.warning("message returned, to be tried again", extra=said)
+    else:
+        logger.info("message %s", outcome.status, extra=said)
+
+
+def _told(problem: Problem) -> str:
+    # What is wrong with a body is said in words; all else has an id.
+    return problem.id if problem.code == "malformed" else f"{problem.code}: {problem.type} {problem.id}"
+
+
+def _counts(arrival: ReceivedMessage, outcome: Outcome) -> dict[str, int]:
+    if arrival.work is None:
+        return {}
+    return {
+        "records": arrival.work.record_count,
+        "inserted": outcome.linked,
+        "tombstoned": outcome.ended,
+        "matched": outcome.matched,
+    }

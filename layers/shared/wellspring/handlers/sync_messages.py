@@ -6,24 +6,23 @@ from wellspring.handlers import parked
 from wellspring.handlers.http import LambdaHandler
 from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember
-from wellspring.messages import read_kept
-from wellspring.services.sync.parked import ParkedMessages, oldest_of
+from wellspring.services.sync.releasing import ParkedMessages, oldest_of
 
 CONNECTOR = MetaMember("workspace_connector", "text", longest=100)
 
 
 def release() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/release`."""
-    return parked.release_of(partial(ParkedMessages, read_kept))
+    return parked.release_of(ParkedMessages)
 
 
 def dismiss() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/{id}/dismiss`."""
-    return parked.dismiss_of(partial(ParkedMessages, read_kept))
+    return parked.dismiss_of(ParkedMessages)
 
 
 def release_many() -> LambdaHandler:
     """Return the handler of `POST /v1/sync-messages/release`."""
     # A snapshot that would end too much is carried out where its message is asked for by its id alone.
-    kind = partial(ParkedMessages, read_kept, is_confirmed=False)
+    kind = partial(ParkedMessages, is_confirmed=False)
     return parked.release_many_of(kind, CONNECTOR, lambda connector, reason: oldest_of(parse_id(connector), reason))

@@ -39,13 +39,18 @@ from wellspring.models.base import (
 )
 from wellspring.models.list_indexes import ListIndex
 
-# What a list of messages is of, and how the indexes' names call it.
+# What a list of messages is of, and how the names of indexes call it.
 PARENTS = {"wc": "workspace_connector_pk", "workspace": "workspace_pk"}
 
 
-def _of_parent(parent: str, *columns: str, where: str = "") -> Index:
+def _of_messages(name: str, *columns: str, given: str = "") -> Index:
+    """Return an index of all messages, or of those of which a column is `given`."""
+    return index(f"idx_sync_messages_{name}", *columns, where=f"{given} IS NOT NULL" if given else "")
+
+
+def _of_parent(parent: str, *columns: str, given: str = "") -> Index:
     """Return an index of the messages of one parent, `columns` behind it."""
-    return index(f"idx_sync_messages_{parent}_{columns[0].removesuffix('_at')}", PARENTS[parent], *columns, where=where)
+    return _of_messages(f"{parent}_{columns[0].removesuffix('_at')}", PARENTS[parent], *columns, given=given)
 
 
 # Made in the transaction of its effect, or when it is parked. pk is the order of arrival.
@@ -57,18 +62,13 @@ sync_messages = own_table(
     Column("message_id", public_id),
     # The connector or workspace that it names, also where there is none.
     Column("subject_id", public_id),
-    Column("workspace_connector_pk", BigInteger),
-    Column("workspace_pk", BigInteger),
-    Column("group_id", Text),
-    Column("message_type", Text),
+    *(Column(name, BigInteger) for name in PARENTS.values()),
+    *(Column(name, Text) for name in ("group_id", "message_type", "mode", "run")),
     Column("direction", direction_enum),
-    Column("mode", Text),
-    Column("run", Text),
     # SHA-256 of the body as it was sent, whatever has gone from it since; NULL of what was noted before there was this
     # table.
     Column("digest", LargeBinary),
-    Column("occurred_at", instant),
-    Column("sent_at", instant),
+    *(Column(name, instant) for name in ("occurred_at", "sent_at")),
     now("received_at"),
     # NULL while it is parked.
     Column("processed_at", instant, server_default=text("now()")),
@@ -98,25 +98,18 @@ sync_messages = own_table(
     index("uq_sync_messages_digest", "digest", unique=True, where="reason IN ('malformed', 'reused_id')"),
     # By the producer's id, also of what took one that was another's. A person's is looked up in each workspace that
     # they see, so that nothing depends on whether another has it.
-    index("idx_sync_messages_message_id", "message_id", "workspace_pk", "received_at", "pk"),
-    index("idx_sync_messages_subject", "subject_id", "pk"),
+    _of_messages("message_id", "message_id", "workspace_pk", "received_at", "pk"),
+    _of_messages("subject", "subject_id", "pk"),
     # A list without an outcome is those of the four outcomes, merged (docs/adr/0022).
     *(_of_parent(parent, "outcome", "received_at", "pk") for parent in PARENTS),
-    *(_of_parent(parent, "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL") for parent in PARENTS),
-    *(_of_parent(parent, "occurred_at", "pk", where="occurred_at IS NOT NULL") for parent in PARENTS),
-    *(_of_parent(parent, "processed_at", "pk", where="processed_at IS NOT NULL") for parent in PARENTS),
-    index("idx_sync_messages_reverted", "reverted_by_pk", "pk", where="reverted_by_pk IS NOT NULL"),
-    *(_of_parent(parent, "run", "outcome", "received_at", "pk", where="run IS NOT NULL") for parent in PARENTS),
-    index(
-        "idx_sync_messages_sync_run_outcome",
-        "sync_run_pk",
-        "outcome",
-        "received_at",
-        "pk",
-        where="sync_run_pk IS NOT NULL",
-    ),
-    index("idx_sync_messages_received", "received_at", "pk"),
-    index("idx_sync_messages_reason", "reason", "outcome", "received_at", "pk", where="reason IS NOT NULL"),
+    *(_of_parent(parent, "reason", "outcome", "received_at", "pk", given="reason") for parent in PARENTS),
+    *(_of_parent(parent, "occurred_at", "pk", given="occurred_at") for parent in PARENTS),
+    *(_of_parent(parent, "processed_at", "pk", given="processed_at") for parent in PARENTS),
+    _of_messages("reverted", "reverted_by_pk", "pk", given="reverted_by_pk"),
+    *(_of_parent(parent, "run", "outcome", "received_at", "pk", given="run") for parent in PARENTS),
+    _of_messages("sync_run_outcome", "sync_run_pk", "outcome", "received_at", "pk", given="sync_run_pk"),
+    _of_messages("received", "received_at", "pk"),
+    _of_messages("reason", "reason", "outcome", "received_at", "pk", given="reason"),
     index("idx_sync_messages_outcome", "outcome", "received_at", "pk", where="outcome <> 'applied'"),
 )
 
@@ -163,8 +156,7 @@ sync_runs = own_table(
     "sync_runs",
     pk(),
     id_(),
-    Column("workspace_connector_pk", BigInteger, nullable=False),
-    Column("workspace_pk", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in PARENTS.values()),
     Column("run", Text, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'open'")),
     # How many others its `run.completed` names; NULL until that has come.
@@ -182,8 +174,7 @@ sync_runs = own_table(
     # By record type the last row that was there when its first message came, and when that was (`at`).
     json("noted"),
     # Its latest `run.completed`, and which message has undone it.
-    Column("completed_by_pk", BigInteger),
-    Column("reverted_by_pk", BigInteger),
+    *(Column(name, BigInteger) for name in ("completed_by_pk", "reverted_by_pk")),
     CheckConstraint("state IN ('open', 'incomplete', 'completing', 'complete', 'reverted', 'expired')", name="state"),
     index("uq_sync_runs_workspace_connector_pk_run", "workspace_connector_pk", "run", unique=True),
     *(index for parent in (*PARENTS, "") for index in _runs_of(parent)),
@@ -199,13 +190,11 @@ connector_state = own_table(
     Column("syncs", ARRAY(instant), nullable=False, server_default=text("'{}'")),
     Column("sync_runs", ARRAY(Integer), nullable=False, server_default=text("'{}'")),
     # When the next one comes as a rule, and when it is late.
-    Column("due_at", instant),
-    Column("expected_by", instant),
+    *(Column(name, instant) for name in ("due_at", "expected_by")),
     # Of its last complete run.
     Column("complete_through", instant),
     # By our clock: when the last `records.synced` was applied, and the last message where that is a disconnect.
-    Column("applied_at", instant),
-    Column("disconnected_at", instant),
+    *(Column(name, instant) for name in ("applied_at", "disconnected_at")),
     # NULL until something was said of it. What holds, and when that changes by itself, or earlier.
     Column("health_reasons", JSONB),
     Column("health_changes_at", instant),
@@ -218,8 +207,7 @@ fleet = own_table(
     Column("pk", SmallInteger, primary_key=True, autoincrement=False, server_default=text("1")),
     # Most of those that were due have not come: nobody becomes late.
     Column("is_silent", Boolean, nullable=False, server_default=text("false")),
-    Column("silent_since", instant),
-    Column("silent_until", instant),
+    *(Column(name, instant) for name in ("silent_since", "silent_until")),
     # What was counted, and when: NULL before the first time.
     Column("as_of", instant),
     json("counted"),

@@ -11,13 +11,18 @@ from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database.retry import Deadline, in_rounds, with_retries
 from wellspring.errors import DatabaseBusy, WellspringError
 from wellspring.observability import describe, logger
-from wellspring.repositories import fleet
+from wellspring.queries import MAX_TOTAL
+from wellspring.repositories import fleet, parked
+from wellspring.repositories.sync import releasing as messages
 from wellspring.services.feed import endings
 from wellspring.services.sync import releasing
-from wellspring.services.sync.releasing import Read
 
 # Connectors that one transaction judges: a tenth of a second of work, under their locks.
 JUDGED = 1000
+# Messages, and runs, that one transaction expires.
+EXPIRED = 500
+# Longer than this nobody should be parked without being told of (contract, section 5).
+TOO_LONG_SECONDS = 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class Done:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-# Does a part, until the deadline, each bounded part in its own transaction; `Read` is for what was kept of messages.
-type Step = Callable[[Deadline, Read], Done]
+# Does a part, until the deadline, each bounded part in its own transaction.
+type Step = Callable[[Deadline], Done]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +46,24 @@ class Settled:
     failed: Sequence[str]
 
 
-def _release(deadline: Deadline, read: Read) -> Done:
-    outcomes, is_all = releasing.release(deadline, read)
+def _release(deadline: Deadline) -> Done:
+    outcomes, is_all = releasing.release(deadline)
     said = {"applied": outcomes["applied"], "parked": outcomes["parked"]}
     return Done(said, is_all, {"Released": outcomes["applied"]})
 
 
-def _resume(deadline: Deadline, read: Read) -> Done:
-    outcomes, is_all = releasing.resume(deadline, read)
+def _resume(deadline: Deadline) -> Done:
+    outcomes, is_all = releasing.resume(deadline)
     return Done({"applied": outcomes["applied"]}, is_all)
 
 
-def _expired(number: int) -> Done:
-    return Done({"expired": number}, number < releasing.PAGE)
+def _expire(expire: Callable[..., int], deadline: Deadline) -> Done:
+    """Drop bodies of messages, which cannot be released any more then, and close runs that nothing completes."""
+    number = with_retries(partial(expire, most=EXPIRED), PIPELINE_SCOPE, deadline)
+    return Done({"expired": number}, number < EXPIRED)
 
 
-def _sweep(deadline: Deadline, _read: Read) -> Done:
+def _sweep(deadline: Deadline) -> Done:
     swept = endings.sweep(deadline)
     return Done({"rows": swept.rows, "done": swept.done}, swept.is_all)
 
@@ -69,12 +76,13 @@ def judge(deadline: Deadline) -> Done:
     return Done({"connectors": judged, "is_silent": 0}, is_all)
 
 
-def _count(deadline: Deadline, _read: Read) -> Done:
-    parked = releasing.parked_too_long(deadline)
-    return Done({"parked_too_long": parked}, is_all=True, metrics={"ParkedTooLong": parked})
+def _count(deadline: Deadline) -> Done:
+    work = partial(messages.parked_for_long, seconds=TOO_LONG_SECONDS, most=MAX_TOTAL)
+    number = with_retries(work, PIPELINE_SCOPE, deadline)
+    return Done({"parked_too_long": number}, is_all=True, metrics={"ParkedTooLong": number})
 
 
-def _tally(deadline: Deadline, _read: Read) -> Done:
+def _tally(deadline: Deadline) -> Done:
     return Done({"connectors": with_retries(fleet.count, PIPELINE_SCOPE, deadline)}, is_all=True)
 
 
@@ -83,10 +91,10 @@ STEPS: Mapping[str, Step] = {
     "release": _release,
     "resume": _resume,
     "sweep": _sweep,
-    "expire": lambda deadline, _: _expired(releasing.expire(deadline)),
-    "expire_runs": lambda deadline, _: _expired(releasing.expire_runs(deadline)),
+    "expire": partial(_expire, partial(parked.expire, parked=parked.MESSAGES)),
+    "expire_runs": partial(_expire, messages.expire_runs),
     # Behind what releases and sweeps, which may be what a connector lacked.
-    "judge": lambda deadline, _: judge(deadline),
+    "judge": judge,
     # Behind what releases, so that nobody is told of what was released a moment later.
     "count": _count,
     # What all the others did is part of it.
@@ -94,7 +102,7 @@ STEPS: Mapping[str, Step] = {
 }
 
 
-def settle(deadline: Deadline, read: Read) -> Settled:
+def settle(deadline: Deadline) -> Settled:
     """Run each step, in their order; one that fails, or takes long, holds up nobody.
 
     Each has an equal share of the time that is left, so that what a quick one spares is the next one's. A failure is
@@ -105,7 +113,7 @@ def settle(deadline: Deadline, read: Read) -> Settled:
     for number, (name, step) in enumerate(STEPS.items()):
         share = Deadline(deadline.seconds / (len(STEPS) - number))
         try:
-            done[name] = step(share, read)
+            done[name] = step(share)
         except DatabaseBusy as error:
             # Somebody writes for longer than was waited for: as usual as it is over soon.
             logger.warning("a step of settling is left to the next run", extra={"step": name} | error.evidence)

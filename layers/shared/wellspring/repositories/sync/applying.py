@@ -12,6 +12,17 @@ from dataclasses import dataclass, field, replace
 from wellspring.database import Transaction
 from wellspring.database.flush import execute_pipelined
 from wellspring.errors import ServiceUnavailable
+from wellspring.messages import (
+    Change,
+    OfRecords,
+    Outcome,
+    Problem,
+    ProvidersMatched,
+    ReceivedMessage,
+    RecordsSynced,
+    RecordType,
+    RunCompleted,
+)
 from wellspring.repositories.sync import making, messages
 from wellspring.repositories.sync.completing import interrupt
 from wellspring.repositories.sync.effects import Effect, effects, ends
@@ -19,19 +30,6 @@ from wellspring.repositories.sync.judging import judge, parked, parking
 from wellspring.repositories.sync.making import Named
 from wellspring.repositories.sync.messages import Entry, Known
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved, claimants, parent, questions, resolved
-from wellspring.work import (
-    Change,
-    Completed,
-    Disconnected,
-    Invalidated,
-    Matched,
-    Outcome,
-    Problem,
-    ReceivedMessage,
-    RecordType,
-    Reverted,
-    Synced,
-)
 
 
 @dataclass(slots=True)
@@ -51,9 +49,9 @@ class Unit:
     def takes(self, arrival: ReceivedMessage) -> bool:
         """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
         names, item = {arrival.digest, arrival.message_id or arrival.digest}, arrival.work
-        if not self.names.isdisjoint(names) or (isinstance(item, Synced | Invalidated) and self._comes_behind(item)):
+        if not self.names.isdisjoint(names) or (isinstance(item, OfRecords) and self._comes_behind(item)):
             return False
-        if isinstance(item, Synced):
+        if isinstance(item, RecordsSynced):
             connector = item.workspace_connector_id
             for type_, ids in item.records.items():
                 self.linked[connector, type_].update(ids)
@@ -62,14 +60,14 @@ class Unit:
         self.names |= names
         return True
 
-    def _comes_behind(self, item: Synced | Invalidated) -> bool:
+    def _comes_behind(self, item: OfRecords) -> bool:
         """Say whether a message ends what an earlier one links, or names what that may make and it does not itself."""
         connector = item.workspace_connector_id
         for type_, ids in item.records.items():
             if ends(item) and not self.linked[connector, type_].isdisjoint(ids):
                 return True
             made = self.made[type_]
-            makes = item.attributes.get(type_, {}) if isinstance(item, Synced) else {}
+            makes = item.attributes.get(type_, {}) if isinstance(item, RecordsSynced) else {}
             if any(made[id_] != connector or id_ not in makes for id_ in made.keys() & ids):
                 return True
         return False
@@ -81,15 +79,9 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
     A message that is done has no effect and no problems, whatever has become of its records since. One that can never
     succeed by itself is parked.
 
-    Raises:
-        ServiceUnavailable: another delivery of one of them was quicker; try again in a new transaction, which sees it.
-        DBAPIError: SQLAlchemy's.
+    Raises what `messages.note` and `_make` do.
     """
-    changes = {
-        number: arrival.work
-        for number, arrival in enumerate(unit)
-        if arrival.work is not None and not isinstance(arrival.work, Disconnected | Reverted | Completed)
-    }
+    changes = {number: arrival.work for number, arrival in enumerate(unit) if isinstance(arrival.work, Change)}
     asked = questions(list(changes.values()))
     claims = {number: arrival.claim for number, arrival in enumerate(unit) if arrival.work is None}
     connectors = {id_ for arrival in unit if (id_ := arrival.workspace_connector_id)}
@@ -132,7 +124,7 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
         for number, effect in applied.items():
             outcomes[number] = Outcome(
                 status="applied",
-                linked=effect.item.record_count if isinstance(effect.item, Synced) else 0,
+                linked=effect.item.record_count if isinstance(effect.item, RecordsSynced) else 0,
                 ended=changed["end"][effect.pk],
                 matched=changed["match"][effect.pk],
                 made=made[effect.pk].total(),
@@ -173,7 +165,7 @@ def _makeable(
     """
     missing: dict[int, set[Named]] = {}
     for number, item in changes.items():
-        if isinstance(item, Synced) and item.attributes and found[number].parent_pk is not None:
+        if isinstance(item, RecordsSynced) and item.attributes and found[number].parent_pk is not None:
             missing[number] = {
                 (problem.type, problem.id)
                 for problem in found[number].problems
@@ -196,11 +188,8 @@ def _makeable(
 def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Counter[str]]:
     """Make the records that messages bring along, and look again for what they name.
 
-    Returns:
-        How many records of each type each message has made, by its pk.
-
-    Raises:
-        ServiceUnavailable: somebody in another workspace made one of them meanwhile; try again, to see it.
+    Return how many records of each type each message has made, by its pk. Raises `ServiceUnavailable` where somebody in
+    another workspace made one of them meanwhile: try again, to see it.
     """
     counts: dict[int, Counter[str]] = {effect.pk: Counter() for effect in applied.values()}
     bringing = {number: effect for number, effect in applied.items() if effect.makes}
@@ -212,7 +201,7 @@ def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Cou
     # All in one order, so that two who make the same ones do not wait for each other.
     for type_, id_ in sorted(makers):
         item, found = makers[type_, id_].item, makers[type_, id_].found
-        values = item.attributes[type_][id_] if isinstance(item, Synced) else {}
+        values = item.attributes[type_][id_] if isinstance(item, RecordsSynced) else {}
         rows.setdefault(type_, []).append({"id": id_, "workspace_pk": found.workspace_pk, **values})
     items = [effect.item for effect in bringing.values()]
     again = questions(items)
@@ -243,27 +232,26 @@ def park(transaction: Transaction, arrival: ReceivedMessage, reason: str) -> Out
     outcome = parking(Problem(reason, "message", arrival.message_id or ""))
     # What is malformed says which of the claims it is of, too.
     found = next((row[-2:] for rows in parents for row in rows), None)
-    interrupted = [interrupt(arrival.work, was.pk)] if isinstance(arrival.work, Completed) else []
+    interrupted = [interrupt(arrival.work, was.pk)] if isinstance(arrival.work, RunCompleted) else []
     messages.note(transaction, [parked(arrival, was, outcome, found)], *interrupted)
     return outcome
 
 
 def _entry(arrival: ReceivedMessage, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
     item = effect.item
-    if isinstance(item, Matched):
+    if isinstance(item, ProvidersMatched):
         counts = {PROVIDER: {"named": item.record_count, "matched": 0}}
     else:
-        links = isinstance(item, Synced)
+        links = isinstance(item, RecordsSynced)
         counts = {
             type_: {"named": len(ids), "made": made.get(type_, 0), "linked": len(ids) if links else 0, "ended": 0}
             for type_, ids in item.records.items()
         }
     return Entry(
-        pk=was.pk,
         arrival=arrival,
+        was=was,
         outcome="applied",
-        connector_pk=None if isinstance(item, Matched) else effect.found.parent_pk,
+        connector_pk=None if isinstance(item, ProvidersMatched) else effect.found.parent_pk,
         workspace_pk=effect.found.workspace_pk,
         counts=counts,
-        was=was,
     )

@@ -7,25 +7,24 @@ row, under the lock of its connector, as of a disconnect (docs/adr/0012).
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.database.flush import Result, Statement, execute_pipelined
+from wellspring.messages import Direction, Outcome, Problem, ReceivedMessage, RecordType, RunCompleted, SnapshotOfRun
 from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.models.parents import workspace_connectors
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
-from wellspring.repositories.sync.chunks import BEGINNING, take_up
 from wellspring.repositories.sync.effects import end_stale
-from wellspring.repositories.sync.judging import parked, parking
+from wellspring.repositories.sync.judging import BEGINNING, parked, parking, take_up
 from wellspring.repositories.sync.messages import IS_MESSAGE, Entry, Known
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Completed, Direction, Outcome, Problem, ReceivedMessage, RecordType, Snapshot
 
 # So many rows are counted for each that is ended: the look costs a twentieth of the change.
 COUNTED, WALKED = 10, 4
@@ -36,9 +35,9 @@ FEW = 20
 
 
 def complete_chunk(
-    transaction: Transaction, arrival: ReceivedMessage, item: Completed, most: int, percent: int
+    transaction: Transaction, arrival: ReceivedMessage, item: RunCompleted, most: int, percent: int
 ) -> Outcome:
-    """Complete a run, or do the next part of its snapshot, as `chunks` says.
+    """Complete a run, or do the next part of its snapshot, as `judging` says.
 
     `parked` where a message of the run is missing, or where it would end too much: unasked it may end so many `percent`
     of a type's live records on the connector.
@@ -61,7 +60,7 @@ def complete_chunk(
     return chunk.do(percent)
 
 
-def interrupt(item: Completed, message_pk: int | None) -> Statement:
+def interrupt(item: RunCompleted, message_pk: int | None) -> Statement:
     """Return what makes the run incomplete that this `run.completed` was completing, and is parked in the middle of.
 
     As completing it would take nobody's end any more, its own included.
@@ -76,7 +75,7 @@ class _Chunk:
 
     transaction: Transaction
     arrival: ReceivedMessage
-    item: Completed
+    item: RunCompleted
     entry: Entry
     most: int
     progress: dict[str, Any]
@@ -92,10 +91,10 @@ class _Chunk:
         """Count, or end, the next rows; complete the run behind the last of them."""
         run, snapshot, progress = self._begin(), self.item.snapshot, self.progress
         if snapshot is None:
-            return self._finish()
+            return self._note(0, is_over=True)
         if not progress.get("is_confirmed") and not progress.get("is_counted"):
             if not self._count(run, snapshot):
-                return self._go_on(0)
+                return self._note(0, is_over=False)
             known = progress["counted"]
             counted = [
                 {"type": type_, "records": known[type_]["ends"], "live": known[type_]["live"]}
@@ -111,7 +110,7 @@ class _Chunk:
                 return self.park(exceeding, replace(self.entry.was, outcome="in_progress"), counted)
             execute_pipelined(self.transaction, [self._set_state("completing", counted)])
         ended, is_over = self._end(run, snapshot)
-        return self._finish(ended) if is_over else self._go_on(ended)
+        return self._note(ended, is_over=is_over)
 
     def _begin(self) -> Any:
         """Write the message down, and its run's state with its first chunk; return the row of the run."""
@@ -126,19 +125,13 @@ class _Chunk:
         *_, rows = messages.note(self.transaction, [entry], *begun, Statement(_RUN, self._of))
         return rows.one()
 
-    def _count(self, run: Any, snapshot: Snapshot) -> bool:
+    def _count(self, run: Any, snapshot: SnapshotOfRun) -> bool:
         """Count the next live records of each type, and what of them would end; return whether that was all."""
         known: dict[RecordType, Any] = self.progress.setdefault("counted", {})
-        types = [type_ for type_ in snapshot.types if not known.get(type_, {}).get("is_over")]
+        of_types = {type_: known.get(type_, {}) for type_ in snapshot.types}
+        places = {type_: of.get("place", BEGINNING) for type_, of in of_types.items() if not of.get("is_over")}
         walked = COUNTED * self.most
-        asked = [
-            Statement(
-                count_rows(type_, snapshot.direction),
-                self._values(run, snapshot, type_, known.get(type_, {}).get("place", BEGINNING)) | {"walked": walked},
-            )
-            for type_ in types
-        ]
-        for type_, rows in zip(types, execute_pipelined(self.transaction, asked), strict=True):
+        for type_, rows in self._walk(count_rows, run, snapshot, places, walked=walked):
             so_far = known.setdefault(type_, {"live": 0, "ends": 0})
             so_far["is_over"] = True
             for looked_at, live, ends, time, pk in rows:
@@ -146,48 +139,47 @@ class _Chunk:
                 so_far["is_over"] = looked_at < walked
         return all(each["is_over"] for each in known.values())
 
-    def _end(self, run: Any, snapshot: Snapshot) -> tuple[int, bool]:
+    def _end(self, run: Any, snapshot: SnapshotOfRun) -> tuple[int, bool]:
         """End the next rows of each type; return how many, and whether that was all."""
-        places: dict[RecordType, Any] = self.progress.setdefault("ended", {})
+        reached: dict[RecordType, Any] = self.progress.setdefault("ended", {})
+        places = {type_: reached.get(type_, BEGINNING) for type_ in snapshot.types}
         walked = WALKED * self.most
-        more = {"walked": walked, "most": self.most, "message": self.entry.pk}
-        asked = [
-            Statement(
-                end_rows(type_, snapshot.direction),
-                self._values(run, snapshot, type_, places.get(type_, BEGINNING)) | more,
-            )
-            for type_ in snapshot.types
-        ]
+        more = {"walked": walked, "most": self.most, "message": self.entry.was.pk}
         ended, is_over = 0, True
-        for type_, rows in zip(snapshot.types, execute_pipelined(self.transaction, asked), strict=True):
+        for type_, rows in self._walk(end_rows, run, snapshot, places, **more):
             for looked_at, gone, time, pk in rows:
-                places[type_] = [time, pk]
+                reached[type_] = [time, pk]
                 ended += gone
                 is_over = is_over and looked_at < walked and gone < self.most
         return ended, is_over
 
-    def _values(self, run: Any, snapshot: Snapshot, type_: RecordType, place: Sequence[Any]) -> dict[str, Any]:
-        time, pk = place
-        return {
-            "connector": self.entry.connector_pk,
-            "run": run.pk,
-            "time": time,
-            "pk": pk,
-            "read_since": snapshot.read_since,
-            # By record type the last row that was there when the run began, and when that was; of a run that is older
-            # than its row nothing was noted.
-            "last_pk": run.noted.get(type_, 0),
-            "there_at": run.noted.get("at", "-infinity"),
-            "since": run.since,
-        }
+    def _walk(
+        self,
+        statement: Callable[[RecordType, Direction], TextClause],
+        run: Any,
+        snapshot: SnapshotOfRun,
+        places: Mapping[RecordType, Sequence[Any]],
+        **more: int,
+    ) -> Iterator[tuple[RecordType, Result]]:
+        """Ask each type behind its place; yield what is answered for it."""
+        of_run = {"connector": self.entry.connector_pk, "run": run.pk, "since": run.since}
+        of_run |= {"read_since": snapshot.read_since.isoformat(), "there_at": run.noted.get("at", "-infinity")}
+        # By record type the last row that was there when the run began, and when that was (`at`); of a run that is
+        # older than its row nothing was noted.
+        asked = [
+            Statement(
+                statement(type_, snapshot.direction),
+                {**of_run, **more, "last_pk": run.noted.get(type_, 0), "time": time, "pk": pk},
+            )
+            for type_, (time, pk) in places.items()
+        ]
+        return zip(places, execute_pipelined(self.transaction, asked), strict=True)
 
-    def _go_on(self, ended: int) -> Outcome:
-        execute_pipelined(self.transaction, [messages.proceed(self.entry.pk, self.progress)])
-        return Outcome(status="in_progress", ended=ended)
-
-    def _finish(self, ended: int = 0) -> Outcome:
-        execute_pipelined(self.transaction, [messages.proceed(self.entry.pk, None), Statement(_FINISH, self._of)])
-        return Outcome(status="applied", ended=ended)
+    def _note(self, ended: int, *, is_over: bool) -> Outcome:
+        """Write down how far it has come."""
+        done = [messages.proceed(self.entry.was.pk, None if is_over else self.progress)]
+        execute_pipelined(self.transaction, [*done, Statement(_FINISH, self._of)] if is_over else done)
+        return Outcome(status="applied" if is_over else "in_progress", ended=ended)
 
     @property
     def _of(self) -> dict[str, Any]:
@@ -198,9 +190,12 @@ class _Chunk:
     ) -> Statement:
         """Return what notes the state of the run, and its snapshot as it is shown."""
         item = self.item
-        snapshot = item.snapshot and json.dumps(asdict(item.snapshot) | {"endings": counted})
-        said = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": item.occurred_at}
-        return Statement(_SET_STATE, {**self._of, **said, "state": state, "message": self.entry.pk})
+        snapshot = None
+        if item.snapshot:
+            of_snapshot = item.snapshot.model_dump() | {"read_since": item.snapshot.read_since.isoformat()}
+            snapshot = json.dumps(of_snapshot | {"endings": counted})
+        said = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": self.arrival.occurred_at}
+        return Statement(_SET_STATE, {**self._of, **said, "state": state, "message": self.entry.was.pk})
 
 
 def _is_too_much(ends: int, live: int, percent: int) -> bool:

@@ -13,18 +13,18 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.messages import ConnectorDisconnected, Outcome, ReceivedMessage, RecordType
 from wellspring.repositories.sync import messages
-from wellspring.repositories.sync.chunks import BEGINNING, take_up
 from wellspring.repositories.sync.effects import end_stale
+from wellspring.repositories.sync.judging import BEGINNING, take_up
 from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Disconnected, Outcome, ReceivedMessage, RecordType
 
 _THERE = text(messages.THERE)
 
 
-def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Disconnected, most: int) -> Outcome:
-    """End the next rows of the connector that a message disconnects, as `chunks` says."""
+def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: ConnectorDisconnected, most: int) -> Outcome:
+    """End the next rows of the connector that a message disconnects, as `judging` says."""
     taken = take_up(transaction, arrival, item, Statement(_THERE))
     if isinstance(taken, Outcome):
         return taken
@@ -34,7 +34,7 @@ def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Disconne
         ((at, last_pks),) = answers[0]
         progress["there"] = {"at": at, **last_pks}
     # How the message stands in the end is written behind what is ended.
-    asked = [end_rows(type_, entry.pk, entry.connector_pk, progress, most) for type_ in RECORDS]
+    asked = [end_rows(type_, entry.was.pk, entry.connector_pk, progress, most) for type_ in RECORDS]
     results = messages.note(transaction, [entry], *asked)
     ended, is_over = 0, True
     for type_, result in zip(RECORDS, results, strict=True):
@@ -42,7 +42,7 @@ def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Disconne
             progress[type_] = [time, place]
             ended += rows
             is_over = is_over and rows < most
-    execute_pipelined(transaction, [messages.proceed(entry.pk, None if is_over else progress)])
+    execute_pipelined(transaction, [messages.proceed(entry.was.pk, None if is_over else progress)])
     return Outcome(status="applied" if is_over else "in_progress", ended=ended)
 
 
@@ -55,18 +55,8 @@ def end_rows(
     """
     time, pk = progress.get(type_, BEGINNING)
     there = progress["there"]
-    return Statement(
-        _statement(type_),
-        {
-            "message": message_pk,
-            "connector": connector_pk,
-            "time": time,
-            "pk": pk,
-            "there_at": there["at"],
-            "last_pk": there[type_],
-            "most": most,
-        },
-    )
+    of = {"message": message_pk, "connector": connector_pk, "time": time, "pk": pk, "most": most}
+    return Statement(_statement(type_), {**of, "there_at": there["at"], "last_pk": there[type_]})
 
 
 # The planner does not see that this is one connector: it takes it for a good part of the table, and the limit, a

@@ -7,6 +7,7 @@ from functools import cache
 from sqlalchemy import TextClause, text
 
 from wellspring.database.flush import Statement
+from wellspring.messages import Change, OfRecords, ProvidersMatched, RecordsInvalidated, RecordsSynced, RecordType
 from wellspring.models.base import direction_enum
 from wellspring.models.junctions import workspace_providers
 from wellspring.repositories.sync.arrays import array, array_of_arrays
@@ -15,7 +16,6 @@ from wellspring.repositories.sync.messages import counted
 from wellspring.repositories.sync.resolving import PROVIDER, Resolved
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.resources import DIRECTIONS
-from wellspring.work import Change, Invalidated, Matched, RecordType, Synced
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,21 @@ def effects(applied: Sequence[Effect]) -> list[tuple[str, Statement]]:
     """
     asked: list[tuple[str, Statement]] = []
     for type_ in RECORDS:
-        naming = [each for each in applied if not isinstance(each.item, Matched) and type_ in each.item.records]
+        naming = [each for each in applied if isinstance(each.item, OfRecords) and type_ in each.item.records]
         ending = [each for each in naming if ends(each.item)]
-        linking = [each for each in naming if isinstance(each.item, Synced)]
+        linking = [each for each in naming if isinstance(each.item, RecordsSynced)]
         if ending:
             asked.append(("end", Statement(end_statement(type_), _of_records(type_, ending))))
         if linking:
             asked.append(("link", Statement(link_statement(type_), _of_records(type_, linking))))
-    if matching := [each for each in applied if isinstance(each.item, Matched)]:
+    if matching := [each for each in applied if isinstance(each.item, ProvidersMatched)]:
         asked.append(("match", Statement(_MATCH, _values(PROVIDER, matching))))
     return asked
 
 
 def ends(item: Change) -> bool:
     """Say whether a message ends rows."""
-    return isinstance(item, Invalidated) or (isinstance(item, Synced) and item.mode == "relink")
+    return isinstance(item, RecordsInvalidated) or (isinstance(item, RecordsSynced) and item.mode == "relink")
 
 
 def _values(type_: str, some: Sequence[Effect]) -> dict[str, str]:
@@ -61,7 +61,7 @@ def _values(type_: str, some: Sequence[Effect]) -> dict[str, str]:
 
 
 def _of_records(type_: RecordType, some: Sequence[Effect]) -> dict[str, str]:
-    directions = array(None if isinstance(each.item, Matched) else each.item.direction for each in some)
+    directions = array(each.item.direction if isinstance(each.item, OfRecords) else None for each in some)
     return _values(type_, some) | {"directions": directions}
 
 
@@ -109,12 +109,7 @@ SELECT pk, number FROM in_message""")
 
 
 def end_stale(type_: RecordType, by: str = "CAST(:message AS bigint)") -> str:
-    """Return the CTE `ended`, which ends those rows of `stale` that are live still.
-
-    Args:
-        type_: of the records.
-        by: the pk of the message that ends `old`, a row.
-    """
+    """Return the CTE `ended`: the rows of `stale` that are live still end `by` the pk of a message; `old` is a row."""
     return f"""ended AS (
   UPDATE {RECORDS[type_].provenance} AS old
      SET deleted_at = now(), updated_at = now(), ended_by_pk = {by}

@@ -1,10 +1,23 @@
-"""Outcome of a message, from what is known of it: applied, done before, or parked, and why."""
+"""Outcome of a message, from what is known of it: applied, done before, or parked, and why; or taken up, for chunks.
+
+`end_chunk`, `complete_chunk` and `revert_chunk` do the next chunk of one whose effect goes in chunks, each its own
+transaction with nothing else in it (docs/adr/0012, 0022). Of each type of records they change at most `most` rows. They
+return `in_progress` where there may be more to do, or what became of the message; what the outcome counts is of this
+chunk. They raise `ServiceUnavailable` as `messages.note` does.
+"""
 
 from collections.abc import Sequence
 
+from wellspring.database import Transaction
+from wellspring.database.flush import Result, Statement, execute_pipelined
+from wellspring.messages import InChunks, Outcome, Problem, ProvidersMatched, ReceivedMessage, RunCompleted
+from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.messages import Entry, Known
-from wellspring.work import Completed, Matched, Outcome, Problem, ReceivedMessage
+from wellspring.repositories.sync.resolving import parent
+from wellspring.repositories.sync.tables import RECORDS
 
+# Nothing has been made before this, by no pk.
+BEGINNING = ("-infinity", 0)
 # What a message of a run is parked for that is over.
 OVER = {"reverted": "reverted_run", "completing": "completed_run", "complete": "completed_run"}
 
@@ -18,7 +31,7 @@ def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> 
     found = tuple(problems)
     of_run = None
     if was.outcome != "in_progress":
-        is_too_old = was.run_state == "expired" and isinstance(arrival.work, Completed)
+        is_too_old = was.run_state == "expired" and isinstance(arrival.work, RunCompleted)
         of_run = "expired" if is_too_old else OVER.get(was.run_state or "")
     if arrival.work is None:
         found = (Problem("malformed", "message", arrival.validation_error),)
@@ -30,7 +43,7 @@ def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> 
     # SQS compares groups by their bytes: two spellings of an id are two groups, and between them there is no order.
     elif arrival.group != arrival.subject_id:
         found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(arrival.work, Completed):
+    elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(arrival.work, RunCompleted):
         found = (Problem("overtaken", "message", arrival.work.id),)
     if found:
         return parking(*found)
@@ -49,12 +62,40 @@ def parked(arrival: ReceivedMessage, was: Known, outcome: Outcome, parent: Seque
     """
     parent_pk, workspace_pk = parent or (None, None)
     return Entry(
-        pk=was.pk,
         arrival=arrival,
-        outcome="parked",
-        connector_pk=None if isinstance(arrival.work, Matched) else parent_pk,
-        workspace_pk=workspace_pk,
-        reason=outcome.reason,
-        problems=outcome.problems,
         was=was,
+        outcome="parked",
+        connector_pk=None if isinstance(arrival.work, ProvidersMatched) else parent_pk,
+        workspace_pk=workspace_pk,
+        problems=outcome.problems,
     )
+
+
+def take_up(
+    transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement
+) -> tuple[Entry, Sequence[Result]] | Outcome:
+    """Lock a message's connector, and find out how far the message has come; ask `more` in the same flush.
+
+    Returns:
+        Its row, under way, to be written before the chunk, so that what is ended adds to its counts, and what `more`
+        was answered; or what became of it where there is nothing to do: it was done before, or is parked.
+    """
+    connector_id = work.workspace_connector_id
+    _, known_rows, connectors, *answers = execute_pipelined(
+        transaction, [messages.lock([connector_id]), messages.known([arrival]), parent(work), *more]
+    )
+    (was,) = (Known(*row) for row in known_rows)
+    connector = next(iter(connectors), None)
+    unknown = Problem("unknown_connector", "workspace_connector", connector_id)
+    verdict = judge(arrival, was, () if connector else (unknown,))
+    if verdict is not None or connector is None:
+        outcome = verdict or Outcome(status="duplicate")
+        if outcome.status == "parked":
+            messages.note(transaction, [parked(arrival, was, outcome, connector)])
+        return outcome
+    pk, workspace_pk = connector
+    counts = {type_: {"ended": 0} for type_ in RECORDS}
+    begun = Entry(
+        arrival=arrival, was=was, outcome="in_progress", connector_pk=pk, workspace_pk=workspace_pk, counts=counts
+    )
+    return begun, answers

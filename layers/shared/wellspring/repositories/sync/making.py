@@ -13,11 +13,11 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.messages import RecordType
 from wellspring.models import feed
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import RecordType
 
 # A record: its type and its id.
 type Named = tuple[RecordType, str]

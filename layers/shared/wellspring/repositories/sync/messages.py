@@ -16,6 +16,7 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Result, Statement, execute_pipelined
 from wellspring.database.sqlstate import constraint
 from wellspring.errors import ServiceUnavailable
+from wellspring.messages import Problem, ReceivedMessage, RecordsSynced, RunCompleted
 from wellspring.models.base import direction_enum
 from wellspring.models.messages import connector_state, sync_messages, sync_runs, waiting_for
 from wellspring.models.parents import workspace_connectors
@@ -23,7 +24,6 @@ from wellspring.queries import PROBLEMS_KEPT
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.sync.arrays import array
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Completed, Problem, ReceivedMessage, Synced
 
 # Two deliveries of a message at the same time: the second one waits at these, and violates one when the first commits.
 _CLAIMED = ("uq_sync_messages_message_id", "uq_sync_messages_digest")
@@ -68,19 +68,26 @@ class Entry:
         outcome: `applied`, `in_progress` or `parked`.
         connector_pk: the connector that it names, if it is there.
         counts: what it did, as far as that is known.
-        problems: all of them.
+        problems: all of them; the first is the reason.
     """
 
-    pk: int
     arrival: ReceivedMessage
+    was: Known
     outcome: str
     connector_pk: int | None = None
     workspace_pk: int | None = None
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    reason: str | None = None
     problems: Sequence[Problem] = ()
-    progress: Mapping[str, Any] | None = None
-    was: Known
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is parked."""
+        return self.problems[0].code if self.problems else None
+
+    @property
+    def newly_parked(self) -> int:
+        """What it adds to how many are parked of its connector."""
+        return int(self.outcome == "parked") - int(self.was.outcome == "parked" and self.was.has_connector)
 
 
 def lock(connector_ids: Iterable[str]) -> Statement:
@@ -159,9 +166,7 @@ SELECT CASE WHEN entry.is_same THEN entry.pk ELSE wellspring.next_message() END,
 def note(transaction: Transaction, entries: Sequence[Entry], *more: Statement) -> list[Result]:
     """Write down messages, and run `more` in the same flush; return the results of these.
 
-    Raises:
-        ServiceUnavailable: another delivery of one of the messages was quicker; try again in a new transaction, which
-            sees it.
+    Raises `ServiceUnavailable` where another delivery of one was quicker: a new transaction sees it.
     """
     written = write(entries)
     try:
@@ -183,20 +188,13 @@ def write(entries: Sequence[Entry]) -> list[Statement]:
     if runs := _runs(entries):
         asked.append(Statement(_COUNT_IN_RUNS, {"runs": json.dumps(runs)}))
     asked.append(Statement(WRITE, {"rows": json.dumps(rows), "states": json.dumps(states)}))
-    again = [entry.pk for entry in entries if entry.was.outcome == "parked"]
+    again = [entry.was.pk for entry in entries if entry.was.outcome == "parked"]
     if again:
         asked.append(Statement(FORGET_WAITING, {"messages": array(again)}))
-    waits = [(entry.pk, *missing) for entry in entries for missing in sorted(_missing(entry))]
+    waits = [(entry.was.pk, *missing) for entry in entries for missing in sorted(_missing(entry))]
     if waits:
-        asked.append(
-            Statement(
-                _WAIT,
-                {
-                    name: array(values)
-                    for name, values in zip(("messages", "types", "ids"), zip(*waits, strict=True), strict=True)
-                },
-            )
-        )
+        columns = map(array, zip(*waits, strict=True))
+        asked.append(Statement(_WAIT, dict(zip(("messages", "types", "ids"), columns, strict=True))))
     return asked
 
 
@@ -228,7 +226,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     # What is too old is not tried again.
     is_kept = entry.outcome == "in_progress" or (entry.outcome == "parked" and entry.reason != "expired")
     return {
-        "pk": entry.pk,
+        "pk": entry.was.pk,
         "message_id": arrival.message_id,
         "subject_id": arrival.subject_id,
         "workspace_connector_pk": entry.connector_pk,
@@ -247,7 +245,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in sorted(entry.problems, key=_place)[:PROBLEMS_KEPT]],
         "problem_count": len(entry.problems),
         "body": arrival.storable_body if is_kept else None,
-        "progress": entry.progress,
+        "progress": entry.was.progress if entry.outcome == "in_progress" else None,
     }
 
 
@@ -350,23 +348,21 @@ def _missing(entry: Entry) -> set[tuple[str, str]]:
         return set()
     waits = {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith(_IS_MISSING)}
     work = entry.arrival.work
-    if entry.connector_pk is not None or not isinstance(work, Synced):
+    if entry.connector_pk is not None or not isinstance(work, RecordsSynced):
         return waits
     # What it makes itself comes with its connector. What of that turns out to be gone then, it waits for from then on.
     return {(type_, id_) for type_, id_ in waits if not work.can_make(type_, id_)}
 
 
 def _state(entry: Entry) -> dict[str, Any] | None:
-    is_parked = entry.outcome == "parked"
-    was_counted = entry.was.outcome == "parked" and entry.was.has_connector
-    is_applied = entry.outcome == "applied"
-    has_synced = is_applied and entry.arrival.type == "records.synced"
-    if not is_parked and not was_counted and not is_applied:
+    is_parked, is_applied = entry.outcome == "parked", entry.outcome == "applied"
+    if not (is_parked or is_applied or entry.newly_parked):
         return None
+    has_synced = is_applied and entry.arrival.type == "records.synced"
     return {
-        "pk": entry.pk,
+        "pk": entry.was.pk,
         "connector_pk": entry.connector_pk,
-        "parked": int(is_parked) - int(was_counted),
+        "parked": entry.newly_parked,
         "synced_at": entry.arrival.occurred_at if has_synced else None,
         "run": entry.arrival.run,
         "has_failed": is_parked,
@@ -386,10 +382,9 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             {"connector_pk": connector_pk, "workspace_pk": entry.workspace_pk, "run": run}
             | {"applied": 0, "parked": 0, "counts": {}},
         )
-        if not isinstance(entry.arrival.work, Completed):
-            was_counted = entry.was.outcome == "parked" and entry.was.has_connector
+        if not isinstance(entry.arrival.work, RunCompleted):
             found["applied"] += int(entry.outcome == "applied")
-            found["parked"] += int(entry.outcome == "parked") - int(was_counted)
+            found["parked"] += entry.newly_parked
         for type_, counts in entry.counts.items():
             of_type = found["counts"].setdefault(type_, dict.fromkeys(counts, 0))
             for name, number in counts.items():
@@ -400,10 +395,7 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 def counted(type_: str, name: str, rows: str) -> str:
     """Return CTEs that add to counts of messages and of their runs; `in_message` tells pks of messages, and `number`s.
 
-    Args:
-        type_: of what is counted.
-        name: of the count.
-        rows: a CTE with a `message_pk` for each thing that is counted.
+    `rows` is a CTE with a `message_pk` for each thing that is counted.
     """
     number = "(SELECT number FROM counted WHERE counted.message_pk = message.pk)"
     in_run = "(SELECT sum(number) FROM in_message WHERE in_message.sync_run_pk = of_run.pk)"

@@ -25,7 +25,6 @@ class Kept:
 
     Attributes:
         connector_pk: the connector that it names, if that was there.
-        group: its FIFO group.
         body: what was sent, without what it said of who was erased since; None where it is not kept any more.
         digest: of what was sent, in hexadecimal digits; None of what was noted before digests were.
     """

@@ -12,10 +12,10 @@ from functools import cache
 from sqlalchemy import TextClause, text
 
 from wellspring.database.flush import Result, Statement
+from wellspring.messages import Change, Claim, Message, OfRecords, Problem, ProvidersMatched, RecordsSynced, RecordType
 from wellspring.models import parents
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.tables import RECORDS
-from wellspring.work import Change, Claim, Matched, Problem, RecordType, Synced, Work
 
 PROVIDER = "provider"
 
@@ -60,7 +60,7 @@ def resolved(batch: Sequence[Change], answers: Mapping[str, Result]) -> list[Res
 def questions(batch: Sequence[Change]) -> dict[str, Statement]:
     """Return what is to be asked for `batch`, by each type of what is named; each answer tells the parents, too."""
     asked: dict[str, Statement] = {}
-    matches = {number: item for number, item in enumerate(batch) if isinstance(item, Matched)}
+    matches = {number: item for number, item in enumerate(batch) if isinstance(item, ProvidersMatched)}
     if matches:
         values = {
             "numbers": array(matches),
@@ -70,25 +70,25 @@ def questions(batch: Sequence[Change]) -> dict[str, Statement]:
         asked[PROVIDER] = Statement(_PROVIDERS, values)
     for type_ in RECORDS:
         naming = {
-            number: item for number, item in enumerate(batch) if not isinstance(item, Matched) and type_ in item.records
+            number: item for number, item in enumerate(batch) if isinstance(item, OfRecords) and type_ in item.records
         }
         if naming:
             values = {
                 "numbers": array(naming),
                 "connectors": array(item.workspace_connector_id for item in naming.values()),
-                "links": array(isinstance(item, Synced) for item in naming.values()),
+                "links": array(isinstance(item, RecordsSynced) for item in naming.values()),
                 "named": array_of_arrays(array(item.records[type_]) for item in naming.values()),
             }
             asked[type_] = Statement(records_statement(type_), values)
     return asked
 
 
-def parent(item: Work) -> Statement:
+def parent(item: Message) -> Statement:
     """Ask for what a message is of, its connector or its workspace, tombstoned or not.
 
     Answered with its pk and its workspace's.
     """
-    if isinstance(item, Matched):
+    if isinstance(item, ProvidersMatched):
         return Statement(_ANY_WORKSPACE, {"id": item.workspace_id})
     return Statement(_ANY_CONNECTOR, {"id": item.workspace_connector_id})
 
@@ -180,7 +180,7 @@ SELECT message.number, workspace.pk, workspace.pk, found.pks, found.unknown
 
 
 def _no_parent(item: Change) -> Problem:
-    if isinstance(item, Matched):
+    if isinstance(item, ProvidersMatched):
         return Problem("unknown_workspace", "workspace", item.workspace_id)
     return Problem("unknown_connector", "workspace_connector", item.workspace_connector_id)
 

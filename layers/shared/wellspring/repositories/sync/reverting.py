@@ -19,23 +19,23 @@ from sqlalchemy import TextClause, text
 
 from wellspring.database import Transaction
 from wellspring.database.flush import Statement, execute_pipelined
+from wellspring.messages import Outcome, Problem, ReceivedMessage, RecordType, SyncReverted
 from wellspring.models import parents
 from wellspring.models.messages import connector_state, sync_messages, sync_runs
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.arrays import array
-from wellspring.repositories.sync.chunks import take_up
-from wellspring.repositories.sync.judging import parked, parking
+from wellspring.repositories.sync.effects import end_stale
+from wellspring.repositories.sync.judging import parked, parking, take_up
 from wellspring.repositories.sync.messages import IS_MESSAGE, Entry
 from wellspring.repositories.sync.tables import RECORDS
 from wellspring.resources import DIRECTIONS
-from wellspring.work import Outcome, Problem, ReceivedMessage, RecordType, Reverted
 
 # Messages that one transaction marks, and looks at.
 MARKED, LOOKED_AT = 1000, 50
 
 
-def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: Reverted, most: int) -> Outcome:
-    """Undo the next rows of the messages that a message reverts, as `chunks` says: end some, and bring some back.
+def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: SyncReverted, most: int) -> Outcome:
+    """Undo the next rows of the messages that a message reverts, as `judging` says: end some, and bring some back.
 
     What came back is `linked`. `parked` where rows were left that would have come back, had it not been overtaken.
     """
@@ -71,7 +71,6 @@ class _Chunk:
     """One transaction of a revert: how many rows of each type it has `ended`, and brought back (`restored`).
 
     Attributes:
-        entry: the revert's row.
         most: how many rows of each type of records to end, and to bring back, at most.
         is_live: whether its connector is, so that rows come back.
         left: how many rows would have come back, had nothing come behind it.
@@ -93,15 +92,15 @@ class _Chunk:
                 counts.setdefault(type_, {})[name] = number
         return counts
 
-    def mark(self, item: Reverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
+    def mark(self, item: SyncReverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
         """Mark the next messages as reverted, and their run where that is undone; return how far it has come."""
-        of = {"message": self.entry.pk, "connector": self.entry.connector_pk}
-        if item.of_run is None:
-            of_some = {**of, "ids": array(item.message_ids)}
+        of = {"message": self.entry.was.pk, "connector": self.entry.connector_pk}
+        if item.run is None:
+            of_some = {**of, "ids": array(item.message_ids or ())}
             asked = [Statement(each, of_some) for each in (_CLOSE_RUNS_OF, _STOP_SOME, _MARK_SOME)]
             execute_pipelined(self.transaction, [*asked, Statement(_LOOK_BACK, of)])
             return {"undone": 0}
-        of_run = {**of, "run": item.of_run}
+        of_run = {**of, "run": item.run}
         if not progress:
             asked = [
                 Statement(_CLOSE_RUN, {**of_run, "workspace": self.entry.workspace_pk}),
@@ -114,7 +113,7 @@ class _Chunk:
     def undo(self, progress: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Undo the next messages; return how far it has come, None where that is all."""
         done, places = progress["undone"], progress.get("places", {})
-        values = {"message": self.entry.pk, "after": done, "most": LOOKED_AT}
+        values = {"message": self.entry.was.pk, "after": done, "most": LOOKED_AT}
         targets = self.transaction.execute(_TARGETS, values).all()
         for pk, wrote_at, ended_from in targets:
             left = self._undo(pk, wrote_at, ended_from, places)
@@ -128,13 +127,10 @@ class _Chunk:
     def _undo(self, pk: int, wrote_at: str, ended_from: str, places: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Undo the next rows of a message; return where it goes on, None where it is undone.
 
-        Args:
-            pk: the message's.
-            wrote_at: when it wrote what it wrote.
-            ended_from: since when it ended rows; one in chunks did so for a while.
-            places: how far it has come, by type and direction of what comes back.
+        It wrote at `wrote_at`, and ended rows since `ended_from`: one in chunks did so for a while. `places` are where
+        it has come to, by type and direction of what comes back.
         """
-        of = {"message": self.entry.pk, "connector": self.entry.connector_pk, "target": pk, "most": self.most}
+        of = {"message": self.entry.was.pk, "connector": self.entry.connector_pk, "target": pk, "most": self.most}
         is_overtaken = self.entry.was.is_overtaken
         asked = [Statement(_end(type_), {**of, "at": wrote_at}) for type_ in RECORDS]
         walks = [(type_, direction) for type_ in RECORDS for direction in DIRECTIONS] if self.is_live else []
@@ -220,21 +216,15 @@ _COUNT = text(
 # What a message wrote has the time of its transaction (contract, section 2).
 @cache
 def _end(type_: RecordType) -> TextClause:
-    provenance = RECORDS[type_].provenance
     return text(f"""
 WITH stale AS MATERIALIZED (
   SELECT found.pk
-    FROM {provenance} AS found
+    FROM {RECORDS[type_].provenance} AS found
    WHERE found.workspace_connector_pk = :connector AND found.created_at = CAST(:at AS timestamptz)
      AND found.sync_message_pk = :target AND found.deleted_at IS NULL
    LIMIT :most
 ),
-ended AS (
-  UPDATE {provenance}
-     SET deleted_at = now(), updated_at = now(), ended_by_pk = :message
-   WHERE pk = ANY (ARRAY(SELECT stale.pk FROM stale)) AND deleted_at IS NULL
-  RETURNING pk
-)
+{end_stale(type_)}
 SELECT count(*) FROM ended""")
 
 

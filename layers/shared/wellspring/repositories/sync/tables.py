@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Table
 
+from wellspring.messages import RecordType
 from wellspring.models import table_of
 from wellspring.resources import ledgers, resource_of
-from wellspring.work import RecordType
 
 
 class RecordTables(NamedTuple):

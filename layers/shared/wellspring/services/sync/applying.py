@@ -15,11 +15,20 @@ from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import DatabaseAway, OutcomeUnknown, ServiceUnavailable, WellspringError
+from wellspring.messages import (
+    LAST_RECEIVE,
+    ConnectorDisconnected,
+    InChunks,
+    Outcome,
+    ReceivedMessage,
+    RecordsSynced,
+    RunCompleted,
+    SyncReverted,
+)
 from wellspring.observability import describe
 from wellspring.repositories.sync import applying, completing, disconnecting, reverting
 from wellspring.repositories.sync.applying import Unit
 from wellspring.settings import snapshot_end_limit
-from wellspring.work import HELD, LAST_RECEIVE, Completed, Disconnected, Outcome, ReceivedMessage, Reverted, Synced
 
 # Rows of each type of records that one transaction ends: a tenth of a second of work (docs/adr/0012).
 CHUNK = 5000
@@ -42,12 +51,11 @@ def apply(batch: Sequence[ReceivedMessage], deadline: Deadline) -> list[Outcome]
 def made_by(batch: Sequence[ReceivedMessage], outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     """Return what others may have waited for, by type and id.
 
-    Records that messages may have made: what they bring, of those that made any. And messages, of those that are
-    applied now and of which a `run.completed` waits for some.
+    What messages bring that made records of it, and messages that are applied now, where a `run.completed` waits.
     """
     things: list[tuple[str, str]] = []
     for arrival, outcome in zip(batch, outcomes, strict=True):
-        if outcome.made and isinstance(arrival.work, Synced):
+        if outcome.made and isinstance(arrival.work, RecordsSynced):
             things += [(type_, id_) for type_, said in arrival.work.attributes.items() for id_ in said]
         if outcome.is_awaited and arrival.work is not None:
             things.append(("message", arrival.work.id))
@@ -75,7 +83,7 @@ class _Batch:
                 break
             self._apply(self._unit())
             self._end_chunks()
-        return [self._outcomes.get(number, HELD) for number in range(len(self._batch))]
+        return [self._outcomes.get(number, Outcome(status="held")) for number in range(len(self._batch))]
 
     def _unit(self) -> dict[int, ReceivedMessage]:
         """Return the next messages of all groups that can be applied at once, in their order."""
@@ -83,7 +91,8 @@ class _Batch:
         waiting: set[str] = set()
         taken: dict[int, ReceivedMessage] = {}
         # Of each line what stands before the first message in chunks.
-        changes = (takewhile(self._is_change, line) for line in self._lines.values())
+        lines = self._lines.values()
+        changes = (takewhile(lambda number: not _is_in_chunks(self._batch[number]), line) for line in lines)
         for number in sorted(chain.from_iterable(changes)):
             arrival = self._batch[number]
             if arrival.group not in waiting and unit.takes(arrival):
@@ -91,9 +100,6 @@ class _Batch:
             else:
                 waiting.add(arrival.group)
         return taken
-
-    def _is_change(self, number: int) -> bool:
-        return not _is_in_chunks(self._batch[number])
 
     def _apply(self, unit: Mapping[int, ReceivedMessage]) -> None:
         """Apply these messages together, or one by one where that is refused; of one in chunks the next chunk."""
@@ -107,18 +113,13 @@ class _Batch:
             return
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one message only)
             if len(unit) > 1:
-                self._one_by_one(unit)
+                for number, arrival in unit.items():
+                    if not self._deadline.has_passed and number in self._lines.get(arrival.group, ()):
+                        self._apply({number: arrival})
                 return
             ((number, arrival),) = unit.items()
             outcomes = {number: self._given_up(arrival, _returned(error))}
         self._settle(outcomes)
-
-    def _one_by_one(self, unit: Mapping[int, ReceivedMessage]) -> None:
-        for number, arrival in unit.items():
-            if self._deadline.has_passed:
-                return
-            if number in self._lines.get(arrival.group, ()):
-                self._apply({number: arrival})
 
     def _given_up(self, arrival: ReceivedMessage, outcome: Outcome) -> Outcome:
         """Park a message that fails for a reason of its own, again and again; else return what became of it."""
@@ -163,10 +164,7 @@ class _Batch:
 
 
 def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
-    """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk.
-
-    Raises ServiceUnavailable where another delivery of it was quicker.
-    """
+    """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk."""
     return _applied(transaction, [arrival])[0]
 
 
@@ -176,18 +174,17 @@ def _applied(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[
 
 
 def _is_in_chunks(arrival: ReceivedMessage) -> bool:
-    return isinstance(arrival.work, Disconnected | Reverted | Completed)
+    return isinstance(arrival.work, InChunks)
 
 
 def _chunk(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
     match arrival.work:
-        case Completed() as item:
-            percent = snapshot_end_limit()
-            return completing.complete_chunk(transaction, arrival, item, CHUNK, percent)
-        case Reverted() as item:
+        case RunCompleted() as item:
+            return completing.complete_chunk(transaction, arrival, item, CHUNK, snapshot_end_limit())
+        case SyncReverted() as item:
             return reverting.revert_chunk(transaction, arrival, item, CHUNK)
-        case Disconnected() as item:
+        case ConnectorDisconnected() as item:
             return disconnecting.end_chunk(transaction, arrival, item, CHUNK)
     raise TypeError(arrival.type)
 

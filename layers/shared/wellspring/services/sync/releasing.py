@@ -1,29 +1,34 @@
-"""Releasing parked messages whose missing things have come: in order of arrival, as if they came now.
+"""Releasing parked messages: by themselves when what they miss has come, in order of arrival, and by hand.
 
 A released message takes the way of one that is sent again: what became of it since, and whether it was overtaken, is
 asked behind the lock of its connector (contract, section 5; docs/adr/0021).
+
+What looks for them raises `WellspringError` where the database does not let it; what was applied before stays applied.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import batched
 from uuid import UUID
 
-from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.access.principal import PIPELINE_SCOPE, Principal
 from wellspring.database import Transaction
+from wellspring.database.flush import Row
 from wellspring.database.retry import Deadline, with_retries
-from wellspring.errors import NotFound
+from wellspring.errors import Conflict, NotFound
+from wellspring.messages import LAST_RECEIVE, Outcome, ReceivedMessage, arrival
 from wellspring.observability import logger
-from wellspring.repositories import parked
+from wellspring.queries import MOST_RELEASED
+from wellspring.repositories import connector_state, parked
+from wellspring.repositories.sync import applying as rows_of
 from wellspring.repositories.sync import releasing
 from wellspring.repositories.sync.releasing import Kept
-from wellspring.services.parked import Released
+from wellspring.resources import SYNC_MESSAGE
+from wellspring.services.ledger.reading import absent
+from wellspring.services.parked import Oldest, Parked, Released
 from wellspring.services.sync import applying
-from wellspring.work import Outcome, ReceivedMessage
-
-# Reads a body: the body, its FIFO group, and the digest of what was sent, where that is known.
-type Read = Callable[[str, str, str | None], ReceivedMessage]
 
 # Messages that one statement looks at.
 PAGE = 500
@@ -33,11 +38,9 @@ TOGETHER = 10
 BY_HAND = 10_000
 # Nobody goes on with a message that has not moved for so long: a chunk takes tenths of a second.
 STALLED_SECONDS = 60.0
-# Longer than this nobody should be parked without being told of (contract, section 5).
-TOO_LONG_SECONDS = 15 * 60.0
 
 
-def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
+def release(deadline: Deadline) -> tuple[Counter[str], bool]:
     """Apply the parked messages that miss nothing any more, until there are none or the time is over.
 
     One that was overtaken meanwhile stays parked with that reason, and is not looked at again. What fails for a reason
@@ -46,9 +49,6 @@ def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
     Returns:
         How many were applied, parked again, done by somebody else (`duplicate`), or left as they were (`returned`,
         `held`); and whether it came to the end of what waits, within its time, and left nothing.
-
-    Raises:
-        WellspringError: the database did not let it look; what was applied before stays applied.
     """
     outcomes: Counter[str] = Counter()
     after = 0
@@ -58,26 +58,19 @@ def release(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
             return outcomes, _left_nothing(outcomes)
         after, _ = page[-1]
         for pks in batched([pk for pk, is_ready in page if is_ready], TOGETHER, strict=False):
-            outcomes.update(_release(pks, deadline, read))
+            outcomes.update(_release(pks, deadline))
     return outcomes, False
 
 
 def any_waits(things: Sequence[tuple[str, str]], deadline: Deadline) -> bool:
-    """Say whether a parked message waits for one of these things; the feed's role may ask this.
-
-    Raises:
-        WellspringError: the database did not let it look.
-    """
+    """Say whether a parked message waits for one of these things; the feed's role may ask this."""
     return with_retries(partial(releasing.any_waits, things=things), None, deadline)
 
 
-def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Read) -> Counter[str]:
+def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> Counter[str]:
     """Apply the parked messages that waited for what a batch has brought, and for what they make in turn.
 
     At most `PAGE` of them, and until the time is over: the others are left to `release`. Return how many became what.
-
-    Raises:
-        WellspringError: the database did not let it look; what was applied before stays applied.
     """
     outcomes: Counter[str] = Counter()
     tried: set[int] = set()
@@ -87,23 +80,19 @@ def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline, read: Re
         things = []
         for some in batched([pk for pk in pks if pk not in tried], TOGETHER, strict=False):
             tried.update(some)
-            arrivals, done = _released(some, deadline, read)
+            arrivals, done = _released(some, deadline)
             outcomes.update(outcome.status for outcome in done)
             things += applying.made_by(arrivals, done)
     return outcomes
 
 
-def release_by_hand(
-    deadline: Deadline, read: Read, connector_id: UUID | None, reason: str | None, *, is_dry: bool
-) -> Released:
+def release_by_hand(deadline: Deadline, connector_id: UUID | None, reason: str | None, *, is_dry: bool) -> Released:
     """Try parked messages again, whatever they miss, oldest first, until each was tried or the time is over.
 
     For operators, who reach it past HTTP: no caller is noted but the operator's, by AWS itself. Without a connector it
     is everybody's, without a reason whatever they are parked for but `overtaken`, which nothing mends.
 
-    Raises:
-        NotFound: there is no such connector.
-        WellspringError: the database did not let it look; what was applied before stays applied.
+    Raises `NotFound` where there is no such connector.
     """
 
     def look(transaction: Transaction) -> tuple[int, list[int]]:
@@ -120,72 +109,56 @@ def release_by_hand(
         if deadline.has_passed:
             break
         # Those that somebody else has done meanwhile are not parked any more, and are not answered for.
-        statuses = _release(some, deadline, read)
+        statuses = _release(some, deadline)
         outcomes.update([*statuses, *["duplicate"] * (len(some) - len(statuses))])
     return Released(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
 
 
-def resume(deadline: Deadline, read: Read) -> tuple[Counter[str], bool]:
+def resume(deadline: Deadline) -> tuple[Counter[str], bool]:
     """Go on with messages that are applied in chunks, and that nobody goes on with: released by hand, or left alone.
 
-    Returns and raises as `release` does.
+    Returns what `release` does.
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
-    done = _apply([arrival_of(each, read) for each in stalled], deadline)
+    done = _apply([arrival_of(each) for each in stalled], deadline)
     outcomes: Counter[str] = Counter(outcome.status for outcome in done)
     return outcomes, len(stalled) < TOGETHER and _left_nothing(outcomes)
 
 
-def expire(deadline: Deadline) -> int:
-    """Drop the bodies of messages that are parked for too long: they cannot be released any more. Return how many."""
-    return with_retries(partial(parked.expire, parked=parked.MESSAGES, most=PAGE), PIPELINE_SCOPE, deadline)
-
-
-def expire_runs(deadline: Deadline) -> int:
-    """Write down which runs are not complete for too long: nothing completes them any more. Return how many."""
-    return with_retries(partial(releasing.expire_runs, most=PAGE), PIPELINE_SCOPE, deadline)
-
-
-def parked_too_long(deadline: Deadline) -> int:
-    """Return how many messages are parked for more than 15 minutes, up to 10,000."""
-    work = partial(releasing.parked_for_long, seconds=TOO_LONG_SECONDS, most=BY_HAND)
-    return with_retries(work, PIPELINE_SCOPE, deadline)
-
-
-def arrival_of(kept: Kept, read: Read) -> ReceivedMessage:
-    """Return a kept message as if it came now."""
-    return read(kept.body or "", kept.group or "", kept.digest)
+def arrival_of(kept: Kept) -> ReceivedMessage:
+    """Return a kept message as if it came now, for the last time: nobody counts how often it has been tried."""
+    return arrival(kept.body or "", group=kept.group or "", receives=LAST_RECEIVE, digest=kept.digest)
 
 
 def _left_nothing(outcomes: Counter[str]) -> bool:
     return not outcomes.keys() & {"returned", "held"}
 
 
-def _release(pks: Sequence[int], deadline: Deadline, read: Read) -> list[str]:
+def _release(pks: Sequence[int], deadline: Deadline) -> list[str]:
     """Apply those of these messages that are parked still; return what became of each."""
     if deadline.has_passed:
         return ["held"] * len(pks)
-    return [outcome.status for outcome in _released(pks, deadline, read)[1]]
+    return [outcome.status for outcome in _released(pks, deadline)[1]]
 
 
-def _released(pks: Sequence[int], deadline: Deadline, read: Read) -> tuple[list[ReceivedMessage], list[Outcome]]:
+def _released(pks: Sequence[int], deadline: Deadline) -> tuple[list[ReceivedMessage], list[Outcome]]:
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
-    arrivals = [arrival_of(each, read) for each in kept]
+    arrivals = [arrival_of(each) for each in kept]
     return arrivals, _apply(arrivals, deadline)
 
 
 def _apply(arrivals: list[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
     outcomes = applying.apply(arrivals, deadline)
-    for arrival, outcome in zip(arrivals, outcomes, strict=True):
-        _log(arrival, outcome)
+    for received, outcome in zip(arrivals, outcomes, strict=True):
+        _log(received, outcome)
     return outcomes
 
 
-def _log(arrival: ReceivedMessage, outcome: Outcome) -> None:
+def _log(received: ReceivedMessage, outcome: Outcome) -> None:
     said: dict[str, object] = {
-        "message_id": arrival.message_id,
-        "message_group": arrival.group,
+        "message_id": received.message_id,
+        "message_group": received.group,
         "outcome": outcome.status,
     }
     if outcome.reason:
@@ -196,3 +169,60 @@ def _log(arrival: ReceivedMessage, outcome: Outcome) -> None:
         logger.warning("message is left parked, to be tried again", extra=said)
     else:
         logger.info("message released: %s", outcome.status, extra=said)
+
+
+@dataclass(frozen=True)
+class ParkedMessages(Parked):
+    """Parked messages of the sync queue.
+
+    `is_confirmed` where one was asked for by its id: a snapshot that would end too much is carried out then.
+    """
+
+    resource = SYNC_MESSAGE
+    noun = "message"
+
+    is_confirmed: bool = True
+
+    def scope(self, _: Principal) -> str:
+        """Return the queue's: a message names whatever there is."""
+        return PIPELINE_SCOPE
+
+    def apply(self, transaction: Transaction, held: Row) -> None:
+        """Apply a message that was parked a moment ago. Raises `Conflict` where its body is gone."""
+        kept = _take(transaction, held)
+        if kept.body is None or kept.group is None:
+            raise Conflict("Its body is not kept any more: send it anew, with a new id.")
+        applying.apply_one(transaction, replace(arrival_of(kept), is_confirmed=self.is_confirmed))
+
+    def park(self, transaction: Transaction, held: Row) -> None:
+        """Park it as `unexpected`, behind the lock of its connector."""
+        rows_of.park(transaction, arrival_of(_take(transaction, held)), "unexpected")
+
+    def close(self, transaction: Transaction, held: Row, note: str) -> bool:
+        """Dismiss it, behind the lock of its connector."""
+        _take(transaction, held)
+        return releasing.dismiss(transaction, held["id"], note)
+
+
+def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
+    """Return what finds the oldest messages of a connector that are parked for a reason.
+
+    The connector is None for text that is no uuid. What it returns raises `NotFound` where there is no such connector.
+    """
+
+    def oldest(transaction: Transaction) -> tuple[int, Sequence[UUID]]:
+        connector_pk = releasing.connector(transaction, connector_id) if connector_id else None
+        if connector_pk is None:
+            raise absent("workspace_connector", connector_id, pointer="/meta/workspace_connector")
+        matching = {"workspace_connector_pk": connector_pk, "reason": reason}
+        return parked.oldest(transaction, parked.MESSAGES, matching, MOST_RELEASED)
+
+    return oldest
+
+
+def _take(transaction: Transaction, held: Row) -> Kept:
+    """Return what is kept of a message, whose connector stays locked; it waits for that as long as HTTP does."""
+    kept = releasing.take(transaction, held["id"])
+    if kept.connector_pk is not None:
+        connector_state.lock(transaction, kept.connector_pk)
+    return kept
