@@ -19,8 +19,7 @@ from wellspring.observability import describe, logger
 from wellspring.repositories.feed import loads
 from wellspring.repositories.feed.loads import Checkpoint, Overtaken, Reject
 from wellspring.repositories.feed.work import Malformed, Told, Verdict
-from wellspring.services.feed.applying import apply_at_once, apply_chunk
-from wellspring.services.feed.settling import settle
+from wellspring.services.feed.applying import apply_at_once, apply_chunk, settle
 
 # What one transaction applies: so many lines, or so many bytes.
 LINES = 2000
