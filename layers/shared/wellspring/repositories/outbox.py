@@ -7,7 +7,6 @@ database (revision 0012): triggers, in the transaction of each effect (docs/adr/
 # Asks for no caller: it works for the publisher, which sends what happened of every tenant, and shows nothing.
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -20,14 +19,6 @@ from wellspring.repositories.sync.arrays import array
 TAKEN_SECONDS = 60
 # What the bus did not take is tried again after two seconds, four, eight, and so on.
 LONGEST_PAUSE_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How many events were forgotten, and how many of them had never been published."""
-
-    rows: int
-    dropped: int
 
 
 # Those that wait for the longest, by the index of what is due.
@@ -81,6 +72,10 @@ def oldest_age(transaction: Transaction) -> float:
     return max(0.0, float(transaction.execute(_AGE).scalar_one()))
 
 
-def prune(transaction: Transaction, most: int) -> Pruned:
-    """Forget the oldest events, at most so many, where they are older than seven days."""
-    return Pruned(*transaction.execute(_PRUNE, {"most": most}).one())
+def prune(transaction: Transaction, most: int) -> tuple[int, int]:
+    """Forget the oldest events, at most so many, where they are older than seven days.
+
+    Returns how many, and how many of them had never been published.
+    """
+    forgotten, dropped = transaction.execute(_PRUNE, {"most": most}).one()
+    return forgotten, dropped
