@@ -7,6 +7,7 @@ from typing import Any
 MOST_ENTRIES, MOST_BYTES = 10, 256 * 1024
 # A call that takes longer is one that has failed; none is repeated here, for the outbox repeats it.
 CONNECT_SECONDS, READ_SECONDS = 2, 5
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
 # Of the request: that none of its entries may be sent, which is not the bus's own failure.
 _REFUSED = range(400, 500)
 _PASSING = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "RequestTimeout"})

@@ -174,11 +174,8 @@ _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
 
 # What an event does, by the last part of its type.
-_ACTIONS: Mapping[str, Literal["upsert", "delete", "erase"]] = {
-    "upserted": "upsert",
-    "deleted": "delete",
-    "erased": "erase",
-}
+type _Action = Literal["upsert", "delete", "erase"]
+_ACTIONS: Mapping[str, _Action] = {"upserted": "upsert", "deleted": "delete", "erased": "erase"}
 
 
 def parse(body: str) -> list[Told]:

@@ -9,16 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from wellspring.bus import (
-    CONNECT_SECONDS,
-    MOST_BYTES,
-    MOST_ENTRIES,
-    READ_SECONDS,
-    Bus,
-    BusAway,
-    EntriesRefused,
-    size_of,
-)
+from wellspring.bus import CALL_SECONDS, MOST_BYTES, MOST_ENTRIES, Bus, BusAway, EntriesRefused, size_of
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.ledger_events import BUS_SOURCE, envelope
 from wellspring.observability import logger
@@ -28,7 +19,7 @@ from wellspring.repositories.outbox import TAKEN_SECONDS
 # Events that are taken at once, and rows that one transaction forgets.
 PORTION, CHUNK = 100, 5000
 # What the last call of a portion and noting it may take.
-SPARED_SECONDS = CONNECT_SECONDS + READ_SECONDS + 3.0
+SPARED_SECONDS = CALL_SECONDS + 3.0
 
 
 @dataclass(frozen=True, slots=True)

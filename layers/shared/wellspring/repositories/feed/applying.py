@@ -17,15 +17,7 @@ from sqlalchemy import Connection, Table, TextClause, text
 from wellspring.errors import WellspringError
 from wellspring.models import feed, parents, table_of
 from wellspring.models.base import direction_enum
-from wellspring.repositories.feed.work import (
-    APPLIED,
-    OTHER_SOURCE,
-    STALE,
-    WORKSPACE_CHANGED,
-    FeedEvent,
-    Verdict,
-    of_another,
-)
+from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, of_another
 from wellspring.resources import (
     CONNECTOR,
     OWN_WORKSPACE,
@@ -328,7 +320,7 @@ def _judged(type_: str, fed: Fed) -> str:
         missing.append((taken, f"'{type_}_{fed.unique}'", f"new_{fed.unique}"))
     missing_types = " ".join(f"WHEN {waits} THEN {type_there}" for waits, type_there, _ in missing)
     missing_keys = " ".join(f"WHEN {waits} THEN {key}" for waits, _, key in missing)
-    moved = f"WHEN workspace_pk <> old_workspace_pk THEN '{WORKSPACE_CHANGED}'" if "workspace" in fed.references else ""
+    moved = "WHEN workspace_pk <> old_workspace_pk THEN 'workspace_changed'" if "workspace" in fed.references else ""
     waiting = f"WHEN {' OR '.join(waits for waits, _, _ in missing)} THEN 'waiting'" if missing else ""
     return f"""
 judged AS MATERIALIZED (
