@@ -42,14 +42,9 @@ class Bus:
         self._events: Any = boto3.client("events", config=limits)
 
     def put(self, entries: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """Send at most ten entries in one call.
+        """Send at most ten entries in one call; return for each None, or the code of why it was not taken.
 
-        Returns:
-            For each None, or the code of why it was not taken.
-
-        Raises:
-            BusAway: it may have taken them, or not.
-            EntriesRefused: it has taken none.
+        Raises `BusAway`, where it may have taken them or not, and `EntriesRefused`, where it has taken none.
         """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (with boto3)
 

@@ -60,8 +60,7 @@ def take(transaction: Transaction, most: int) -> list[Mapping[str, Any]]:
 def note(transaction: Transaction, published: Sequence[int], refused: Sequence[int], untried: Sequence[int]) -> None:
     """Write down what became of events that were taken, by their sequence.
 
-    Those that were refused are tried again after a pause, which is twice as long each time; those that were untried are
-    as if they had not been taken.
+    Refused ones are tried again after a pause, twice as long each time; untried ones are as if they were not taken.
     """
     values = {"published": array(published), "refused": array(refused), "untried": array(untried)}
     transaction.execute(_NOTE, values)
@@ -73,9 +72,6 @@ def oldest_age(transaction: Transaction) -> float:
 
 
 def prune(transaction: Transaction, most: int) -> tuple[int, int]:
-    """Forget the oldest events, at most so many, where they are older than seven days.
-
-    Returns how many, and how many of them had never been published.
-    """
+    """Forget the oldest events, at most so many, older than seven days; return how many, and how many unpublished."""
     forgotten, dropped = transaction.execute(_PRUNE, {"most": most}).one()
     return forgotten, dropped

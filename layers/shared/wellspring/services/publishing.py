@@ -39,10 +39,7 @@ type _Entry = tuple[int, Mapping[str, Any]]
 def publish(bus: Bus, deadline: Deadline) -> Published:
     """Publish the next events that are due, a portion of them.
 
-    Each is sent at least once: where this dies between sending and noting, again, with the same id.
-
-    Raises:
-        WellspringError: the database did not let it; what was sent and not noted is sent again.
+    Each is sent at least once: where this dies or raises between sending and noting, again, with the same id.
     """
     rows = with_retries(partial(outbox.take, most=PORTION), None, deadline)
     # Half of the time in which nobody else takes them, so that what is under way is noted before that is over.

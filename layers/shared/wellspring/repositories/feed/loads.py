@@ -81,8 +81,7 @@ def begin(transaction: Connection, key: str, object_version: str) -> Checkpoint:
 def check(transaction: Connection, pk: int, done: Mapping[str, int], rejects: Sequence[Reject]) -> None:
     """Write down that lines are done: from `before` to `lines`, which end at `place`, and how many of each of `COUNTS`.
 
-    Raises:
-        Overtaken: they are, by another turn; what this one did with them must be rolled back.
+    Raises `Overtaken` where another turn has done so: what this one did with them must be rolled back.
     """
     if transaction.execute(_CHECK, {"pk": pk, **done}).one_or_none() is None:
         raise Overtaken("Another turn of the same file has gone on meanwhile.")

@@ -160,10 +160,7 @@ def settle(deadline: Deadline) -> Settled:
     """Apply what waited for something that is there by now, chains included, and park what has waited for too long.
 
     Also forgets what is too old to matter. Each step is a transaction of bounded size; what there is no time for is
-    left to the next run.
-
-    Raises:
-        WellspringError: the database did not let it; what was done before stays done.
+    left to the next run. Raises `WellspringError`; what was done before stays done.
     """
     applied = 0
     after: Thing | None = ("", "")

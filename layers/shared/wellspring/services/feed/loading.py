@@ -62,8 +62,7 @@ class _Chunk:
 def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded:
     """Take a turn at a file, until some time before the deadline.
 
-    Raises:
-        WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
+    Raises `WellspringError`; the next turn goes on at the last checkpoint.
     """
     checkpoint = with_retries(lambda transaction: loads.begin(transaction, file.key, file.identity), None, deadline)
     if not checkpoint.is_open:
