@@ -89,35 +89,10 @@ def _uuid(at: datetime, digits: bytes) -> str:
 
 
 # ---- records ---------------------------------------------------------------------------------------------
-class AccountAttributes(TypedDict):
-    """What an account is made of where it was never there."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # how pydantic configures a TypedDict
-
-    account_name: Name
-    currency: NotRequired[Words]
-
-
-class CompanyAttributes(TypedDict):
-    """What a company is made of where it was never there."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # the same
-
-    name: Name
-
-
-class PeopleAttributes(TypedDict):
-    """What a person is made of where it was never there."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # the same
-
-    full_name: Name
-
-
 class Reference(TypedDict):
     """One record, with what it is made of where it was never there."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]  # the same
+    __pydantic_config__ = _STRICT  # type: ignore[misc]  # how pydantic configures a TypedDict
 
     type: RecordType
     id: Id
@@ -125,11 +100,23 @@ class Reference(TypedDict):
 
 
 _reference: TypeAdapter[Reference] = TypeAdapter(Reference)
-# What types are not here, a newer Wellspring has: their attributes are texts.
-_attributes: Mapping[str, TypeAdapter[Any]] = {
-    "account": TypeAdapter(AccountAttributes),
-    "company": TypeAdapter(CompanyAttributes),
-    "people": TypeAdapter(PeopleAttributes),
+
+
+def _attributes_of(type_: str, members: dict[str, Any]) -> TypeAdapter[Any]:
+    made: Any = TypedDict(f"{type_.title()}Attributes", members)  # type: ignore[misc]  # made from a declaration
+    made.__pydantic_config__ = _STRICT  # type: ignore[attr-defined]  # how pydantic configures one
+    return TypeAdapter(made)
+
+
+# What a record is made of where it was never there. What types are not here, a newer Wellspring has: their attributes
+# are texts.
+ATTRIBUTES: Mapping[str, TypeAdapter[Any]] = {
+    type_: _attributes_of(type_, members)
+    for type_, members in (
+        ("account", {"account_name": Name, "currency": NotRequired[Words]}),
+        ("company", {"name": Name}),
+        ("people", {"full_name": Name}),
+    )
 }
 
 
@@ -143,7 +130,7 @@ def reference(type_: str, id_: UUID | str, attributes: Mapping[str, str | None] 
     said = {name: value for name, value in (attributes or {}).items() if value is not None}
     try:
         if said:
-            named["attributes"] = _attributes[type_].validate_python(said) if type_ in _attributes else said
+            named["attributes"] = ATTRIBUTES[type_].validate_python(said) if type_ in ATTRIBUTES else said
         return _reference.validate_python(named)
     except ValidationError as error:
         raise InvalidRecord(type_, id_, problems(error)) from None

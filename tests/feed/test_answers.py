@@ -12,7 +12,7 @@ from tests.support.api import get as get_url
 from tests.support.databases import Statements
 from tests.support.feed import apply, erased, settle, upserted
 from tests.support.world import World
-from wellspring.repositories.feed.status import LOADS
+from wellspring.repositories.feed.sources import LOADS
 from wellspring.resources import FEED_REASONS
 
 EVENTS = "/v1/feed-events"

@@ -147,7 +147,7 @@ class TestWaiting:
         assert tables.resource("companies", id_).deleted_at is None
 
     def test_chains_are_settled_at_once_in_bounded_steps(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("wellspring.services.feed.settling.CHUNK", 7)
+        monkeypatch.setattr("wellspring.services.feed.applying.CHUNK", 7)
         workspace, person = uuid4(), uuid4()
         apply(upserted("workspace_membership", uuid4(), workspace_id=workspace, people_id=person))
         apply(*(upserted("people", id_, workspace_id=workspace) for id_ in (person, *(uuid4() for _ in range(20)))))

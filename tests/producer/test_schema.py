@@ -155,12 +155,8 @@ def test_the_package_and_the_consumer_know_the_same_limits() -> None:
     queue = Template().queues["SyncQueue"].attributes
     assert (sent.MOST_RECORDS, sent.MOST_REVERTED) == (MOST_RECORDS, MOST_REVERTED)
     assert int(queue["MaximumMessageSize"]) == sent.MOST_BYTES
-    known: dict[str, Any] = {
-        "account": sent.AccountAttributes,
-        "company": sent.CompanyAttributes,
-        "people": sent.PeopleAttributes,
-    }
     for record in records():
-        if of := known.get(record.type):
+        if of := sent.ATTRIBUTES.get(record.type):
+            schema = of.json_schema()
             texts = {said.name: said.required for said in record.told if said.kind == "text"}
-            assert dict.fromkeys(of.__required_keys__, True) | dict.fromkeys(of.__optional_keys__, False) == texts
+            assert {name: name in schema["required"] for name in schema["properties"]} == texts

@@ -17,7 +17,7 @@ from tests.support.events import event, replay
 from tests.support.world import RECORDS, Row, World
 from wellspring.database.retry import Deadline
 from wellspring.errors import BadRequest, NotFound
-from wellspring.files import Kept, Replaced, Shelf
+from wellspring.files import Replaced, Shelf
 from wellspring.handlers import exporting as edge
 from wellspring.repositories import exporting as repository
 from wellspring.resources import ledgers, resources
@@ -36,10 +36,11 @@ class Memory(Shelf):
         self.files: dict[str, bytes] = {}
         self.tags: dict[str, int] = {}
 
-    def get(self, key: str) -> Kept | None:
-        return Kept(self.files[key], str(self.tags[key])) if key in self.tags else None
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        return (self.files[key], str(self.tags[key])) if key in self.tags else None
 
-    def put_file(self, key: str, content: IO[bytes]) -> None:
+    def put(self, bucket: str, key: str, content: IO[bytes]) -> None:
+        assert bucket == self.bucket
         self.files[key] = content.read()
 
     def exchange(self, key: str, content: bytes, tag: str | None) -> str:
@@ -267,14 +268,14 @@ def test_parts_stop_before_the_time_is_over(shelf: Memory, large: Tenant) -> Non
 
 
 def test_two_turns_at_once_make_the_parts_of_one(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, is_first = shelf.put_file, iter([True])
+    real, is_first = shelf.put, iter([True])
 
-    def overtaken(key: str, content: IO[bytes]) -> None:
-        real(key, content)
+    def overtaken(bucket: str, key: str, content: IO[bytes]) -> None:
+        real(bucket, key, content)
         if next(is_first, False):
             exported(shelf, large.workspace)
 
-    monkeypatch.setattr(shelf, "put_file", overtaken)
+    monkeypatch.setattr(shelf, "put", overtaken)
     with pytest.raises(Replaced):
         call(large.workspace.id)
     found = exported(shelf, large.workspace)

@@ -7,6 +7,7 @@ from typing import Any
 MOST_ENTRIES, MOST_BYTES = 10, 256 * 1024
 # A call that takes longer is one that has failed; none is repeated here, for the outbox repeats it.
 CONNECT_SECONDS, READ_SECONDS = 2, 5
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
 # Of the request: that none of its entries may be sent, which is not the bus's own failure.
 _REFUSED = range(400, 500)
 _PASSING = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "RequestTimeout"})
@@ -41,14 +42,9 @@ class Bus:
         self._events: Any = boto3.client("events", config=limits)
 
     def put(self, entries: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """Send at most ten entries in one call.
+        """Send at most ten entries in one call; return for each None, or the code of why it was not taken.
 
-        Returns:
-            For each None, or the code of why it was not taken.
-
-        Raises:
-            BusAway: it may have taken them, or not.
-            EntriesRefused: it has taken none.
+        Raises `BusAway`, where it may have taken them or not, and `EntriesRefused`, where it has taken none.
         """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  (with boto3)
 

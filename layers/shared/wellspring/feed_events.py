@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -77,12 +77,12 @@ def _form_of(said: Attribute) -> Any:
             return (Category if said.found else Words) | None, None
 
 
-def _data_of(resource: Resource, meaning: str) -> type[_Data]:
+def _data_of(resource: Resource, meaning: str = "") -> type[_Data]:
     """Return what is said of a resource: its attributes, as they are declared, and its workspace."""
-    workspace: dict[str, Any] = {"workspace_id": (Id, ...)} if resource.to_one else {}
-    told: dict[str, Any] = {said.name: _form_of(said) for said in resource.told}
-    name = f"{_title(resource)}Data"
-    made: type[_Data] = create_model(name, __base__=_Data, __doc__=meaning, **workspace, **told)
+    meaning = meaning or f"One of the {resource.names} of a workspace."
+    told: dict[str, Any] = {"workspace_id": (Id, ...)} if resource.to_one else {}
+    told |= {said.name: _form_of(said) for said in resource.told}
+    made: type[_Data] = create_model(f"{_title(resource)}Data", __base__=_Data, __doc__=meaning, **told)
     return made
 
 
@@ -129,57 +129,43 @@ class _Event(BaseModel):
     time: Instant | None = None
 
 
-def _upserted(
-    resource: Resource, meaning: str = "", said: str = "A record is as `data` says.", *, data: Any = None
-) -> type[_Event]:
-    """Return the event that tells of a resource; its `data` is made of attributes where nothing else is given."""
-    type_: Any = Literal[f"wellspring.{resource.type}.upserted"]
-    members: Any = data or _data_of(resource, meaning or f"One of the {resource.names} of a workspace.")
-    made: type[_Event] = create_model(
-        f"{_title(resource)}Upserted", __base__=_Event, __doc__=said, type=(type_, ...), data=(members, ...)
-    )
+def _model(name: str, said: str, *types: str, **members: Any) -> type[_Event]:
+    literal: Any = Literal[*(f"wellspring.{type_}" for type_ in types)]
+    made: type[_Event] = create_model(name, __base__=_Event, __doc__=said, type=(literal, ...), **members)
     return made
 
 
-_OTHERS = ("workspace", "connector", "provider", "workspace_connector", "workspace_membership")
-
-if TYPE_CHECKING:
-    type AnyDeletion = str
-else:
-    # Not `type`: what is declared is asked for now.
-    AnyDeletion = Literal[tuple(f"wellspring.{type_}.deleted" for type_ in (*_OTHERS, *ledgers()))]
+def _upserted(resource: Resource, whose: str = "A record", data: type[_Data] | None = None) -> type[_Event]:
+    """Return the event that tells of a resource; its `data` is made of attributes where nothing else is given."""
+    members = (data or _data_of(resource), ...)
+    name = f"{_title(resource)}Upserted"
+    return _model(name, f"{whose} is as `data` says.", f"{resource.type}.upserted", data=members)
 
 
-class Deleted(_Event):
-    """A resource is gone; an upsert with a higher sequence brings it back."""
-
-    type: AnyDeletion
-
-
-class PeopleErased(_Event):
-    """A person is to be forgotten, for good: nothing brings name or membership back."""
-
-    type: Literal["wellspring.people.erased"]
-
-
-class WorkspaceErased(_Event):
-    """A workspace is to be forgotten with all that is in it, for good: nothing brings any of it back."""
-
-    type: Literal["wellspring.workspace.erased"]
-
-
+_CONNECTOR = _data_of(CONNECTOR, "A connector of the catalogue, which workspaces connect to.")
+_DELETED = ("workspace", "connector", "provider", "workspace_connector", "workspace_membership", *ledgers())
 _MODELS: tuple[type[_Event], ...] = (
-    _upserted(OWN_WORKSPACE, "A workspace.", "A workspace is as `data` says."),
+    _upserted(OWN_WORKSPACE, "A workspace", _data_of(OWN_WORKSPACE, "A workspace.")),
     *map(_upserted, records()),
-    _upserted(
-        CONNECTOR, "A connector of the catalogue, which workspaces connect to.", "A connector is as `data` says."
+    _upserted(CONNECTOR, "A connector", _CONNECTOR),
+    _upserted(WORKSPACE_CONNECTOR, "A workspace's connection", WorkspaceConnectorData),
+    _upserted(WORKSPACE_MEMBERSHIP, "A membership", WorkspaceMembershipData),
+    _upserted(PROVIDER, "A provider", _data_of(PROVIDER, "A provider of the global catalogue.")),
+    _model(
+        "Deleted",
+        "A resource is gone; an upsert with a higher sequence brings it back.",
+        *(f"{type_}.deleted" for type_ in _DELETED),
     ),
-    _upserted(WORKSPACE_CONNECTOR, said="A workspace's connection is as `data` says.", data=WorkspaceConnectorData),
-    _upserted(WORKSPACE_MEMBERSHIP, said="A membership is as `data` says.", data=WorkspaceMembershipData),
-    _upserted(PROVIDER, "A provider of the global catalogue.", "A provider is as `data` says."),
-    Deleted,
-    PeopleErased,
-    WorkspaceErased,
+    _model(
+        "PeopleErased",
+        "A person is to be forgotten, for good: nothing brings name or membership back.",
+        "people.erased",
+    ),
+    _model(
+        "WorkspaceErased",
+        "A workspace is to be forgotten with all that is in it, for good: nothing brings any of it back.",
+        "workspace.erased",
+    ),
 )
 
 _any: Any = reduce(or_, _MODELS)
@@ -187,11 +173,8 @@ _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
 
 # What an event does, by the last part of its type.
-_ACTIONS: Mapping[str, Literal["upsert", "delete", "erase"]] = {
-    "upserted": "upsert",
-    "deleted": "delete",
-    "erased": "erase",
-}
+type _Action = Literal["upsert", "delete", "erase"]
+_ACTIONS: Mapping[str, _Action] = {"upserted": "upsert", "deleted": "delete", "erased": "erase"}
 
 
 def parse(body: str) -> list[Told]:

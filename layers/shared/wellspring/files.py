@@ -85,16 +85,13 @@ class Bucket:
                 yield line
 
     def _blocks(self, file: File, place: int) -> Iterator[bytes]:
-        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
-
         version = {"VersionId": file.version} if file.version else {"IfMatch": file.etag}
         # A range that begins at the end would be refused.
         beginning = {"Range": f"bytes={place - 1}-"} if place else {}
         try:
             body = self._s3.get_object(Bucket=file.bucket, Key=file.key, **version, **beginning)["Body"]
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in {"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}:
+        except self._s3.exceptions.ClientError as error:
+            if _code(error) in {"NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404", "412"}:
                 raise UnreadableFile("file_is_gone") from error
             raise
         if place:
@@ -110,14 +107,6 @@ class Replaced(Exception):
     """A file is not what was read of it any more: somebody else has written it meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A small file; its tag tells it from what is written over it."""
-
-    content: bytes
-    tag: str
-
-
 class Shelf(Bucket):
     """The part of the bucket that exports are written to, by the environment's credentials."""
 
@@ -125,37 +114,32 @@ class Shelf(Bucket):
         super().__init__()
         self.bucket = bucket
 
-    def get(self, key: str) -> Kept | None:
-        """Return a file, or None where there is none. Raises botocore's `ClientError`."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
-
+    def get(self, key: str) -> tuple[bytes, str] | None:
+        """Return a small file and its tag, or None where there is none. Raises botocore's `ClientError`."""
         try:
             found = self._s3.get_object(Bucket=self.bucket, Key=key)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+        except self._s3.exceptions.ClientError as error:
+            if _code(error) == "NoSuchKey":
                 return None
             raise
-        return Kept(found["Body"].read(), found["ETag"])
-
-    def put_file(self, key: str, content: IO[bytes]) -> None:
-        """Write a file. Raises botocore's `ClientError`."""
-        self.put(self.bucket, key, content)
+        return found["Body"].read(), found["ETag"]
 
     def exchange(self, key: str, content: bytes, tag: str | None) -> str:
         """Write a file in the place of the one that has this tag, or where there was none; return the new one's tag.
 
         Raises `Replaced` where there is another one, and botocore's `ClientError`.
         """
-        from botocore.exceptions import ClientError  # noqa: PLC0415  (with boto3)
-
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         try:
-            tag = self._s3.put_object(Bucket=self.bucket, Key=key, Body=content, **condition)["ETag"]
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in {"PreconditionFailed", "ConditionalRequestConflict"}:
+            return str(self._s3.put_object(Bucket=self.bucket, Key=key, Body=content, **condition)["ETag"])
+        except self._s3.exceptions.ClientError as error:
+            if _code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise Replaced("Somebody else goes on with it; look again in some minutes.") from error
             raise
-        return str(tag)
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def unpacked(packed: IO[bytes]) -> Iterator[bytes]:

@@ -87,10 +87,6 @@ _COUNTS = counts(
 _HEALTH_REASONS = WORKSPACE_CONNECTOR.attribute("health_reasons")
 
 
-def _health(name: str, example: str, description: str) -> Attribute:
-    return text(name, description, example, required=True, choices=HEALTH)
-
-
 RUN_COMPLETED = LedgerEvent(
     "wellspring.sync_run.completed",
     "A run came whole: all its messages are applied, and its snapshot, where it has one, is carried out.",
@@ -144,8 +140,10 @@ HEALTH_CHANGED = LedgerEvent(
     "workspace_connector",
     (
         _CONNECTOR,
-        _health("from", "ok", "Its health before."),
-        _health("to", "late", "Its health now: the code of the first of `reasons`, or `ok`."),
+        text("from", "Its health before.", "ok", required=True, choices=HEALTH),
+        text(
+            "to", "Its health now: the code of the first of `reasons`, or `ok`.", "late", required=True, choices=HEALTH
+        ),
         objects(
             "reasons",
             "All that holds now, the worst first; empty where it is `ok`.",
@@ -248,9 +246,8 @@ _MEMBERS: Mapping[str, dict[str, Any]] = {
 def envelope(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the CloudEvent of a row of the outbox, in JSON's types.
 
-    Args:
-        row: `id`, `sequence`, `type`, `partition_key`, `workspace_id` (may be None), `subject`, `occurred_at` (a
-            datetime) and `data`: the type's members but `workspace_id`.
+    The row has `id`, `sequence`, `type`, `partition_key`, `workspace_id` (may be None), `subject`, `occurred_at` (a
+    datetime) and `data`: the type's members but `workspace_id`.
     """
     workspace_id = row["workspace_id"]
     data = {**_MEMBERS.get(row["type"], {}), "workspace_id": workspace_id and str(workspace_id), **row["data"]}

@@ -45,14 +45,8 @@ def exporter() -> LambdaHandler:
         if not RUN.fullmatch(run) or not run.strip("."):
             raise BadRequest("The event must have a run of 1 to 100 letters, digits, dots, hyphens and underscores.")
         done = export(_shelf(), workspace, run, _line, deadline_of(context))
-        return {
-            "workspace": done.workspace,
-            "run": done.run,
-            "outcome": done.outcome,
-            "lines": done.lines,
-            "bucket": _shelf().bucket,
-            "parts": list(done.parts),
-        }
+        told = {name: getattr(done, name) for name in ("workspace", "run", "outcome", "lines")}
+        return told | {"bucket": _shelf().bucket, "parts": list(done.parts)}
 
     return handler
 

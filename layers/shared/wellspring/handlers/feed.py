@@ -31,7 +31,10 @@ def feed_consumer() -> queue.LambdaHandler:
 
 def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
     began = time.monotonic()
-    told, bodies = _told(deliveries)
+    parsed = [feed_events.parse(delivery.body) for delivery in deliveries]
+    told = [event for events in parsed for event in events]
+    # The number of the body that each came in.
+    bodies = [number for number, events in enumerate(parsed) for _ in events]
     is_last_try = min((delivery.tries for delivery in deliveries), default=0) >= LAST_TRY
     verdicts = feed.apply(told, deadline, is_last_try=is_last_try)
     _report(deliveries, told, verdicts, time.monotonic() - began)
@@ -52,34 +55,16 @@ def _settle(deadline: Deadline) -> dict[str, object]:
     return asdict(settled) | {"erased": erased}
 
 
-def _told(deliveries: Sequence[Delivery]) -> tuple[list[Told], list[int]]:
-    """Return all events of all bodies, and the number of the body that each came in."""
-    told: list[Told] = []
-    bodies: list[int] = []
-    for number, delivery in enumerate(deliveries):
-        events = feed_events.parse(delivery.body)
-        told += events
-        bodies += [number] * len(events)
-    return told, bodies
-
-
 def _settle_for(told: Sequence[Told], verdicts: Sequence[Verdict], deadline: Deadline) -> None:
     """Apply what waited for what this batch has brought, and end what it ended; what fails is left to the schedule."""
-    brought = {
-        (event.type, event.subject): None
-        for event, verdict in zip(told, verdicts, strict=True)
-        if isinstance(event, FeedEvent) and event.action == "upsert" and verdict.status == "applied"
-    }
-    there = list(brought)
+    pairs = zip(told, verdicts, strict=True)
+    applied = [event for event, verdict in pairs if isinstance(event, FeedEvent) and verdict.status == "applied"]
+    there = list(dict.fromkeys((event.type, event.subject) for event in applied if event.action == "upsert"))
     try:
         there = feed.settle_for(there, deadline)
     except WellspringError as error:
         logger.warning("settling is left to the schedule", extra={"code": error.code} | error.evidence)
-    has_ended = any(
-        isinstance(event, FeedEvent) and event.action != "upsert" and verdict.status == "applied"
-        for event, verdict in zip(told, verdicts, strict=True)
-    )
-    after_batch.settle_for_feed(there, deadline, has_ended=has_ended)
+    after_batch.settle_for_feed(there, deadline, has_ended=any(event.action != "upsert" for event in applied))
 
 
 def _report(deliveries: Sequence[Delivery], told: Sequence[Told], verdicts: Sequence[Verdict], seconds: float) -> None:
@@ -105,15 +90,8 @@ def _report(deliveries: Sequence[Delivery], told: Sequence[Told], verdicts: Sequ
 
 
 def _log(event: Told, verdict: Verdict) -> None:
-    said: dict[str, object] = {
-        "source": event.source,
-        "event_id": event.event_id,
-        "event_type": event.event_type,
-        "subject": event.subject,
-        "outcome": verdict.status,
-        "reason": verdict.reason,
-        **verdict.evidence,
-    }
+    said: dict[str, object] = {name: getattr(event, name) for name in ("source", "event_id", "event_type", "subject")}
+    said |= {"outcome": verdict.status, "reason": verdict.reason, **verdict.evidence}
     if verdict.status == "parked":
         said["problems"] = [dict(problem) for problem in verdict.problems]
         logger.error("event parked, it cannot succeed by itself", extra=said)

@@ -30,18 +30,18 @@ def _publish(deadline: Deadline) -> dict[str, object]:
 
 
 def _stay(bus: Bus, deadline: Deadline, stays: Deadline) -> dict[str, float]:
-    pruned = publishing.prune(stays)
+    dropped = publishing.prune(stays)
     age = publishing.oldest_age(deadline)
     published = refused = 0
     while not stays.has_passed:
         portion = publishing.publish(bus, deadline)
         published += portion.published
         refused += portion.refused
-        if portion.is_away or not portion.taken:
+        if portion.is_away or not portion.due:
             sleep(min(AWAY_SECONDS if portion.is_away else PAUSE_SECONDS, max(0.0, stays.seconds)))
     return {
         "EventsPublished": published,
         "EventsRefused": refused,
-        "EventsDropped": pruned.dropped,
+        "EventsDropped": dropped,
         "OldestUnpublishedEventAge": max(age, publishing.oldest_age(deadline)),
     }

@@ -3,10 +3,20 @@
 Contract, section 6; docs/adr/0032.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, now, own_table, pk, public_id
+
+
+def _texts(*names: str, **said: Any) -> Iterator[Column[str]]:
+    yield from (Column(name, Text, **said) for name in names)
+
+
+_OPEN = "outcome = ANY (ARRAY['waiting'::text, 'parked'::text])"
 
 # An event that waits for what it names, or is parked. One that waited and was applied is deleted; one that was parked
 # stays with its outcome, for people to find.
@@ -16,20 +26,16 @@ pending_events = own_table(
     id_(),
     now("received_at"),
     now("updated_at"),
-    *(Column(name, Text) for name in ("source", "event_id", "event_type", "type")),
+    *_texts("source", "event_id", "event_type", "type"),
     Column("subject", public_id),
     Column("version", BigInteger),
     # Of the whole event: one that is sent twice is kept once.
     Column("digest", LargeBinary, nullable=False, unique=True),
     Column("outcome", Text, nullable=False),
-    Column("reason", Text),
     json("problems", "[]"),
-    # The first thing that it names and that is not there. When it has come, the event is tried again.
-    Column("missing_type", Text),
-    Column("missing_key", Text),
-    # ASCII, so that whatever was sent can be kept; NULL once it is of no more use.
-    Column("event", Text),
-    Column("note", Text),
+    # Missing is the first thing that it names and that is not there: when it has come, the event is tried again. The
+    # event is ASCII, so that whatever was sent can be kept; NULL once it is of no more use.
+    *_texts("reason", "missing_type", "missing_key", "event", "note"),
     CheckConstraint("outcome IN ('waiting', 'parked', 'applied', 'dismissed')", name="outcome"),
     index("idx_pending_events_missing", "missing_type", "missing_key", "pk", where="missing_key IS NOT NULL"),
     index("idx_pending_events_waiting", "received_at", "pk", where="outcome = 'waiting'"),
@@ -42,13 +48,7 @@ pending_events = own_table(
     # What is released together.
     index("idx_pending_events_parked", "source", "reason", "received_at", "pk", where="outcome = 'parked'"),
     # What is counted by source and type.
-    index(
-        "idx_pending_events_open",
-        "source",
-        "type",
-        "outcome",
-        where="outcome = ANY (ARRAY['waiting'::text, 'parked'::text])",
-    ),
+    index("idx_pending_events_open", "source", "type", "outcome", where=_OPEN),
 )
 
 # What was deleted before it was ever seen. What was seen carries its version in its own row.
@@ -106,8 +106,7 @@ endings = own_table(
 # What each source has told of each type, so that it can compare.
 feed_sources = own_table(
     "feed_sources",
-    Column("source", Text, primary_key=True),
-    Column("type", Text, primary_key=True),
+    *_texts("source", "type", primary_key=True),
     *map(count, ("events", "applied", "live", "last_version")),
     Column("last_event_at", instant),
     now("last_received_at"),
@@ -117,8 +116,7 @@ feed_sources = own_table(
 loads = own_table(
     "loads",
     pk(),
-    Column("key", Text, nullable=False),
-    Column("object_version", Text, nullable=False),
+    *_texts("key", "object_version", nullable=False),
     Column("outcome", Text, nullable=False, server_default=text("'in_progress'")),
     *map(count, ("lines", "place", "applied", "stale", "waiting", "parked", "rejected")),
     # Turns that began at the same line as the one before.
@@ -135,6 +133,5 @@ load_rejects = own_table(
     "load_rejects",
     Column("load_pk", BigInteger, ForeignKey(f"{INFRASTRUCTURE}.loads.pk", ondelete="CASCADE"), primary_key=True),
     Column("line", BigInteger, primary_key=True),
-    Column("code", Text, nullable=False),
-    Column("pointer", Text, nullable=False),
+    *_texts("code", "pointer", nullable=False),
 )

@@ -7,7 +7,6 @@ database (revision 0012): triggers, in the transaction of each effect (docs/adr/
 # Asks for no caller: it works for the publisher, which sends what happened of every tenant, and shows nothing.
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -20,14 +19,6 @@ from wellspring.repositories.sync.arrays import array
 TAKEN_SECONDS = 60
 # What the bus did not take is tried again after two seconds, four, eight, and so on.
 LONGEST_PAUSE_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How many events were forgotten, and how many of them had never been published."""
-
-    rows: int
-    dropped: int
 
 
 # Those that wait for the longest, by the index of what is due.
@@ -69,8 +60,7 @@ def take(transaction: Transaction, most: int) -> list[Mapping[str, Any]]:
 def note(transaction: Transaction, published: Sequence[int], refused: Sequence[int], untried: Sequence[int]) -> None:
     """Write down what became of events that were taken, by their sequence.
 
-    Those that were refused are tried again after a pause, which is twice as long each time; those that were untried are
-    as if they had not been taken.
+    Refused ones are tried again after a pause, twice as long each time; untried ones are as if they were not taken.
     """
     values = {"published": array(published), "refused": array(refused), "untried": array(untried)}
     transaction.execute(_NOTE, values)
@@ -81,6 +71,7 @@ def oldest_age(transaction: Transaction) -> float:
     return max(0.0, float(transaction.execute(_AGE).scalar_one()))
 
 
-def prune(transaction: Transaction, most: int) -> Pruned:
-    """Forget the oldest events, at most so many, where they are older than seven days."""
-    return Pruned(*transaction.execute(_PRUNE, {"most": most}).one())
+def prune(transaction: Transaction, most: int) -> tuple[int, int]:
+    """Forget the oldest events, at most so many, older than seven days; return how many, and how many unpublished."""
+    forgotten, dropped = transaction.execute(_PRUNE, {"most": most}).one()
+    return forgotten, dropped

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import dropwhile
 from typing import IO, Any
 from uuid import UUID, uuid4
 
@@ -71,21 +72,21 @@ def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Dead
     kept = shelf.get(f"{folder}export.json")
     checkpoint, tag = Checkpoint(str(workspace), run), None
     if kept is not None:
-        said: dict[str, Any] = json.loads(kept.content)
-        tag = kept.tag
+        said: dict[str, Any] = json.loads(kept[0])
+        tag = kept[1]
         checkpoint = Checkpoint(**said | {"parts": tuple(said["parts"]), "place": Place(**said["place"])})
+
+    def read(section: Section, place: Place) -> Page:
+        work = partial(exporting.page, workspace=pk, section=section, place=place, most=PAGE)
+        return with_retries(work, scope, deadline)
+
     while checkpoint.outcome != "done" and deadline.seconds > LEAST_SECONDS:
         with tempfile.TemporaryFile() as part:
-
-            def read(section: Section, place: Place) -> Page:
-                work = partial(exporting.page, workspace=pk, section=section, place=place, most=PAGE)
-                return with_retries(work, scope, deadline)
-
             after = _fill(part, checkpoint, read, write, deadline)
             # A name of its own: whoever takes the same turn at the same time writes another file.
             key = f"{folder}{len(checkpoint.parts) + 1:05d}-{uuid4()}.jsonl.gz"
             part.seek(0)
-            shelf.put_file(key, part)
+            shelf.put(shelf.bucket, key, part)
         checkpoint = replace(after, parts=(*checkpoint.parts, key))
         tag = shelf.exchange(f"{folder}export.json", json.dumps(asdict(checkpoint), indent=2).encode(), tag)
     told = {"run": run, "outcome": checkpoint.outcome, "lines": checkpoint.lines, "parts": len(checkpoint.parts)}
@@ -97,9 +98,7 @@ def _fill(
     part: IO[bytes], checkpoint: Checkpoint, read: Callable[[Section, Place], Page], write: Write, deadline: Deadline
 ) -> Checkpoint:
     """Write the next lines into `part`, until it is full or the time is over; return how far that is."""
-    left = list(sections())
-    while left[0].name != checkpoint.section:
-        del left[0]
+    left = list(dropwhile(lambda section: section.name != checkpoint.section, sections()))
     place, lines = checkpoint.place, 0
     with gzip.GzipFile(fileobj=part, mode="wb", mtime=0) as packed:
         while left and lines < PART_LINES and deadline.seconds > LEAST_SECONDS:

@@ -4,46 +4,32 @@ A bus that is away, or refuses an event, holds up no effect and no other event (
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from wellspring.bus import (
-    CONNECT_SECONDS,
-    MOST_BYTES,
-    MOST_ENTRIES,
-    READ_SECONDS,
-    Bus,
-    BusAway,
-    EntriesRefused,
-    size_of,
-)
+from wellspring.bus import CALL_SECONDS, MOST_BYTES, MOST_ENTRIES, Bus, BusAway, EntriesRefused, size_of
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.ledger_events import BUS_SOURCE, envelope
 from wellspring.observability import logger
 from wellspring.repositories import outbox
-from wellspring.repositories.outbox import TAKEN_SECONDS, Pruned
+from wellspring.repositories.outbox import TAKEN_SECONDS
 
 # Events that are taken at once, and rows that one transaction forgets.
 PORTION, CHUNK = 100, 5000
 # What the last call of a portion and noting it may take.
-SPARED_SECONDS = CONNECT_SECONDS + READ_SECONDS + 3.0
+SPARED_SECONDS = CALL_SECONDS + 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How many events of a portion are on the bus, were not taken, and had no time or no bus, as it did not answer."""
+    """How many events of a portion were due, are on the bus, and were not taken; `is_away` where it did not answer."""
 
+    due: int
     published: int
     refused: int
-    untried: int
     is_away: bool
-
-    @property
-    def taken(self) -> int:
-        """How many were due."""
-        return self.published + self.refused + self.untried
 
 
 # An event's sequence, and the event as an entry of the bus.
@@ -53,21 +39,16 @@ type _Entry = tuple[int, Mapping[str, Any]]
 def publish(bus: Bus, deadline: Deadline) -> Published:
     """Publish the next events that are due, a portion of them.
 
-    Each is sent at least once: where this dies between sending and noting, again, with the same id.
-
-    Raises:
-        WellspringError: the database did not let it; what was sent and not noted is sent again.
+    Each is sent at least once: where this dies or raises between sending and noting, again, with the same id.
     """
     rows = with_retries(partial(outbox.take, most=PORTION), None, deadline)
-    if not rows:
-        return Published(0, 0, 0, is_away=False)
     # Half of the time in which nobody else takes them, so that what is under way is noted before that is over.
     ours = Deadline(min(deadline.seconds - SPARED_SECONDS, TAKEN_SECONDS / 2))
     published: list[int] = []
     refused: list[int] = []
     untried: list[int] = []
     is_away = False
-    for batch in _batches([_entry(row) for row in rows]):
+    for batch in _batches(map(_entry, rows)):
         sequences = [sequence for sequence, _ in batch]
         if is_away or ours.has_passed:
             untried += sequences
@@ -83,24 +64,20 @@ def publish(bus: Bus, deadline: Deadline) -> Published:
             (refused if code else published).append(sequence)
         if any(codes):
             logger.warning("events refused by the bus", extra={"codes": sorted({code for code in codes if code})})
-    with_retries(partial(outbox.note, published=published, refused=refused, untried=untried), None, deadline)
-    return Published(len(published), len(refused), len(untried), is_away=is_away)
+    if rows:
+        with_retries(partial(outbox.note, published=published, refused=refused, untried=untried), None, deadline)
+    return Published(len(rows), len(published), len(refused), is_away)
 
 
-def prune(deadline: Deadline) -> Pruned:
-    """Forget what is older than seven days; what was not published by then is dropped, and counted.
-
-    Raises what `with_retries` raises; what was forgotten before stays so.
-    """
-    rows = dropped = 0
-    while not deadline.has_passed:
-        pruned = with_retries(partial(outbox.prune, most=CHUNK), None, deadline)
-        rows, dropped = rows + pruned.rows, dropped + pruned.dropped
-        if pruned.rows < CHUNK:
-            break
+def prune(deadline: Deadline) -> int:
+    """Forget what is older than seven days; return how many were dropped, which were not published by then."""
+    dropped, forgotten = 0, CHUNK
+    while forgotten == CHUNK and not deadline.has_passed:
+        forgotten, unpublished = with_retries(partial(outbox.prune, most=CHUNK), None, deadline)
+        dropped += unpublished
     if dropped:
         logger.error("events dropped that were never published", extra={"events": dropped})
-    return Pruned(rows, dropped)
+    return dropped
 
 
 def oldest_age(deadline: Deadline) -> float:
@@ -114,7 +91,7 @@ def _entry(row: Mapping[str, Any]) -> _Entry:
     return row["sequence"], content
 
 
-def _batches(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
+def _batches(entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
     """Yield entries as calls take them: at most ten, and so many bytes."""
     batch: list[_Entry] = []
     size = 0

@@ -17,15 +17,7 @@ from sqlalchemy import Connection, Table, TextClause, text
 from wellspring.errors import WellspringError
 from wellspring.models import feed, parents, table_of
 from wellspring.models.base import direction_enum
-from wellspring.repositories.feed.work import (
-    APPLIED,
-    OTHER_SOURCE,
-    STALE,
-    WORKSPACE_CHANGED,
-    FeedEvent,
-    Verdict,
-    of_another,
-)
+from wellspring.repositories.feed.work import APPLIED, OTHER_SOURCE, STALE, FeedEvent, Verdict, of_another
 from wellspring.resources import (
     CONNECTOR,
     OWN_WORKSPACE,
@@ -187,41 +179,39 @@ def _apply_type(
     fed = FED[type_]
     rows = transaction.execute(
         _statement(type_),
-        {"events": json.dumps([_row(number, event, fed) for number, event in events.items()])},
+        {
+            "events": json.dumps(
+                [_row(number, event, fed) for number, event in events.items()], default=datetime.isoformat
+            )
+        },
     ).all()
     change.verdicts.update(dict.fromkeys(events, APPLIED))
     again: dict[int, FeedEvent] = {}
     for kind, number, word, key, value in rows:
-        if kind == "buried" and not is_exclusive:
-            raise NeedsExclusive([type_])
-        if kind == "again":
-            again[number] = events[number]
-        elif kind == "live":
-            change.live[word, type_] += value
-        elif kind == "revived":
-            change.revived.setdefault(type_, []).append(value)
-        elif kind != "buried":
-            change.verdicts[number] = _verdict(kind, events[number], word, key)
+        match kind:
+            case "buried":
+                if not is_exclusive:
+                    raise NeedsExclusive([type_])
+            case "again":
+                again[number] = events[number]
+            case "live":
+                change.live[word, type_] += value
+            case "revived":
+                change.revived.setdefault(type_, []).append(value)
+            case "stale":
+                change.verdicts[number] = STALE
+            case "waiting":
+                change.verdicts[number] = Verdict("waiting", missing=(word, key))
+            case _:
+                change.verdicts[number] = of_another(events[number], kind)
     return again
 
 
 def _row(number: int, event: FeedEvent, fed: Fed) -> dict[str, object]:
     row: dict[str, object] = {"number": number, "id": event.subject, "source": event.source, "version": event.version}
-    row["deletes"] = event.action != "upsert"
-    for name in fed.attributes:
-        value = event.values.get(name)
-        row[f"new_{name}"] = value.isoformat() if isinstance(value, datetime) else value
-    for name in fed.references:
-        row[f"{name}_id"] = event.values.get(f"{name}_id")
-    return row
-
-
-def _verdict(kind: str, event: FeedEvent, missing_type: str, missing_key: str) -> Verdict:
-    if kind == "stale":
-        return STALE
-    if kind == "waiting":
-        return Verdict("waiting", missing=(missing_type, missing_key))
-    return of_another(event, kind)
+    row |= {"deletes": event.action != "upsert"}
+    row |= {f"new_{name}": event.values.get(name) for name in fed.attributes}
+    return row | {f"{name}_id": event.values.get(f"{name}_id") for name in fed.references}
 
 
 @cache
@@ -330,7 +320,7 @@ def _judged(type_: str, fed: Fed) -> str:
         missing.append((taken, f"'{type_}_{fed.unique}'", f"new_{fed.unique}"))
     missing_types = " ".join(f"WHEN {waits} THEN {type_there}" for waits, type_there, _ in missing)
     missing_keys = " ".join(f"WHEN {waits} THEN {key}" for waits, _, key in missing)
-    moved = f"WHEN workspace_pk <> old_workspace_pk THEN '{WORKSPACE_CHANGED}'" if "workspace" in fed.references else ""
+    moved = "WHEN workspace_pk <> old_workspace_pk THEN 'workspace_changed'" if "workspace" in fed.references else ""
     waiting = f"WHEN {' OR '.join(waits for waits, _, _ in missing)} THEN 'waiting'" if missing else ""
     return f"""
 judged AS MATERIALIZED (

@@ -5,6 +5,7 @@ it: one that saw it live and commits later. So it is looked at until whoever cou
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,35 +21,28 @@ from wellspring.settings import event_bus
 
 # Nothing has been made before this, by no pk.
 _BEGINNING = ("-infinity", 0)
-# What rows of a ledger are found by, when this type ends; of a record its own column.
-_COLUMNS = {"workspace_connector": "workspace_connector_pk"}
 # The type of a ledger's records.
 _RECORDS = {ledger.table: type_ for type_, ledger in ledgers().items()}
-# Beside the stamp: what is removed is not selected (contract, section 4).
-_ALSO = {"workspace_providers": ", is_selected = false"}
 
 # Transactions with an id are told apart by the snapshot. One that only reads so far gets its id later, but no statement
 # of it is older than `:quiet` seconds: the roles' time limits see to that.
-_OPEN = text(f"""
+_OPEN, _UNSEEN = (
+    text(f"""
 SELECT pk, type, of_pk, until, seen_at IS NULL AS is_new,
        boundary IS NULL AND seen_at < now() - make_interval(secs => :quiet) AS is_old,
        coalesce(boundary <= CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint), false) AS is_quiet,
        CAST(ARRAY(SELECT jsonb_object_keys(ended)) AS bigint[]) AS connectors
   FROM {feed.endings}
- WHERE done_at IS NULL AND pk > :after
+ WHERE done_at IS NULL AND {those}
  ORDER BY pk LIMIT :most
    FOR UPDATE SKIP LOCKED""")
-
-# Among the last so many: what one batch has ended, however much else is open.
-_NEWEST = 1000
-_UNSEEN = text(f"""
-SELECT pk, type, of_pk, until, true AS is_new, false AS is_old, false AS is_quiet,
-       CAST('{{}}' AS bigint[]) AS connectors
-  FROM {feed.endings}
- WHERE done_at IS NULL AND seen_at IS NULL AND pk > greatest(:after, coalesce((
-         SELECT last.pk FROM {feed.endings} AS last ORDER BY last.pk DESC OFFSET {_NEWEST} LIMIT 1), 0))
- ORDER BY pk LIMIT :most
-   FOR UPDATE SKIP LOCKED""")
+    for those in (
+        "pk > :after",
+        # Among the last thousand: what one batch has ended, however much else is open.
+        f"""seen_at IS NULL AND pk > greatest(:after, coalesce((
+         SELECT last.pk FROM {feed.endings} AS last ORDER BY last.pk DESC OFFSET 1000 LIMIT 1), 0))""",
+    )
+)
 
 _MARK = text(f"""
 UPDATE {feed.endings}
@@ -90,7 +84,7 @@ class Ending:
 
 
 # What each ending, by its pk, has ended: by the connector's pk and the type of records.
-type Ended = dict[int, dict[int, dict[str, int]]]
+type Ended = dict[int, dict[int, Counter[str]]]
 # How far the walk through a ledger's rows of one thing has come: the time and pk of the last one.
 type Places = dict[tuple[int, str], tuple[str, int]]
 
@@ -100,8 +94,7 @@ def open_endings(
 ) -> list[Ending]:
     """Lock endings that are not done, or of the newest those that no sweep has seen, behind that of pk `after`.
 
-    What another sweep has is left to it. After `quiet` seconds no statement runs any more that began before a sweep saw
-    the ending.
+    What another sweep has is left to it. After `quiet` seconds no statement runs any more that began before one saw it.
     """
     values = {"after": after, "most": most, "quiet": quiet}
     return [Ending(*row) for row in transaction.execute(_UNSEEN if only_new else _OPEN, values)]
@@ -109,14 +102,11 @@ def open_endings(
 
 def end_rows(
     transaction: Connection, endings: Sequence[Ending], places: Places, most: int
-) -> tuple[dict[int, int], Ended]:
-    """End the next live rows of what ended. The one place where the feed ends rows.
+) -> tuple[Counter[int], Ended]:
+    """End the next live rows of what ended, at most so many. The one place where the feed ends rows.
 
-    It finds them, at most so many, locks their connectors, and then stamps them; the sums of each connector follow by
-    themselves. `endings` are locked; `places`, how far the walk has come, is brought up to date.
-
-    Returns:
-        How many rows each ending, by its pk, has found, and what of connectors' it has ended.
+    `endings` are locked; `places`, how far the walk has come, is brought up to date. The sums of each connector follow
+    by themselves. Returns how many rows each ending, by its pk, has found, and what of connectors' it has ended.
     """
     found: dict[str, list[Any]] = {}
     for type_, fed in FED.items():
@@ -124,8 +114,15 @@ def end_rows(
         for ledger in fed.ledgers if chosen else ():
             if most <= 0:
                 break
-            looked_for = {"rows": most, **_looked_for(chosen, ledger, places)}
-            rows = transaction.execute(_find(type_, ledger), looked_for).all()
+            begun = [places.get((ending.pk, ledger), _BEGINNING) for ending in chosen]
+            looked_for = {
+                "endings": array(ending.pk for ending in chosen),
+                "pks": array(ending.of_pk for ending in chosen),
+                "untils": array(ending.until and ending.until[ledger] for ending in chosen),
+                "times": array(time for time, _ in begun),
+                "places": array(pk for _, pk in begun),
+            }
+            rows = transaction.execute(_find(type_, ledger), {"rows": most, **looked_for}).all()
             most -= len(rows)
             found.setdefault(ledger, []).extend(rows)
     # All at once and in their order, as whoever writes rows of a connector does; only then a row is touched.
@@ -134,17 +131,16 @@ def end_rows(
     connectors.update(*(ending.connectors for ending in endings if ending.is_quiet))
     if connectors:
         lock_connectors(transaction, connectors)
-    looked_at: dict[int, int] = {}
+    looked_at: Counter[int] = Counter()
     ended: Ended = {}
     for ledger, rows in found.items():
         gone = set(transaction.execute(_end(ledger), {"pks": array(row.pk for row in rows)}).scalars()) if rows else ()
         for row in rows:
-            looked_at[row.ending] = looked_at.get(row.ending, 0) + 1
+            looked_at[row.ending] += 1
             # In the order of the index, so the last one of each is the furthest.
             places[row.ending, ledger] = (row.made, row.pk)
             if row.pk in gone and row.connector_pk is not None:
-                counts = ended.setdefault(row.ending, {}).setdefault(row.connector_pk, {})
-                counts[_RECORDS[ledger]] = counts.get(_RECORDS[ledger], 0) + 1
+                ended.setdefault(row.ending, {}).setdefault(row.connector_pk, Counter())[_RECORDS[ledger]] += 1
     return looked_at, ended
 
 
@@ -164,29 +160,20 @@ def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], don
         transaction.execute(_MARK, {**values, "ended": json.dumps(told)})
 
 
-def _looked_for(endings: Sequence[Ending], ledger: str, places: Places) -> dict[str, object]:
-    begun = [places.get((ending.pk, ledger), _BEGINNING) for ending in endings]
-    return {
-        "endings": array(ending.pk for ending in endings),
-        "pks": array(ending.of_pk for ending in endings),
-        "untils": array(None if ending.until is None else ending.until[ledger] for ending in endings),
-        "times": array(time for time, _ in begun),
-        "places": array(pk for _, pk in begun),
-    }
-
-
 # The comparison of three columns leaves the planner no choice but the index that gives the rows in their order
 # (repositories/disconnecting.py).
 @cache
 def _find(type_: str, ledger: str) -> TextClause:
-    column = _COLUMNS.get(type_, f"{type_}_pk")
+    column = f"{type_}_pk"
+    # Choices of providers have none.
+    connector = "found.workspace_connector_pk" if "workspace_connector_pk" in table_of(ledger).c else "NULL::bigint"
     return text(f"""
 SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made, old.connector_pk
   FROM unnest(CAST(:endings AS bigint[]), CAST(:pks AS bigint[]), CAST(:untils AS bigint[]),
               CAST(:times AS timestamptz[]), CAST(:places AS bigint[]))
        AS ended (ending, of_pk, until, time, place)
  CROSS JOIN LATERAL (
-    SELECT found.created_at, found.pk, {_connector(ledger)} AS connector_pk
+    SELECT found.created_at, found.pk, {connector} AS connector_pk
       FROM {table_of(ledger)} AS found
      WHERE (found.{column}, found.created_at, found.pk) > (ended.of_pk, ended.time, ended.place)
        AND (found.{column}, found.created_at, found.pk) < (ended.of_pk + 1, '-infinity', 0)
@@ -196,15 +183,12 @@ SELECT ended.ending, old.pk, CAST(old.created_at AS text) AS made, old.connector
  LIMIT :rows""")
 
 
-def _connector(ledger: str) -> str:
-    """Return the column of a row's connector; choices of providers have none."""
-    return "found.workspace_connector_pk" if "workspace_connector_pk" in table_of(ledger).c else "NULL::bigint"
-
-
 @cache
 def _end(ledger: str) -> TextClause:
+    # What is removed is not selected (contract, section 4).
+    also = ", is_selected = false" if ledger == "workspace_providers" else ""
     return text(f"""
 UPDATE {table_of(ledger)}
-   SET deleted_at = now(), updated_at = now(){_ALSO.get(ledger, "")}
+   SET deleted_at = now(), updated_at = now(){also}
  WHERE pk = ANY (CAST(:pks AS bigint[])) AND deleted_at IS NULL
 RETURNING pk""")

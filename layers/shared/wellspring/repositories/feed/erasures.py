@@ -1,10 +1,8 @@
 """Erasing a person or a workspace: what names them goes from wherever it is kept, and the id never stands for anybody.
 
-A person is one transaction. Of a workspace nobody sees anything at once, and all in it loses its texts chunk by chunk.
-
-A row of `erasures` is its tombstone, which is kept for ever, and the report of what went. Rounds go through all that
-may hold a text. The first begins at once; whoever was writing then may leave something behind it, so the last begins
-when they are gone (docs/adr/0057). Source: contract, section 6.
+A person is one transaction. Of a workspace nobody sees anything at once, and all in it loses its texts chunk by chunk,
+in rounds through all that may hold one. The first begins at once; whoever was writing then may leave something behind
+it, so the last begins when they are gone (docs/adr/0057). Source: contract, section 6.
 """
 
 import json
@@ -12,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from wellspring.models import feed, parents
 from wellspring.repositories.feed import sources
@@ -31,6 +29,9 @@ CHUNK = 1000
 LOOKED_AT = 10_000
 # Of bodies, each of which may be long.
 BODIES = 100
+
+# How many more resources of a source and type are live now.
+type Live = Counter[tuple[str, str]]
 
 _LOOK = text(f"""
 SELECT known.pk, known.deleted_at IS NULL AS is_live, coalesce(known.source, gone.source) AS source,
@@ -54,9 +55,8 @@ _AGAIN = text(f"""
 UPDATE {feed.erasures} SET erased_at = now(), place = '{{}}', boundary = NULL, done_at = NULL WHERE pk = :pk""")
 
 
-def _erase_workspace(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
+def _erase_workspace(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Live]:
     """Do as `erase` does; what is in the workspace follows by `go_on`, and told again, all is looked through again."""
-    lock_types(transaction, (), exclusive=(event.type,))
     known = transaction.execute(_LOOK, {"id": event.subject}).one()
     if known.erasure is not None:
         transaction.execute(_AGAIN, {"pk": known.erasure})
@@ -70,13 +70,6 @@ def _erase_workspace(transaction: Connection, event: FeedEvent) -> tuple[Verdict
     transaction.execute(_ERASE, told)
     was_counted = known.is_live and known.source is not None
     return APPLIED, Counter({(event.source, event.type): -1} if was_counted else {})
-
-
-class Workspace(NamedTuple):
-    """A workspace that is being erased; its `pk` is None where it was never seen."""
-
-    pk: int | None
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +113,25 @@ def go_on(transaction: Connection, pk: int, quiet: float) -> Chunk | None:
     row = transaction.execute(_TAKE, {"pk": pk, "quiet": quiet}).one_or_none()
     if row is None:
         return None
-    kept = {"pk": pk, "gone": json.dumps(row.gone), "is_done": False, "marks": False}
     if row.place is None and not row.is_quiet:
         if row.is_old and not row.has_boundary:
-            transaction.execute(_KEEP, kept | {"place": None, "marks": True})
+            kept = {"pk": pk, "place": None, "gone": json.dumps(row.gone), "is_done": False, "marks": True}
+            transaction.execute(_KEEP, kept)
         return None
     # How far the round has come; None between two.
     place = row.place or {"is_last": row.is_quiet}
     number, is_last = place.get("step", 0), place.get("is_last", False)
     name, run, begins = _steps()[number]
-    done = run(transaction, Workspace(row.workspace_pk, row.workspace_id), place.get("after", begins))
-    gone = dict(row.gone)
-    if done.changed:
-        gone[name] = gone.get(name, 0) + done.changed
+    done = run(transaction, row, place.get("after", begins))
+    gone = row.gone | ({name: row.gone.get(name, 0) + done.changed} if done.changed else {})
     is_over = done.reached is None and number + 1 == len(_steps())
+    is_done = is_over and is_last
     reached = {"step": number + 1} if done.reached is None else {"step": number, "after": done.reached}
-    place = {**reached, "is_last": is_last}
-    told = {"place": None if is_over else json.dumps(place), "gone": json.dumps(gone), "is_done": is_over and is_last}
-    transaction.execute(_KEEP, kept | told)
+    at = None if is_over else json.dumps({**reached, "is_last": is_last})
+    transaction.execute(_KEEP, {"pk": pk, "place": at, "gone": json.dumps(gone), "is_done": is_done, "marks": False})
     # The last that locks: whoever tells of the same types waits from here on.
     sources.count(transaction, (), done.live, is_new=False)
-    return Chunk(row.workspace_id, done.changed, gone if is_over and is_last else None)
+    return Chunk(row.workspace_id, done.changed, gone if is_done else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +140,12 @@ class Done:
 
     changed: int
     reached: object = None
-    live: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    live: Live = field(default_factory=Counter)
 
 
-# One kind of what may hold a text, as the report calls it; what does a chunk behind a place; and the first place.
-type Step = tuple[str, Callable[[Connection, Workspace, Any], Done], object]
+# One kind of what may hold a text, as the report calls it; what does a chunk of the workspace behind a place (its pk is
+# None where it was never seen); and the first place.
+type Step = tuple[str, Callable[[Connection, Row[Any], Any], Done], object]
 
 
 # ---- what the feed told, and syncs made --------------------------------------------------------------------
@@ -203,9 +195,9 @@ UPDATE {FED[type_].table} SET {", ".join(sets)}
 RETURNING pk, source, old.deleted_at IS NULL AS was_live""")
 
 
-def _of_type(transaction: Connection, workspace: Workspace, _after: object, type_: str) -> Done:
+def _of_type(transaction: Connection, workspace: Row[Any], _after: object, type_: str) -> Done:
     """Take the texts of resources of the workspace, and end those that are live, with their rows of provenance."""
-    found = transaction.execute(_find(type_), {"workspace": workspace.pk, "most": CHUNK}).scalars().all()
+    found = transaction.execute(_find(type_), {"workspace": workspace.workspace_pk, "most": CHUNK}).scalars().all()
     if type_ == WORKSPACE_CONNECTOR.type and found:
         lock_connectors(transaction, found)
     # Whoever tells of some of them writes them in another order.
@@ -217,11 +209,11 @@ def _of_type(transaction: Connection, workspace: Workspace, _after: object, type
     return Done(len(rows), "" if len(found) == CHUNK else None, _fewer(type_, ended))
 
 
-def _fewer(type_: str, ended: Iterable[Any]) -> Counter[tuple[str, str]]:
-    """Return how many fewer resources of a source and type are live, of rows that have ended."""
-    live: Counter[tuple[str, str]] = Counter()
-    live.subtract((row.source, type_) for row in ended if row.source is not None)
-    return live
+def _fewer(type_: str, ended: Iterable[Any]) -> Live:
+    """Return how many fewer are live, of rows that have ended."""
+    return Counter(
+        {key: -number for key, number in Counter((row.source, type_) for row in ended if row.source).items()}
+    )
 
 
 # Its people are members elsewhere, too.
@@ -239,15 +231,19 @@ RETURNING pk, {source} AS source""")
 )
 
 
-def _end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Counter[tuple[str, str]]]:
+def _end_memberships(transaction: Connection, people: Iterable[int]) -> tuple[int, Live]:
     """End the memberships of people, of workspaces and of groups; return how many, and how many fewer are live."""
     pks = array(people)
     ended = [row for end in _END_MEMBERSHIPS for row in transaction.execute(end, {"people": pks})]
     return len(ended), _fewer(WORKSPACE_MEMBERSHIP.type, ended)
 
 
-def _elsewhere(transaction: Connection, workspace: Workspace, after: int) -> Done:
-    people = transaction.execute(_PEOPLE, {"workspace": workspace.pk, "after": after, "most": CHUNK}).scalars().all()
+def _elsewhere(transaction: Connection, workspace: Row[Any], after: int) -> Done:
+    people = (
+        transaction.execute(_PEOPLE, {"workspace": workspace.workspace_pk, "after": after, "most": CHUNK})
+        .scalars()
+        .all()
+    )
     if not people:
         return Done(0)
     lock_types(transaction, (), exclusive=(WORKSPACE_MEMBERSHIP.type,))
@@ -295,8 +291,8 @@ _PEOPLE_IN_MESSAGES = """
 SELECT changed, reached FROM wellspring.forget_people_in_messages(CAST(:after AS text[]), :bodies)"""
 
 
-def _sent(transaction: Connection, workspace: Workspace, after: object, statement: str) -> Done:
-    asked = {"after": after, "id": workspace.id, "workspace": workspace.pk}
+def _sent(transaction: Connection, workspace: Row[Any], after: object, statement: str) -> Done:
+    asked = {"after": after, "id": workspace.workspace_id, "workspace": workspace.workspace_pk}
     most = {"looked_at": LOOKED_AT, "chunk": CHUNK, "bodies": BODIES}
     return Done(*transaction.execute(text(statement), asked | most).one())
 
@@ -365,30 +361,30 @@ UPDATE {feed.pending_events}
 )
 
 
-def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Counter[tuple[str, str]]]:
+def erase(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Live]:
     """Erase the person or workspace that `event` names, whatever its version; nobody can be erased twice.
 
     Told again, an erasure takes away what names them by then: in a database that was restored, or was older.
-
-    Returns what became of the event, and how many more resources of a source and type are live now.
     """
-    if event.type != "people":
-        return _erase_workspace(transaction, event)
-    lock_types(transaction, (), exclusive=("people",))
-    nobody: Counter[tuple[str, str]] = Counter()
-    before = transaction.execute(_LOOK_FOR_PERSON, {"id": event.subject}).one_or_none()
+    lock_types(transaction, (), exclusive=(event.type,))
+    return (_erase_person if event.type == "people" else _erase_workspace)(transaction, event)
+
+
+def _erase_person(transaction: Connection, event: FeedEvent) -> tuple[Verdict, Live]:
+    told = {"id": event.subject, "source": event.source, "version": event.version}
+    before = transaction.execute(_LOOK_FOR_PERSON, told).one_or_none()
     is_erased = before is not None and before.is_erased
     if before is not None and not is_erased and before.source not in {None, event.source}:
-        return of_another(event), nobody
+        return of_another(event), Counter()
     for forget in _FORGET_PERSON:
-        transaction.execute(forget, {"id": event.subject})
+        transaction.execute(forget, told)
     if is_erased:
-        return STALE, nobody
-    person = transaction.execute(_TAKE_PERSON, {"id": event.subject}).one_or_none()
+        return STALE, Counter()
+    person = transaction.execute(_TAKE_PERSON, told).one_or_none()
     if person is None:
-        transaction.execute(_BURY_PERSON, {"id": event.subject, "source": event.source, "version": event.version})
-        return APPLIED, nobody
-    transaction.execute(_ERASE_PERSON, {"pk": person.pk, "source": event.source, "version": event.version})
+        transaction.execute(_BURY_PERSON, told)
+        return APPLIED, Counter()
+    transaction.execute(_ERASE_PERSON, {"pk": person.pk, **told})
     _, live = _end_memberships(transaction, [person.pk])
     if person.is_live:
         transaction.execute(_END_LEDGERS, {"type": "people", "pks": array([person.pk])})

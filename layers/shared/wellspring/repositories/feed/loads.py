@@ -78,24 +78,12 @@ def begin(transaction: Connection, key: str, object_version: str) -> Checkpoint:
     return Checkpoint(*transaction.execute(_BEGIN, {"key": key, "object_version": object_version}).one())
 
 
-def check(
-    transaction: Connection,
-    pk: int,
-    *,
-    before: int,
-    lines: int,
-    place: int,
-    counts: Mapping[str, int],
-    rejects: Sequence[Reject],
-) -> None:
-    """Write down that the lines from `before` to `lines` are done.
+def check(transaction: Connection, pk: int, done: Mapping[str, int], rejects: Sequence[Reject]) -> None:
+    """Write down that lines are done: from `before` to `lines`, which end at `place`, and how many of each of `COUNTS`.
 
-    Raises:
-        Overtaken: they are, by another turn; what this one did with them must be rolled back.
+    Raises `Overtaken` where another turn has done so: what this one did with them must be rolled back.
     """
-    values = {name: counts.get(name, 0) for name in COUNTS}
-    done = transaction.execute(_CHECK, {"pk": pk, "before": before, "lines": lines, "place": place, **values})
-    if done.one_or_none() is None:
+    if transaction.execute(_CHECK, {"pk": pk, **done}).one_or_none() is None:
         raise Overtaken("Another turn of the same file has gone on meanwhile.")
     if rejects:
         transaction.execute(_REJECT, {"pk": pk, "rejects": json.dumps([reject._asdict() for reject in rejects])})

@@ -13,6 +13,9 @@ from wellspring.repositories import parked
 from wellspring.repositories.feed.applying import FED
 from wellspring.repositories.feed.work import UNKNOWN_REFERENCE, FeedEvent, Told, Verdict, read
 
+# What an event misses, by type and key.
+type Thing = tuple[str, str]
+
 # One that is there already stays as it is: dismissed, it is done; parked, it has been told. What may name somebody who
 # was erased is kept without its text; of another type's event that is known, the text has ids and no name of a person.
 _KEEP = text(f"""
@@ -146,13 +149,10 @@ def _outcome(verdict: Verdict) -> dict[str, object]:
     return outcome | {"missing_type": missing_type, "missing_key": missing_key}
 
 
-def come(
-    transaction: Connection, after: tuple[str, str], most: int
-) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
-    """Look for what events miss and what is there by now, behind the thing looked at last (two empty strings to begin).
+def come(transaction: Connection, after: Thing, most: int) -> tuple[list[Thing], Thing | None]:
+    """Look for what events miss, behind a thing (two empty strings to begin).
 
-    Returns:
-        What is there, by type and key, and the thing looked at last; None where there are no more.
+    Returns what of it is there by now, and the thing looked at last; None where there are no more.
     """
     rows = transaction.execute(_READY, {"after_type": after[0], "after_key": after[1], "things": most}).all()
     there = [(row.missing_type, row.missing_key) for row in rows if row.is_there]
@@ -160,11 +160,10 @@ def come(
     return there, last
 
 
-def take(transaction: Connection, missed: Sequence[tuple[str, str]], most: int) -> list[Pending]:
+def take(transaction: Connection, missed: Sequence[Thing], most: int) -> list[Pending]:
     """Lock events that miss one of these things, the oldest first; what another transaction has is left to it."""
-    rows = transaction.execute(
-        _TAKE, {"types": [type_ for type_, _ in missed], "keys": [key for _, key in missed], "most": most}
-    )
+    types, keys = map(list, zip(*missed, strict=True))
+    rows = transaction.execute(_TAKE, {"types": types, "keys": keys, "most": most})
     return [Pending(pk, outcome == "parked", read(event)) for pk, outcome, event in rows]
 
 
@@ -205,23 +204,17 @@ def expire(transaction: Connection, waited: timedelta, most: int) -> int:
 
 
 # A file's rejects go with it.
-_HISTORY = (
-    f"""
-DELETE FROM {feed.pending_events}
+_FORGET = tuple(
+    text(f"""
+DELETE FROM {table}
  WHERE pk = ANY (ARRAY(
-         SELECT old.pk FROM {feed.pending_events} AS old
-          WHERE old.received_at < now() - make_interval(days => :days) AND old.outcome <> 'waiting'
-          ORDER BY old.received_at, old.pk LIMIT :most FOR UPDATE SKIP LOCKED))""",
-    f"""
-DELETE FROM {feed.endings}
- WHERE pk = ANY (ARRAY(
-         SELECT old.pk FROM {feed.endings} AS old WHERE old.done_at < now() - interval '7 days'
-          ORDER BY old.done_at LIMIT :most FOR UPDATE SKIP LOCKED))""",
-    f"""
-DELETE FROM {feed.loads}
- WHERE pk = ANY (ARRAY(
-         SELECT old.pk FROM {feed.loads} AS old WHERE old.started_at < now() - make_interval(days => :days)
-          ORDER BY old.started_at LIMIT 10 FOR UPDATE SKIP LOCKED))""",
+         SELECT old.pk FROM {table} AS old WHERE old.{time} < now() - make_interval(days => {days}){also}
+          ORDER BY old.{time} LIMIT {most} FOR UPDATE SKIP LOCKED))""")
+    for table, time, days, also, most in (
+        (feed.pending_events, "received_at", ":days", " AND old.outcome <> 'waiting'", ":most"),
+        (feed.endings, "done_at", "7", "", ":most"),
+        (feed.loads, "started_at", ":days", "", "10"),
+    )
 )
 
 
@@ -230,7 +223,5 @@ def forget(transaction: Connection, days: int, most: int) -> int:
 
     What became of events and files is remembered for so many days; what they carried goes before (`parked`).
     """
-    values = {"days": days, "most": most}
-    return parked.expire(transaction, parked.EVENTS, most) + sum(
-        transaction.execute(text(statement), values).rowcount for statement in _HISTORY
-    )
+    emptied = parked.expire(transaction, parked.EVENTS, most)
+    return emptied + sum(transaction.execute(each, {"days": days, "most": most}).rowcount for each in _FORGET)

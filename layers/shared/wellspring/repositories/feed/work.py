@@ -12,7 +12,6 @@ type Action = Literal["upsert", "delete", "erase"]
 type Status = Literal["applied", "stale", "waiting", "parked", "returned"]
 
 OTHER_SOURCE = "other_source"
-WORKSPACE_CHANGED = "workspace_changed"
 UNKNOWN_REFERENCE = "unknown_reference"
 MALFORMED = "malformed"
 UNEXPECTED = "unexpected"

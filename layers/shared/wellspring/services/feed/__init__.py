@@ -1,9 +1,8 @@
 """The platform's feed: applying events, settling those that wait, loading files (contract, section 6)."""
 
-from wellspring.repositories.feed.status import status
+from wellspring.repositories.feed.sources import status
 from wellspring.repositories.feed.work import FeedEvent, Malformed, Told, Verdict
-from wellspring.services.feed.applying import apply
+from wellspring.services.feed.applying import apply, settle, settle_for
 from wellspring.services.feed.endings import erase
-from wellspring.services.feed.settling import settle, settle_for
 
 __all__ = ["FeedEvent", "Malformed", "Told", "Verdict", "apply", "erase", "settle", "settle_for", "status"]

@@ -36,11 +36,9 @@ def sweep(deadline: Deadline, *, only_new: bool = False) -> Swept:
     """End the rows of what the feed has ended, until there are none or the time is over.
 
     An ending is done with when a chunk finds nothing that began after every transaction was gone which could have seen
-    the thing live; that takes a minute at least, so several sweeps. `only_new` looks at what no sweep has seen: at what
-    a batch has just ended.
+    the thing live; that takes a minute at least, so several sweeps. `only_new` looks at what a batch has just ended.
 
-    Raises:
-        WellspringError: the database did not let it; what was ended before stays ended.
+    Raises `WellspringError`; what was ended before stays ended.
     """
     after = rows = done = 0
     places: Places = {}
@@ -74,23 +72,18 @@ def _chunk(
     transaction: Transaction, *, after: int, places: Places, page: int, looked_at: list[int], only_new: bool
 ) -> tuple[int, int, int | None]:
     """Return how many rows it ended, how many endings are done, and the last that it looked at."""
-    is_first = not places
     taken = endings.open_endings(transaction, after, page, QUIET_SECONDS, only_new=only_new)
     looked_at[:] = [ending.pk for ending in taken]
     reached = dict(places)
     found, ended = endings.end_rows(transaction, taken, reached, CHUNK)
-    rows = sum(found.values())
+    rows = found.total()
     # A walk that began in its middle, or did not come to its end, proves nothing.
-    is_whole = is_first and rows < CHUNK
+    is_whole = not places and rows < CHUNK
     done = [ending.pk for ending in taken if is_whole and ending.is_quiet and ending.pk not in found]
-    endings.mark(
-        transaction,
-        # Those that are not through are found again as new.
-        new=[ending.pk for ending in taken if ending.is_new and (rows < CHUNK or not only_new)],
-        old=[ending.pk for ending in taken if ending.is_old],
-        done=done,
-        ended=ended,
-    )
+    # Those that are not through are found again as new.
+    new = [ending.pk for ending in taken if ending.is_new and (rows < CHUNK or not only_new)]
+    old = [ending.pk for ending in taken if ending.is_old]
+    endings.mark(transaction, new=new, old=old, done=done, ended=ended)
     places.update(reached)
     return rows, len(done), taken[-1].pk if taken else None
 
@@ -99,10 +92,7 @@ def erase(deadline: Deadline) -> int:
     """Go on with the workspaces that are being erased; what there is no time for is left to the next run.
 
     A workspace is done with when a round found all that whoever was writing when it was erased has left behind; that
-    takes a minute at least, so several runs. Returns how many rows it changed.
-
-    Raises:
-        WellspringError: the database did not let it; what was done before stays done.
+    takes a minute at least, so several runs. Returns how many rows it changed. Raises as `sweep` does.
     """
     changed = 0
     for pk in with_retries(erasures.open_erasures, None, deadline):

@@ -19,8 +19,7 @@ from wellspring.observability import describe, logger
 from wellspring.repositories.feed import loads
 from wellspring.repositories.feed.loads import Checkpoint, Overtaken, Reject
 from wellspring.repositories.feed.work import Malformed, Told, Verdict
-from wellspring.services.feed.applying import apply_at_once, apply_chunk
-from wellspring.services.feed.settling import settle
+from wellspring.services.feed.applying import apply_at_once, apply_chunk, settle
 
 # What one transaction applies: so many lines, or so many bytes.
 LINES = 2000
@@ -52,8 +51,8 @@ class Loaded:
 class _Chunk:
     """Lines that are applied together."""
 
-    told: list[Told] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    # By the number of the line.
+    told: dict[int, Told] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     size: int = 0
     lines: int = 0
@@ -63,8 +62,7 @@ class _Chunk:
 def load(bucket: Bucket, file: File, parse: Parse, deadline: Deadline) -> Loaded:
     """Take a turn at a file, until some time before the deadline.
 
-    Raises:
-        WellspringError: the database did not let it; the next turn goes on at the last checkpoint.
+    Raises `WellspringError`; the next turn goes on at the last checkpoint.
     """
     checkpoint = with_retries(lambda transaction: loads.begin(transaction, file.key, file.identity), None, deadline)
     if not checkpoint.is_open:
@@ -90,9 +88,7 @@ def _apply_lines(
     """Apply lines until there are none or the time is over; return how many are done, and whether they are all."""
     before = checkpoint.lines
     for chunk in _chunks(bucket.lines(file, checkpoint.lines, checkpoint.place), parse):
-        if deadline.seconds < LEAST_SECONDS:
-            return before, False
-        if not _apply_chunk(chunk, checkpoint.pk, before, deadline):
+        if deadline.seconds < LEAST_SECONDS or not _apply_chunk(chunk, checkpoint.pk, before, deadline):
             return before, False
         before = chunk.lines
     return before, True
@@ -112,8 +108,7 @@ def _chunks(lines: Iterator[Line], parse: Parse) -> Iterator[_Chunk]:
                 problem = told.problems[0]
                 chunk.rejects.append(Reject(line.number, problem["code"], problem.get("pointer", "")))
             else:
-                chunk.told.append(told)
-                chunk.numbers.append(line.number)
+                chunk.told[line.number] = told
         if len(chunk.told) + len(chunk.rejects) >= LINES or chunk.size >= BYTES:
             yield chunk
             chunk = _Chunk()
@@ -125,30 +120,22 @@ def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> boo
     """Apply a chunk with its checkpoint; return False where the database refused part of it for the moment."""
 
     def write_checkpoint(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
-        parked = [
-            Reject(number, str(verdict.reason), "")
-            for number, verdict in zip(chunk.numbers, verdicts, strict=True)
-            if verdict.status == "parked"
-        ]
-        counts: Counter[str] = Counter(verdict.status for verdict in verdicts)
+        numbered = zip(chunk.told, verdicts, strict=True)
+        parked = [Reject(number, str(said.reason), "") for number, said in numbered if said.status == "parked"]
+        counts = Counter[str](verdict.status for verdict in verdicts)
         counts["rejected"] = len(chunk.rejects)
-        loads.check(
-            transaction,
-            pk,
-            before=before,
-            lines=chunk.lines,
-            place=chunk.place,
-            counts=counts,
-            rejects=sorted([*chunk.rejects, *parked]),
-        )
+        done = {name: counts[name] for name in loads.COUNTS}
+        done |= {"before": before, "lines": chunk.lines, "place": chunk.place}
+        loads.check(transaction, pk, done, sorted([*chunk.rejects, *parked]))
 
+    told = [*chunk.told.values()]
     try:
-        apply_at_once(chunk.told, deadline, write_checkpoint)
+        apply_at_once(told, deadline, write_checkpoint)
     except (ServiceUnavailable, Overtaken):
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one line only)
         logger.error("lines are applied one by one", extra={"line": before + 1} | describe(error.__cause__ or error))
-        verdicts = apply_chunk(chunk.told, deadline, is_last_try=True)
+        verdicts = apply_chunk(told, deadline, is_last_try=True)
         if any(verdict.status == "returned" for verdict in verdicts):
             return False
         with_retries(partial(write_checkpoint, verdicts=verdicts), None, deadline)

@@ -13,7 +13,7 @@ from wellspring.repositories.feed import pending, work
 from wellspring.repositories.feed.applying import NeedsExclusive
 from wellspring.repositories.feed.work import UNEXPECTED
 from wellspring.resources import FEED_EVENT
-from wellspring.services.feed.settling import apply_taken
+from wellspring.services.feed.applying import apply_taken
 from wellspring.services.parked import Oldest, Parked
 
 
