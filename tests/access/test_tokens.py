@@ -41,12 +41,6 @@ AUTHORIZERS: tuple[Any, ...] = (
 )
 
 
-@pytest.fixture
-def statements(statements_of_all: Statements) -> Statements:
-    statements_of_all.clear()
-    return statements_of_all
-
-
 @pytest.fixture(autouse=True)
 def the_log_tells_nothing(log: list[dict[str, Any]], caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
@@ -60,9 +54,7 @@ def with_claims(good: Good, claims: Mapping[str, object]) -> Good:
 
 # ---- nobody ----------------------------------------------------------------------------------------------
 @of_routes(CLOSED)
-def test_who_is_not_named_is_nobody_whatever_else_is_said(
-    requests: Requests, route: Route, statements: Statements
-) -> None:
+def test_who_is_not_named_is_nobody_whatever_else_is_said(requests: Requests, route: Route, sql: Statements) -> None:
     good = requests.good(route)
     replies = [requests.ask(with_claims(good, claims)) for claims in NOBODY]
     sent = good.event
@@ -83,7 +75,7 @@ def test_who_is_not_named_is_nobody_whatever_else_is_said(
     replies.append(spoilt.ask())
     assert [(reply.status, reply.codes) for reply in replies] == [(401, ["UNAUTHORIZED"])] * len(replies)
     assert len({reply.body.replace(reply.request_id, "") for reply in replies}) == 1
-    assert len(statements) == 0
+    assert len(sql) == 0
 
 
 def test_a_token_in_the_headers_is_not_looked_at() -> None:
