@@ -468,37 +468,13 @@ def test_fields_that_nobody_knows_are_pointed_to_and_other_members_are_ignored(
 
 
 def bodies(good: Good) -> Iterator[str]:
-    """Give texts that are no document for a route."""
+    """Give texts that are no document for a route; what is no JSON for any is in tests/unit/test_strict_json.py."""
     text = json.dumps(good.document)
-    yield from ("", " ", "{", "[]", "null", "0", '""', "undefined", "{'data': {}}", '{"data": {},}', text + text)
+    yield from ("", " ", "{", "[]", "null", "0", '""', "undefined", "[" * DEEP, "[" * DEEP + "]" * DEEP, text + text)
     yield from (text[:-1], text + "\x00", "\ufeff" + text, text.replace('"', "\u201d"), text.replace(" ", "\xa0"))
-    yield from (
-        f"/**/{text}",
-        "[" * DEEP,
-        "[" * DEEP + "]" * DEEP,
-        '{"data":' * DEEP,
-        '{"data":' * DEEP + "{}" + "}" * DEEP,
-    )
-    inner = [
-        "[" * DEEP + "]" * DEEP,
-        "NaN",
-        "Infinity",
-        "-Infinity",
-        "9" * 5000,
-        "1" * LONG,
-        "- 1",
-        "01",
-        ".5",
-        "1.",
-        "0x1",
-    ]
-    before_data = [f'"x": {value}' for value in (*inner, "1e")]
-    before_data += [f'"{name}": null' for name in ("data", "\\u0064ata")]
-    before_data += [f'"{bad}": 0' for bad in ("\x00", "\n", "\x1b", "\ud800", "\\", "\\x", "\\u12", "\\ud8zz")]
-    yield from (text.replace('{"data"', f'{{{before}, "data"', 1) for before in before_data)
-    before_type = ['"meta": ' + '{"a":' * DEEP + "0" + "}" * DEEP]
-    before_type += [f'"{name}": null, "{name}": null' for name in ("type", "t\\u0079pe", "attributes", "relationships")]
-    yield from (text.replace('{"type"', f'{{{before}, "type"', 1) for before in before_type)
+    yield from ('{"data":' * DEEP + "{}" + "}" * DEEP, text.replace('{"data"', '{"x": NaN, "data"', 1))
+    yield from (text.replace('{"data"', f'{{"{name}": null, "data"', 1) for name in ("data", "\\u0064ata", "\ud800"))
+    yield text.replace('{"type"', '{"type": null, "type"', 1)
 
 
 @of_each_with_a_document
