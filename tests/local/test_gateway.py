@@ -176,6 +176,11 @@ def with_part(number: int, part: bytes) -> Make:
     return make
 
 
+def encoded(encoding: str) -> Make:
+    """Make a token whose claims are in another encoding."""
+    return lambda identity: with_part(1, json.dumps(claims(identity)).encode(encoding))(identity)
+
+
 REFUSED: dict[str, tuple[Make, str]] = {
     "expired": (saying(exp=1), "the token has expired"),
     "for ever": (saying(exp=None), "the token has no exp"),
@@ -190,13 +195,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "by another client": (saying(aud=None, client_id="another"), AUDIENCE),
     **{f"of subject {sub}": (saying(sub=sub), SUBJECT) for sub in (5, True, ["me"], {"me": 1})},
     **{f"text {text!r}": (lambda _, text=text: text, NO_JWT) for text in ("Bearer", "Bearer ", "a.b.c", "ü")},  # type: ignore[misc]
-    **{
-        f"in {name}": (
-            lambda identity, name=name: with_part(1, json.dumps(claims(identity)).encode(name))(identity),
-            NO_JWT,
-        )  # type: ignore[misc]
-        for name in ("utf-16", "utf-8-sig")
-    },
+    **{f"in {name}": (encoded(name), NO_JWT) for name in ("utf-16", "utf-8-sig")},
     "unsigned": (lambda identity: by_hand(identity, b"", alg="none"), ALGORITHM),
     "unsigned, in capitals": (lambda identity: by_hand(identity, b"", alg="NONE"), ALGORITHM),
     "without its signature": (with_part(2, b""), SIGNATURE),
