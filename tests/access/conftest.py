@@ -89,3 +89,10 @@ def requests(made: Requests) -> Iterator[Requests]:
     """The file's tenant, as it was made."""
     with made.undone():
         yield made
+
+
+@pytest.fixture
+def sql(requests: Requests, statements_of_all: Statements) -> Statements:
+    """The SQL that product code sends in a test of the file's tenant."""
+    statements_of_all.clear()
+    return statements_of_all

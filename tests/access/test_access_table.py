@@ -7,8 +7,8 @@ import pytest
 
 from tests.access.good_requests import CLOSED, DEFAULT, Good, Requests, named
 from tests.support.api import ANONYMOUS, NOWHERE, Caller, Reply, person, service
-from tests.support.databases import Database, Statements
-from tests.support.world import FEED, OBJECTS, World
+from tests.support.databases import Statements
+from tests.support.world import FEED, OBJECTS
 from wellspring.models import table_of
 from wellspring.resources import FEED_EVENT, SINGLE
 from wellspring.routes import Route
@@ -186,11 +186,6 @@ WRITING = tuple(
 )
 
 
-@pytest.fixture
-def requests(world: World, database: Database) -> Requests:
-    return Requests(world, database)
-
-
 def told(good: Good, reply: Reply, row: str) -> str:
     """Return the cell that an answer stands for."""
     if reply.status != 200:
@@ -267,10 +262,10 @@ def written(requests: Requests, route: Route) -> Good:
 
 
 @pytest.mark.parametrize("route", WRITING, ids=named)
-def test_each_cell_of_writing(requests: Requests, database: Database, route: Route) -> None:
+def test_each_cell_of_writing(requests: Requests, route: Route) -> None:
     good, rule = written(requests, route), rule_of(route)
     asked = {name: good.but(caller=who(requests)) for name, who in WHO.items()}
-    before = state(database)
+    before = state(requests)
     replies = {name: requests.ask(found) for name, found in asked.items()}
     assert route.resource is not None
     absent = "WORKSPACE" if rule == "choose" else route.resource.type.upper()
@@ -281,14 +276,14 @@ def test_each_cell_of_writing(requests: Requests, database: Database, route: Rou
     assert {name: str(refused[name].status) if name in refused else "ok" for name in WHO} == CELLS[rule]
     assert all(reply.codes == [codes[reply.status]] for reply in refused.values())
     # What was done is undone, and what was refused did nothing.
-    assert state(database) == before
+    assert state(requests) == before
 
 
-def state(database: Database) -> list[Any]:
+def state(requests: Requests) -> list[Any]:
     """Return all that a write could change."""
     kept = ("pending_events", "sync_messages", "workspace_groups", "workspace_group_memberships")
     tables = (*map(table_of, kept), *(table_of(resource.table) for resource in OBJECTS))
-    return [database.owner.exec_driver_sql(f"SELECT * FROM {table} ORDER BY pk").all() for table in tables]
+    return [requests.database.owner.exec_driver_sql(f"SELECT * FROM {table} ORDER BY pk").all() for table in tables]
 
 
 def never(rule: str) -> list[str]:
@@ -300,7 +295,7 @@ def never(rule: str) -> list[str]:
 
 @pytest.mark.parametrize("route", [*READING, *WRITING], ids=named)
 def test_who_may_never_ask_is_403_before_anything_is_looked_at(
-    requests: Requests, route: Route, statements: Statements
+    requests: Requests, route: Route, sql: Statements
 ) -> None:
     good = requests.good(route)
     for name in never(rule_of(route)):
@@ -315,7 +310,7 @@ def test_who_may_never_ask_is_403_before_anything_is_looked_at(
         ]
         assert len({reply.body.replace(reply.request_id, "") for reply in replies}) == 1, name
         assert replies[0].codes == ["FORBIDDEN"]
-    assert len(statements) == 0
+    assert len(sql) == 0
 
 
 # ---- nothing is left out ---------------------------------------------------------------------------------

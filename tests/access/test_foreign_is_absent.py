@@ -148,8 +148,8 @@ class Told:
 class Twice:
     """Asks for what is foreign and for what is absent."""
 
-    def __init__(self, foreign: Foreign, statements: Statements) -> None:
-        self._statements = statements
+    def __init__(self, foreign: Foreign, sql: Statements) -> None:
+        self._statements = sql
         self.foreign = foreign
         # Whoever comes first to a process reads the cursors' keys.
         get(LISTS[0].path, READER)
@@ -169,12 +169,6 @@ class Twice:
         return told
 
 
-@pytest.fixture
-def statements(statements_of_all: Statements) -> Statements:
-    statements_of_all.clear()
-    return statements_of_all
-
-
 @pytest.fixture(scope="class")
 def foreign(made: Requests) -> Iterator[Foreign]:
     with made.undone():
@@ -185,8 +179,8 @@ def foreign(made: Requests) -> Iterator[Foreign]:
 
 
 @pytest.fixture
-def twice(foreign: Foreign, requests: Requests, statements: Statements) -> Twice:
-    return Twice(foreign, statements)
+def twice(foreign: Foreign, requests: Requests, sql: Statements) -> Twice:
+    return Twice(foreign, sql)
 
 
 # ---- ids in paths and documents ------------------------------------------------------------------------
@@ -323,17 +317,17 @@ def test_an_idempotency_key_that_somebody_else_has_used_is_as_good_as_new(reques
 
 # ---- what others have changes no answer ----------------------------------------------------------------
 @of_routes(route for route in LISTS + ONES if route not in CATALOGUES)
-def test_no_answer_changes_when_others_come(requests: Requests, statements: Statements, route: Route) -> None:
+def test_no_answer_changes_when_others_come(requests: Requests, sql: Statements, route: Route) -> None:
     good, resource = requests.good(route), _resource(route)
     queries = queries_of(requests, good)
 
     def answers() -> list[Any]:
         found = []
         for query in queries:
-            statements.clear()
+            sql.clear()
             reply = good.but(query=quote(query, safe="=&,[]")).ask()
             assert reply.status == 200, reply.body
-            found.append((reply.headers, reply.body, list(statements)))
+            found.append((reply.headers, reply.body, list(sql)))
         return found
 
     answers()

@@ -361,10 +361,10 @@ def test_everything_that_is_newest_is_of_the_callers_live_connectors(scene: Scen
 
         expected = scene.by_name(newest)
         assert seen_of_each(scene, READER, listed(partial(ask, before=at))) == expected
-        # Of many workspaces only what is left to the policies is listed.
-        unlisted = {name: {} if who.others else expected[name] for name, who in scene.people.items()}
-        assert seen_of_each(scene, READER, partial(ask, before=at)) == unlisted
-        assert not any(seen_of_each(scene, READER, partial(ask, before=at, wanted=None)).values())
+    # Of many workspaces only what is left to the policies is listed.
+    unlisted = {name: {} if who.others else expected[name] for name, who in scene.people.items()}
+    assert seen_of_each(scene, READER, partial(ask, before=at)) == unlisted
+    assert not any(seen_of_each(scene, READER, partial(ask, before=at, wanted=None)).values())
 
 
 def test_what_was_left_is_believed_of_its_own_caller_and_where_nothing_is_changed(scene: Scene) -> None:

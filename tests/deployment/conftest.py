@@ -6,6 +6,7 @@ import pytest
 
 from local.postgres import OWNER, Cluster, temporary
 from local.settings import HOST
+from migrations.run import upgrade
 from tests.support import deployment
 from tests.support.deployment import CloudFormation
 from wellspring.settings import settings
@@ -35,10 +36,19 @@ def cluster_of_rds() -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def migrated(cluster_of_rds: Cluster) -> str:
+    """The name of a database that was migrated before."""
+    cluster_of_rds.create_database("migrated")
+    upgrade(cluster_of_rds.url("migrated"))
+    return "migrated"
+
+
 @pytest.fixture
-def rds(cluster_of_rds: Cluster) -> Iterator[Cluster]:
-    """The same, with an empty database."""
-    cluster_of_rds.create_database(DATABASE)
+def rds(cluster_of_rds: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The same, with an empty database, or with a copy of the one whose fixture is the parameter."""
+    template = request.getfixturevalue(request.param) if hasattr(request, "param") else None
+    cluster_of_rds.create_database(DATABASE, template)
     yield cluster_of_rds
     cluster_of_rds.drop_database(DATABASE)
 

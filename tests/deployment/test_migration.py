@@ -48,6 +48,7 @@ def tell(rds: Cluster, sql: str) -> None:
 
 
 pytestmark = pytest.mark.usefixtures("environment")
+not_for_the_first_time = pytest.mark.parametrize("rds", ["migrated"], indirect=True)
 
 
 def test_the_first_deployment_makes_the_schema_and_answers_the_question_with_its_revision(
@@ -61,12 +62,7 @@ def test_the_first_deployment_makes_the_schema_and_answers_the_question_with_its
     # The URL is signed for none.
     assert cloudformation.content_types == [""]
     assert ask(rds, "SELECT count(*) FROM core_api.workspace_providers") == 0
-
-
-def test_the_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
-    rds: Cluster, cloudformation: CloudFormation
-) -> None:
-    migrate(cloudformation)
+    # The functions' roles may sign in with IAM, and have no password.
     members = "SELECT string_agg(member::regrole::text, ' ' ORDER BY member::regrole::text) FROM pg_auth_members"
     assert ask(rds, f"{members} WHERE roleid = 'rds_iam'::regrole AND member <> current_user::regrole") == (
         " ".join(sorted(ROLES))
@@ -76,6 +72,7 @@ def test_the_roles_of_the_functions_may_sign_in_with_iam_and_have_no_password(
     )
 
 
+@not_for_the_first_time
 def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +94,7 @@ def test_the_owner_is_let_in_with_a_token_when_rds_takes_no_password_any_more(
 UNKNOWN_SECRET = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
 
 
+@not_for_the_first_time
 @pytest.mark.parametrize("secret", [UNKNOWN_SECRET, "not the password"], ids=["endpoint", "role"])
 def test_an_owner_who_is_not_let_in_yet_is_waited_for(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, secret: ClientError | str
@@ -125,6 +123,7 @@ def test_an_owner_who_is_never_let_in_is_answered(
     assert migrate(cloudformation)["Status"] == "FAILED"
 
 
+@not_for_the_first_time
 def test_whoever_calls_by_hand_is_told_at_once(rds: Cluster) -> None:
     handler = importlib.import_module("schema.migrate").handler
     first = handler(event("schema_migrate_by_hand"), Context())
@@ -161,6 +160,7 @@ def test_the_owners_chores_need_no_psql(rds: Cluster) -> None:
         assert handler(no_chore, Context())["Status"] == "FAILED"
 
 
+@not_for_the_first_time
 @pytest.mark.parametrize("answers", [True, False])
 def test_where_there_is_no_secret_no_token_is_tried_and_a_server_that_does_not_answer_is_asked_once(
     rds: Cluster, cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, *, answers: bool
@@ -190,6 +190,7 @@ def test_deleting_the_resource_needs_no_database_and_leaves_it_alone(
     assert migrate(cloudformation, RequestType="Delete")["Status"] == "SUCCESS"
 
 
+@not_for_the_first_time
 def test_a_failure_is_answered_and_says_nothing_of_the_database(
     rds: Cluster, cloudformation: CloudFormation, log: list[dict[str, Any]]
 ) -> None:

@@ -3,9 +3,7 @@
 import itertools
 import json
 import time
-import tracemalloc
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
 
@@ -13,7 +11,6 @@ from local import message_store
 from local.message_store import MessageStore, receipt
 from local.template import Template
 from tests.local.queues import RETRY, Sqs, asking, serve
-from tests.local.stack_process import call
 
 pytestmark = pytest.mark.long
 
@@ -118,17 +115,6 @@ def test_a_request_costs_the_same_however_many_messages_wait(tmp_path: Path) -> 
         assert steps(1000, groups) < 1.2 * steps(20, min(groups, 20))
 
 
-def test_what_waits_is_not_kept_in_memory(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "queue.sqlite")
-    tracemalloc.start()
-    for place in range(1000):
-        put(store, str(place % 10), f"{place}".zfill(10_000))
-    kept, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    store.close()
-    assert kept < 1_000_000
-
-
 def test_a_receipt_that_is_not_the_last_deletes_nothing(sqs: Sqs) -> None:
     """ "You must provide the most recently received ReceiptHandle" (SQS API reference, DeleteMessage)."""
     sqs.send("a", "1")
@@ -165,15 +151,6 @@ def test_after_five_receives_a_message_is_a_dead_letter_and_its_group_goes_on(sq
         sqs.hand_back(message)
     assert sqs.bodies(sqs.receive()) == ["good"]
     assert sqs.bodies(sqs.receive(sqs.dead_letters)) == ["poison"]
-
-
-def test_a_plain_form_post_without_a_signature_sends_a_message(sqs: Sqs) -> None:
-    body = {"text": "ü & =", "many": "x" * 250_000}
-    form = {"Action": "SendMessage", "MessageGroupId": "a", "MessageDeduplicationId": "form"}
-    data = urlencode(form | {"MessageBody": json.dumps(body, ensure_ascii=False)}).encode()
-    assert call(sqs.url, data=data).status == 200
-    (message,) = sqs.receive()
-    assert json.loads(message["Body"]) == body
 
 
 def test_messages_survive_a_restart_and_a_kill_in_order_with_their_counts_and_ids(tmp_path: Path) -> None:

@@ -102,18 +102,8 @@ def test_the_demo_has_enough_of_everything_in_both_directions() -> None:
 
 def test_groups_and_choices_of_the_demo_come_over_http(stack: StackProcess) -> None:
     # Each such write leaves a row of its own; the matches are of the queue.
-    audit = "SELECT resource_type, resource_id FROM wellspring.audit ORDER BY pk"
-    written = [line.split("|") for line in stack.sql(audit).split()]
-    made = ["workspace_group", "workspace_group_membership", *["workspace_provider"] * 4]
-    assert [type_ for type_, _ in written] == made
-    assert stack.group() in {id_ for _, id_ in written}
-    group = stack.get(f"/v1/workspace-groups/{stack.group()}?include=workspaces,memberships", "owner").json
-    assert {each["id"] for each in group["data"]["relationships"]["workspaces"]["data"]} == {
-        demo_id("workspace", letter) for letter in demo_data.GROUPED
-    }
-    members = [each for each in group["included"] if each["type"] == "workspace_group_membership"]
-    roles = {(each["relationships"]["people"]["data"]["id"], each["attributes"]["role"]) for each in members}
-    assert roles == {(demo_data.OWNER, "owner"), (demo_data.MEMBER, "member")}
+    written = stack.sql("SELECT resource_type FROM wellspring.audit ORDER BY pk").split()
+    assert written == ["workspace_group", "workspace_group_membership", *["workspace_provider"] * 4]
     choices = {
         (
             *(each["relationships"][name]["data"]["id"] for name in ("workspace", "provider")),

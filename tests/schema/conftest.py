@@ -72,10 +72,10 @@ def catalogue(database: Database) -> Catalogue:
 
 
 @pytest.fixture
-def empty_database(cluster: Cluster) -> Iterator[str]:
-    """The URL of an empty database, as its owner."""
+def empty_database(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database, as its owner, or of a copy of the one whose fixture is the parameter."""
     name = f"empty_{next(_numbers)}"
-    cluster.create_database(name)
+    cluster.create_database(name, request.getfixturevalue(request.param) if hasattr(request, "param") else None)
     yield cluster.url(name)
     cluster.drop_database(name)
 

@@ -19,13 +19,16 @@ OLD_UNIQUE = "workspace_group_workspaces_workspace_group_pk_wor_3c190_unique"
 NEW_UNIQUE = "workspace_group_workspaces_group_workspace_active_unique"
 
 
+migrated = pytest.mark.parametrize("empty_database", ["template"], indirect=True)
+
+
+@migrated
 def test_the_migrated_database_is_what_the_models_say(empty_database: str) -> None:
-    run.upgrade(empty_database)
     run.check(empty_database)
 
 
+@migrated
 def test_down_leaves_nothing_and_up_again_makes_the_same(empty_database: str, look_into: Catalogue) -> None:
-    run.upgrade(empty_database)
     first = everything(look_into)
     run.downgrade(empty_database, "base")
     assert look_into.tables() == set()
@@ -48,8 +51,8 @@ def test_every_step_down_and_up_again_is_the_same(empty_database: str, look_into
         assert everything(look_into) == before
 
 
+@migrated
 def test_up_when_all_is_up_changes_nothing(empty_database: str, look_into: Catalogue) -> None:
-    run.upgrade(empty_database)
     before = everything(look_into)
     run.upgrade(empty_database)
     assert everything(look_into) == before

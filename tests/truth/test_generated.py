@@ -69,13 +69,6 @@ def test_the_page_of_the_architecture_fits_on_two_screens() -> None:
     assert len((ROOT / "docs/architecture.md").read_text().splitlines()) <= 100
 
 
-@pytest.mark.parametrize("folder", ["layers/shared/wellspring", "functions", "migrations", "local", "bench"])
-def test_every_file_begins_with_what_belongs_in_it(folder: str) -> None:
-    files = [path for path in (ROOT / folder).rglob("*.py") if path.read_text().strip()]
-    assert files
-    assert [path for path in files if not path.read_text().startswith(('"""', "#!"))] == []
-
-
 def test_nobody_imports_a_private_name_of_ours() -> None:
     found = [
         (path.name, node.module, alias.name)

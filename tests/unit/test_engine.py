@@ -172,7 +172,7 @@ def parts(signed: str) -> tuple[str, str, list[tuple[str, str]]]:
     return url.netloc, url.path, sorted(parse_qsl(url.query, strict_parsing=True))
 
 
-@settings(deadline=None, derandomize=True)
+@settings(deadline=None, derandomize=True, max_examples=30)
 @given(
     key=PRINTABLE,
     secret=PRINTABLE,

@@ -171,6 +171,7 @@ def of(*scopes: str) -> Service:
 
 
 SAID: list[Said] = [
+    ({"sub": ADA.upper(), "scope": "system:read"}, {}, Person(UUID(ADA))),
     # Who proves to be a program is no person though its subject is a uuid.
     *(({"sub": ADA, proof: ADA}, {}, Service(ADA, frozenset())) for proof in ("client_id", "azp", "cid")),
     ({"sub": ADA, "gty": "client-credentials"}, {}, Service(ADA, frozenset())),
@@ -200,7 +201,6 @@ SAID: list[Said] = [
         ({"scope": f"a{separator}b"}, {}, of(f"a{separator}b"))
         for separator in ("\t", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2003", ",")
     ),
-    *(({"scope": scope}, {}, of()) for scope in ("[system:read sync:write]", "", None, ["system:read"])),
     ({"scp": "map[system:read:true]"}, {}, of()),
     # Where they have a prefix, one without it is another API's.
     ({"scope": "ledger/a b other/c ledger/"}, {"SCOPE_PREFIX": "ledger/"}, of("a")),
@@ -218,6 +218,27 @@ SAID: list[Said] = [
 def test_claims_say_who_calls(claims: dict[str, Any], environment: dict[str, str], expected: Principal | None) -> None:
     caller = claims if "sub" in claims else PIPELINE | claims
     assert called(caller, environment) == expected
+
+
+SCOPES = "system:read sync:write providers:match"
+# Scopes that are no space-separated list: they grant nothing.
+NO_SCOPES: tuple[Any, ...] = (
+    *(None, "", " ", True, 7, [], SCOPES.split(), {"system:read": True}, {"sync:write": "true"}),
+    # As API Gateway writes an array and an object.
+    *(f"[{SCOPES}]", "[sync:write]", "[a system:read sync:write providers:match b]", "map[a:b sync:write c:d]"),
+    *(SCOPES.replace(" ", separator) for separator in (",", "+", ";", "%20", "\x00", "\xad")),
+    *(SCOPES.upper(), SCOPES.replace(":", "."), SCOPES.replace(":", ":*"), "system:* sync:* providers:*", "*"),
+    *(SCOPES.replace("e", "\u0435"), SCOPES.replace(":", "\uff1a")),
+)
+# Scopes are read from `scope` and `scp` alone.
+OTHER_CLAIMS = dict.fromkeys(("scopes", "Scope", "SCP", "permissions", "roles", "cognito:groups", "scope "), SCOPES)
+
+
+@pytest.mark.parametrize("claims", [OTHER_CLAIMS, *({"scope": scope} for scope in NO_SCOPES)], ids=ascii)
+def test_what_is_no_list_of_scopes_grants_nothing(claims: dict[str, Any]) -> None:
+    caller = called(PIPELINE | claims, {})
+    assert isinstance(caller, Service)
+    assert caller.scopes.isdisjoint(SCOPES.split())
 
 
 @pytest.mark.parametrize("said", ["client_id", "=app", "client_id={sub},gty="])

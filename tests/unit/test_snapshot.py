@@ -78,7 +78,7 @@ def test_a_copy_opens_a_connection_of_its_own(fresh_database: FreshDatabase, mon
     kept.close()
 
 
-@pytest.mark.parametrize("handler", ["health.check", "workspace_group.create", "sync.consume"])
+@pytest.mark.parametrize("handler", ["health.check", "sync.consume"])
 def test_a_function_registers_both_when_it_is_imported(handler: str) -> None:
     check = (
         f"import sys, snapshot_restore_py as runtime, {handler};"
