@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from local.settings import ROOT
-from tests.clients.cast import COMPANY, CONNECTOR
+from tests.clients.conftest import COMPANY, CONNECTOR
 from tests.local.stack_process import StackProcess
 
 DOCUMENT = ROOT / "docs/openapi.json"
