@@ -97,7 +97,6 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
             return world.make(type_, **{"direction": "input", **keys, **values})
 
 
-# ---- lists ---------------------------------------------------------------------------------------------
 PROVIDERS = "providers of a workspace"
 LISTS = {resource.type: resource for resource in LISTED} | {PROVIDERS: resource_of("workspace_provider")}
 of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
@@ -110,7 +109,6 @@ def list_url(name: str, ours: Tenant) -> str:
     return ours.providers if name == PROVIDERS else LISTS[name].route
 
 
-# ---- includes ------------------------------------------------------------------------------------------
 def types_on(resource: Resource, *paths: str) -> set[str]:
     """Return the types that these include paths go through, the last and the intermediate ones."""
     return {relationship.target for path in paths for _, relationship in on_path(resource, path)}

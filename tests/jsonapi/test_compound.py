@@ -26,7 +26,6 @@ def all_of(type_: str) -> str:
     return "include=" + ",".join(resource_of(type_).includes)
 
 
-# ---- every path ----------------------------------------------------------------------------------------
 @of_every_type
 def test_every_path_includes_what_it_goes_through_and_nothing_else(ours: Tenant, type_: str) -> None:
     for path in resource_of(type_).includes:
@@ -48,7 +47,6 @@ def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, t
     assert {type_ for type_, _ in included(reply)} == types_on(resource_of(type_), *resource_of(type_).includes)
 
 
-# ---- once each -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("type_", "paths", "target"),
     [
@@ -87,7 +85,6 @@ def test_each_page_includes_what_its_own_rows_need(world: World, ours: Tenant) -
     assert [included(page) for page in pages] == [[("company", company.id)] for company in companies]
 
 
-# ---- an empty value, no value, a default ---------------------------------------------------------------
 @of_every_list
 def test_an_empty_value_includes_nothing_and_says_so(ours: Tenant, name: str) -> None:
     type_ = LISTS[name].type
@@ -144,7 +141,6 @@ def test_a_path_that_leads_nowhere_is_400(ours: Tenant) -> None:
         assert reply.error["source"] == {"parameter": "include"}
 
 
-# ---- what is linked but not shown ----------------------------------------------------------------------
 @pytest.fixture
 def stranger(world: World, theirs: Tenant) -> Row:
     """Somebody whose workspace the caller does not see."""
@@ -181,15 +177,6 @@ class TestAPersonOfAnotherTenant:
 
 
 class TestATombstonedRow:
-    def test_who_made_an_enrolment_is_linked_and_not_included(self, world: World, ours: Tenant) -> None:
-        former = world.people(ours.workspace)
-        row = world.enrol(ours.group, world.workspace(), former)
-        world.tombstone(former)
-        for caller in (ours.caller, READER):
-            reply = get(f"/v1/workspace-group-workspaces/{row.id}?include=created_by", caller)
-            assert reply.data["relationships"]["created_by"]["data"]["id"] == str(former.id)
-            assert included(reply) == []
-
     def test_behind_a_connection_is_linked_and_not_included(self, world: World, ours: Tenant) -> None:
         world.tombstone(ours.parents["connector"])
         for caller in (ours.caller, READER):
@@ -234,7 +221,6 @@ def test_a_group_is_named_to_a_member_of_the_workspace_alone_while_it_is_enrolle
         assert "workspace_group" in {type_ for type_, _ in included(get(url.format("only"), caller))}
 
 
-# ---- statements ----------------------------------------------------------------------------------------
 ROWS = 50
 
 

@@ -224,11 +224,7 @@ CASES = [
     Case(errors.Overtaken, overtaken),
     Case(errors.PreconditionFailed, asks("DELETE", if_match='"old"'), "header If-Match"),
     Case(errors.PayloadTooLarge, asks("POST", body=LARGE)),
-    Case(
-        errors.UnsupportedMediaType,
-        asks("POST", body="{}", content_type="application/json"),
-        "header Content-Type",
-    ),
+    Case(errors.UnsupportedMediaType, asks("POST", body="{}", content_type="application/json"), "header Content-Type"),
     Case(errors.SchemaValidationError, asks("POST", row(direction="sideways")), DIRECTION),
     # ---- 500, 503
     Case(errors.InternalError, broken),

@@ -133,7 +133,6 @@ def test_a_page_that_would_be_larger_is_400_and_says_how_to_ask_for_less(
     assert of_lambda(smaller) <= LARGEST_ANSWER_BYTES
 
 
-# ---- the largest that there can be -----------------------------------------------------------------------
 # What the queues let in: bytes of a message's body. In Lambda's answer a quotation mark is escaped twice, in base64 and
 # beside a word a page's file has room for a link.
 A_BODY, A_CHARACTER, A_PAGE_LINK = 256 * 1024, 4, 10_240

@@ -172,7 +172,6 @@ MAKERS: Mapping[str, Callable[[World, Ledger], Mapping[str, list[UUID]]]] = {
 MEASURED = tuple({resource.policy: resource for resource in reversed(objects())}.values())
 
 
-# ---- the cells -----------------------------------------------------------------------------------------
 SORTS = [f"{sign}{name}" for name in SORTABLE for sign in ("", "-")]
 
 
@@ -213,7 +212,6 @@ def cells(ledger: Ledger) -> Iterator[str]:
     yield f"include={','.join(ledger.resource.includes)}"
 
 
-# ---- what they cost ------------------------------------------------------------------------------------
 @pytest.fixture(scope="module", params=MEASURED, ids=lambda resource: resource.type)
 def ledger(request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Ledger]:
     """A list, in a database of its own."""

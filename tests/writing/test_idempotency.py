@@ -9,17 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, update
 
-from tests.support.api import (
-    PIPELINE,
-    READER,
-    Caller,
-    Reply,
-    call,
-    draft,
-    get,
-    one_of_each_kind,
-    service,
-)
+from tests.support.api import PIPELINE, READER, Caller, Reply, call, draft, get, one_of_each_kind, service
 from tests.support.databases import AnyDatabase, Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
