@@ -217,13 +217,6 @@ def test_tombstones_of_a_workspace_are_shown_in_its_own_list_too(world: World, o
     assert get(f"{list_url(PROVIDERS, ours)}?filter[deleted]=only", ours.caller).ids == [gone.id]
 
 
-def test_a_tombstoned_group_is_gone(world: World, ours: Tenant) -> None:
-    world.tombstone(ours.group)
-    for value in ("exclude", "include", "only"):
-        for caller in (ours.caller, READER):
-            assert get(f"/v1/workspace-groups?filter[deleted]={value}", caller).ids == []
-
-
 # ---- the claim of a workspace --------------------------------------------------------------------------
 @of_every_object
 def test_the_claim_of_what_is_no_workspace_is_403_and_of_what_is_no_id_400(ours: Tenant, type_: str) -> None:
