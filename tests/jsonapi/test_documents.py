@@ -148,7 +148,7 @@ def test_a_to_many_relationship_is_an_array_with_all_of_it(world: World, ours: T
         "links": {"related": f"/v1/workspaces?filter%5Bworkspace_group%5D={ours.group.id}"},
     }
     assert relationships["memberships"] == {
-        "data": [{"type": "workspace_group_membership", "id": str(ours.parents["workspace_group_membership"].id)}],
+        "data": [{"type": "workspace_group_membership", "id": str(ours.rows["workspace_group_membership"].id)}],
         "links": {"related": f"/v1/workspace-group-memberships?filter%5Bworkspace_group%5D={ours.group.id}"},
     }
 
@@ -276,7 +276,7 @@ def test_what_was_never_updated_was_updated_when_it_was_made(world: World, ours:
 
 
 def test_a_provider_shows_its_countries_as_an_array(world: World, ours: Tenant) -> None:
-    world.change(ours.parents["provider"], countries=["FR", "DE"], category=None)
+    world.change(ours.rows["provider"], countries=["FR", "DE"], category=None)
     (provider,) = get(f"{ours.url('workspace_provider')}?include=provider", ours.caller).document["included"]
     shown: dict[str, Any] = provider["attributes"]
     assert (shown["countries"], shown["category"]) == (["FR", "DE"], None)

@@ -50,7 +50,7 @@ class Scene:
     def row(self, *, company: Row | None = None, connector: Row | None = None, **said: object) -> Any:
         """Return a document that makes a row of provenance; what is said of its id and type replaces theirs."""
         parents = {
-            "company": company or self.ours.parents["company"],
+            "company": company or self.ours.rows["company"],
             "workspace_connector": connector or self.ours.connector,
         }
         top = {name: said.pop(name) for name in ("id", "type") if name in said}
@@ -174,7 +174,7 @@ def broken(scene: Scene) -> Reply:
 
 
 def overtaken(scene: Scene) -> Reply:
-    body = json.dumps(synced(scene.ours.connector, [scene.ours.parents["company"]], mode="relink"))
+    body = json.dumps(synced(scene.ours.connector, [scene.ours.rows["company"]], mode="relink"))
     of = {"group_id": str(scene.ours.connector.id), "subject_id": scene.ours.connector.id}
     said = {"reason": "overtaken", "body": body, "digest": sha256(body.encode()).digest()}
     message = scene.world.message(scene.ours.connector, scene.ours.workspace, "parked", mode="relink", **of, **said)
@@ -316,7 +316,7 @@ def test_problems_of_one_status_keep_it_and_of_different_ones_are_400(
     status: int,
     codes: list[str],
 ) -> None:
-    parents = {"company": scene.ours.parents["company"], "workspace_connector": scene.ours.connector}
+    parents = {"company": scene.ours.rows["company"], "workspace_connector": scene.ours.connector}
     reply = post(f"{COMPANIES}{query}", PIPELINE, draft(COMPANY, attributes, id_, **parents))
     check(reply.document)
     assert (reply.status, reply.codes, rendered) == (status, codes, [Problems])

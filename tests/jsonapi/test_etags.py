@@ -61,7 +61,7 @@ def test_a_tag_changes_with_the_row(world: World, ours: Tenant, type_: str) -> N
 def test_a_tag_of_an_include_changes_with_what_is_included(world: World, ours: Tenant) -> None:
     url = ours.url(CONNECTOR)
     plain, whole = tag_of(get(url, ours.caller)), tag_of(get(f"{url}?include=company", ours.caller))
-    world.change(ours.parents["company"], name="Renamed")
+    world.change(ours.rows["company"], name="Renamed")
     assert tag_of(get(url, ours.caller)) == plain
     assert tag_of(get(f"{url}?include=company", ours.caller)) != whole
     assert get(f"{url}?include=company", ours.caller, if_none_match=whole).status == 200
@@ -170,7 +170,7 @@ def test_who_may_not_write_is_403_whatever_the_condition_says(ours: Tenant) -> N
 
 
 def test_a_removal_by_the_path_of_a_service_checks_the_state_too(ours: Tenant) -> None:
-    url = f"/v1/workspaces/{ours.workspace.id}/providers/{ours.parents['provider'].id}"
+    url = f"/v1/workspaces/{ours.workspace.id}/providers/{ours.rows['provider'].id}"
     assert delete(url, ours.caller, if_match='"x"').status == 412
     assert delete(url, ours.caller, if_match=tag_of(get(ours.url("workspace_provider"), ours.caller))).status == 204
     enrolled = f"/v1/workspace-groups/{ours.group.id}/workspaces/{ours.workspace.id}"
