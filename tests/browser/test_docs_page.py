@@ -17,7 +17,6 @@ from wellspring.apidocs.page import OWN
 pytestmark = pytest.mark.outside
 
 ROUTE = "/v1/company-workspace-connectors"
-METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 MEDIA_TYPE = "application/vnd.api+json"
 
 type Scheme = Literal["light", "dark"]

@@ -13,7 +13,6 @@ from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import ENROLMENTS, GROUPS, count, told
 
-SCOPES = "system:read sync:write providers:match"
 ENROLLING = {
     f"POST {ENROLMENTS}": lambda group, workspace, caller: call(
         "POST", ENROLMENTS, caller, draft("workspace_group_workspace", workspace_group=group, workspace=workspace)
