@@ -219,10 +219,12 @@ class Kitsu(Client):
 
 
 type Connect = Callable[[str], Any]
-of_node = pytest.param(Kitsu, marks=pytest.mark.outside, id="kitsu")
+# Each needs the whole stack.
+OF_PYTHON = [pytest.param(client, marks=pytest.mark.long) for client in (JsonApiClient, JsonApiRequests)]
+OF_NODE = pytest.param(Kitsu, marks=pytest.mark.outside)
 
 
-@pytest.fixture(params=[JsonApiClient, JsonApiRequests, of_node])
+@pytest.fixture(params=[*OF_PYTHON, OF_NODE])
 def connect(request: pytest.FixtureRequest, stack: StackProcess) -> Connect:
     """Make a client of a demo principal."""
 
@@ -257,7 +259,7 @@ def test_it_walks_all_pages_by_their_links(connect: Connect, stack: StackProcess
     assert rows == [row["id"] for row in stack.rows("owner", "company")]
 
 
-@pytest.mark.parametrize("connect", [JsonApiClient, of_node], indirect=True)
+@pytest.mark.parametrize("connect", [OF_PYTHON[0], OF_NODE], indirect=True)
 def test_it_finds_included_resources_without_another_request(connect: Connect) -> None:
     found = connect("owner").included()
     assert len(found) == 4
