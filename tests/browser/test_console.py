@@ -777,19 +777,6 @@ def test_what_is_waited_for_is_said(elsewhere: Console) -> None:
     expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
-def test_three_hundred_connectors_come_by_pages(elsewhere: Console) -> None:
-    ids = (demo_id("workspace_connector", "a", 1000 + number) for number in range(300))
-    at = "2026-05-10T08:14:22.000Z"
-    rows = [resource("workspace_connector", id_, status="active", created_at=at) for id_ in ids]
-    answer_by_pages(elsewhere, "**/v1/workspace-connectors?*", "/v1/workspace-connectors?", rows, 100)
-    elsewhere.show("connectors")
-    more = elsewhere.page.get_by_role("button", name="Load more")
-    for count in (200, 300):
-        more.click()
-        expect(elsewhere.page.locator("tbody tr")).to_have_count(count)
-    expect(more).to_have_count(0)
-
-
 def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connectors_of_all(console: Console) -> None:
     def connectors_of(route: Route) -> None:
         (ids,) = parse_qs(urlsplit(route.request.url).query)["filter[workspace]"]

@@ -57,7 +57,6 @@ def tool(name: str, **healths: int) -> dict[str, object]:
     return of_tool | nothing | healths
 
 
-# ---- who opens on it ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["operator", "pipeline"])
 def test_who_sees_all_workspaces_opens_on_the_fleet(console: Console, stack: StackProcess, name: str) -> None:
     console.sign_in(name)
@@ -104,7 +103,6 @@ def test_no_view_of_all_workspaces_makes_more_than_seven_requests(console: Conso
         assert 1 < len(console.asked()) - before <= 7, (fragment, console.asked()[before:])
 
 
-# ---- what one comes for, in clicks ----------------------------------------------------------------------------------
 class Visitor:
     """An operator who has just come to the fleet: what they click is counted, and axe looks at each view."""
 
@@ -213,7 +211,6 @@ def test_the_connectors_of_all_workspaces_keep_their_filters_in_the_address(cons
     expect(console.lead).to_have_text("No connector by CRM is late.")
 
 
-# ---- one customer, one tool, or all of us ---------------------------------------------------------------------------
 def test_silence_of_all_is_one_sentence_and_nobodys_fault(console: Console) -> None:
     since = (datetime.now(UTC) - timedelta(hours=85)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     answer_with(console, is_silent=True, silent_since=since, tools=[tool("Mail", late=9, ok=1)])
@@ -248,7 +245,6 @@ def test_before_anything_is_counted_it_says_so(console: Console) -> None:
     expect(console.page.get_by_role("main")).to_contain_text("No message of any workspace is parked.")
 
 
-# ---- a workspace begins with what a person must do ------------------------------------------------------------------
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_workspace_begins_with_what_a_person_must_do_who_reconnects_first(
     stack: StackProcess, open_page: Callable[..., Watched], axe: str, width: int
@@ -277,7 +273,6 @@ def test_a_workspace_begins_with_what_a_person_must_do_who_reconnects_first(
     expect(console.page.locator(".failure").first).to_contain_text("Mail")
 
 
-# ---- how it feels ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("fragment", ["/", "/all/connectors", f"/{LOGISTICS}/connectors"])
 def test_little_moves_while_it_comes(console: Console, width: int, fragment: str) -> None:

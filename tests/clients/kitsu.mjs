@@ -1,4 +1,4 @@
-// Drives one kitsu client for tests/clients/test_kitsu.py: a call per line of its input, an outcome per line of its output.
+// Drives one kitsu client for tests/clients/test_clients.py: a call per line of its input, an outcome per line of its output.
 import { createInterface } from 'node:readline'
 import Kitsu from 'kitsu'
 

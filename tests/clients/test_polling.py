@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from local.example_ids import demo_id
 from local.settings import ROOT
-from tests.clients.cast import COMPANY, CONNECTOR, ledger_row
+from tests.clients.conftest import COMPANY, CONNECTOR, ledger_row
 from tests.local.stack_process import StackProcess, call
 from tests.support.databases import engine_for
 

@@ -174,9 +174,8 @@ class TestASlowRequest:
         assert int(reply.headers["retry-after"]) > 0
         assert [line["sqlstate"] for line in log if line["message"] == "answered"] == ["57014"]
 
-    @pytest.mark.parametrize("each", [0.3, 0.7])
-    def test_has_one_budget_for_all_its_statements(self, fresh_database: FreshDatabase, each: float) -> None:
-        begun: list[float] = []
+    def test_has_one_budget_for_all_its_statements(self, fresh_database: FreshDatabase) -> None:
+        begun, each = list[float](), 0.3
 
         def work(transaction: Transaction) -> None:
             for _ in range(20):

@@ -56,15 +56,6 @@ def test_what_can_be_refused_without_the_database_is(monkeypatch: pytest.MonkeyP
     assert get(url, READER if "?" in url else ANONYMOUS).status in {400, 401}
 
 
-def test_the_log_says_who_asked_for_nothing_but_the_route(ours: Tenant, log: list[dict[str, Any]]) -> None:
-    get(f"{COMPANIES}?include=company", person(ours.owner))
-    written = json.dumps(log)
-    assert str(ours.owner.id) not in written
-    assert "SELECT" not in written
-    (line,) = [line for line in log if line["message"] == "answered"]
-    assert line["status"] == 200
-
-
 def test_every_answer_forbids_guessing_what_it_is(ours: Tenant) -> None:
     asked = [call(route.method, route.path, ANONYMOUS) for route in TEMPLATE.routes if route.path != "$default"]
     row = f"{COMPANIES}/{ours.provenance.id}"
@@ -80,7 +71,6 @@ def test_every_answer_forbids_guessing_what_it_is(ours: Tenant) -> None:
     assert {reply.headers["x-content-type-options"] for reply in asked} == {"nosniff"}
 
 
-# ---- HEAD ------------------------------------------------------------------------------------------------
 def both(url: str, caller: Caller, **headers: str) -> tuple[Reply, Reply]:
     """Ask the same by GET and by HEAD."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}

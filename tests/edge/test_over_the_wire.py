@@ -4,7 +4,6 @@ The gateway's own rules, one by one and without a socket, are in `tests/local/te
 stands in its place; the handlers behind are the same.
 """
 
-import gzip
 import json
 import re
 import socket
@@ -100,7 +99,6 @@ def it_lives_on(wire: Wire) -> Iterator[None]:
     assert wire.ask("GET", "/health").status == 200
 
 
-# ---- one request that looks like two ---------------------------------------------------------------------
 @pytest.mark.parametrize(
     "framing",
     [
@@ -140,7 +138,6 @@ def test_a_document_that_breaks_off_reaches_no_function(wire: Wire, body: bytes)
     assert wire.ask("POST", GROUPS, NEW_GROUP, b"Content-Type: " + MEDIA).status == 201
 
 
-# ---- bodies ----------------------------------------------------------------------------------------------
 def test_head_sends_no_content_and_the_length_that_get_has(wire: Wire) -> None:
     whole = wire.ask("GET", COMPANIES)
     # Two on one connection: content of the first would stand before the second.
@@ -156,14 +153,6 @@ def test_head_sends_no_content_and_the_length_that_get_has(wire: Wire) -> None:
     assert (stranger.status, stranger.body) == (401, b"")
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate, gzip", "quetzal"])
-def test_a_coded_body_is_no_json(wire: Wire, coding: str) -> None:
-    bomb = gzip.compress(b'{"data":' * 1_000_000)
-    answer = wire.ask("POST", GROUPS, bomb, b"Content-Type: " + MEDIA, b"Content-Encoding: " + coding.encode())
-    assert (answer.status, answer.json["errors"][0]["code"]) == (400, "INVALID_JSON")
-
-
-# ---- tokens ----------------------------------------------------------------------------------------------
 def unauthorized(answer: HttpResponse) -> None:
     assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}')
     assert re.fullmatch(

@@ -34,11 +34,6 @@ def answer_to(question: str, transaction: Transaction) -> object:
     return transaction.execute(text(question)).scalar_one()
 
 
-def test_what_returns_is_committed(fresh_database: FreshDatabase) -> None:
-    in_transaction(add)
-    assert rows(fresh_database) == 1
-
-
 @pytest.mark.parametrize(
     ("statement", "value"),
     [

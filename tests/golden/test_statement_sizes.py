@@ -16,7 +16,7 @@ from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, parse_list, sorts_of
 from wellspring.plan_cache import numbered
 from wellspring.repositories import ledger
-from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource
+from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource, ledgers, records
 from wellspring.routes import routes
 from wellspring.services.ledger.reading import _unindexed
 
@@ -64,15 +64,14 @@ def is_offered(resource: Resource, caller: Principal, query: Sequence[tuple[str,
 
 def largest(resource: Resource, caller: Principal) -> Iterator[str]:
     """Yield queries: every order of each half under its filters, a large page that is read from a row on."""
-    for name, sign, deleted in product(sorts_of(resource), ("", "-"), DELETED):
-        order: Filters = (("sort", f"{sign}{name}"),)
+    for name, deleted in product(sorts_of(resource), DELETED):
+        order: Filters = (("sort", name),)
         if resource.has_tombstones:
             order = (*order, ("filter[deleted]", deleted))
-        # Backward is the other order's forward.
-        cursor = "page[after]" if sign else "page[before]"
+        # Backward is the other order's forward, and turned round again.
         for found in dict.fromkeys(together(resource, caller, order)):
             if is_offered(resource, caller, (*order, *found)):
-                yield urlencode((*order, *found, ("page[size]", "500"), (cursor, str(ID))))
+                yield urlencode((*order, *found, ("page[size]", "500"), ("page[before]", str(ID))))
 
 
 def sizes(resource: Resource) -> Iterator[tuple[str, int]]:
@@ -92,11 +91,13 @@ def bytes_of(question: Query[object]) -> int:
 
 
 def each_type() -> Iterator[ParameterSet]:
-    """Yield the types; of the three ledgers, which differ in names alone, two take long."""
-    ledgers = [resource for resource in listed() if resource.policy == "provenance"]
-    largest_first = sorted(ledgers, key=lambda ledger: -bytes_of(ask(ledger, PERSON, "")))
+    """Yield the types; of ledgers and of records, which differ in names alone, all but the largest take long."""
+    kinds = {record.type: "record" for record in records()} | {ledger.type: "ledger" for ledger in ledgers().values()}
+    largest = {}
+    for resource in sorted(listed(), key=lambda one: bytes_of(ask(one, PERSON, ""))):
+        largest[kinds.get(resource.type, resource.type)] = resource
     for resource in listed():
-        marks = [pytest.mark.long] if resource in largest_first[1:] else []
+        marks = [] if resource in largest.values() else [pytest.mark.long]
         yield pytest.param(resource, id=resource.type, marks=marks)
 
 

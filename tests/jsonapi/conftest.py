@@ -23,11 +23,10 @@ of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type 
 
 @dataclass(frozen=True)
 class Tenant(tenants.Tenant):
-    """A tenant with one row of every type that has a route; `parents` has one for each type that can be included."""
+    """A tenant with one row of every type."""
 
     group: Row
     rows: Mapping[str, Row]
-    parents: Mapping[str, Row]
 
     def url(self, type_: str) -> str:
         """Return the path of the row of `type_`."""
@@ -35,32 +34,13 @@ class Tenant(tenants.Tenant):
 
 
 def tenant(world: World) -> Tenant:
-    tool = world.connector()
-    made = tenants.tenant(world, *RECORDS, tool=tool)
-    workspace, owner, connector = made.workspace, made.owner, made.connector
-    group = world.group(owner)
-    membership = world.group_member(owner, group, role="owner")
-    provider = world.provider(f"provider-{workspace.pk}")
-    rows = {
-        **{row.type: row for row in made.provenances.values()},
-        "workspace_group_workspace": world.enrol(group, workspace, owner),
-        "workspace_provider": world.choose(workspace, provider, is_matched=True),
-        "workspace_group": group,
-    }
-    parents = {
-        **made.records,
-        "workspace": workspace,
-        "workspace_connector": connector,
-        "connector": tool,
-        "provider": provider,
-        "workspace_group": group,
-        "workspace_group_membership": membership,
-        "sync_message": world.message(connector, workspace),
-    }
-    for type_ in RECORDS:
-        message = parents["sync_message"].pk
-        world.change(rows[f"{type_}_workspace_connector"], sync_message_pk=message, ended_by_pk=message)
-    return Tenant(**vars(made), group=group, rows=rows, parents=parents)
+    rows = tenants.one_of_each_type(world, uuid4().hex)
+    made = {type_: rows[f"{type_}_workspace_connector"] for type_ in RECORDS}
+    for row in made.values():
+        world.change(row, **dict.fromkeys(("sync_message_pk", "ended_by_pk"), rows["sync_message"].pk))
+    workspace, owner, connector = (rows[type_] for type_ in ("workspace", "people", "workspace_connector"))
+    records, group = {type_: rows[type_] for type_ in RECORDS}, rows["workspace_group"]
+    return Tenant(workspace, owner, rows["workspace_membership"], connector, records, made, group, rows)
 
 
 @pytest.fixture
@@ -90,14 +70,11 @@ def add(world: World, ours: Tenant, type_: str, **values: Any) -> Row:
             return world.choose(**{"workspace": ours.workspace, "provider": provider, "is_matched": True, **values})
         case _:
             record = type_.removesuffix("_workspace_connector")
-            rows = {
-                name: values.pop(name, ours.parents[name]) for name in (record, "workspace_connector", "sync_message")
-            }
+            rows = {name: values.pop(name, ours.rows[name]) for name in (record, "workspace_connector", "sync_message")}
             keys = {f"{name}_pk": row.pk for name, row in rows.items()}
             return world.make(type_, **{"direction": "input", **keys, **values})
 
 
-# ---- lists ---------------------------------------------------------------------------------------------
 PROVIDERS = "providers of a workspace"
 LISTS = {resource.type: resource for resource in LISTED} | {PROVIDERS: resource_of("workspace_provider")}
 of_every_list = pytest.mark.parametrize("name", [*one_of_each_kind(resource.type for resource in LISTED), PROVIDERS])
@@ -110,7 +87,6 @@ def list_url(name: str, ours: Tenant) -> str:
     return ours.providers if name == PROVIDERS else LISTS[name].route
 
 
-# ---- includes ------------------------------------------------------------------------------------------
 def types_on(resource: Resource, *paths: str) -> set[str]:
     """Return the types that these include paths go through, the last and the intermediate ones."""
     return {relationship.target for path in paths for _, relationship in on_path(resource, path)}

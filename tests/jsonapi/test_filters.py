@@ -66,7 +66,7 @@ def test_by_a_relationship_to_one_or_several_and_to_all_of_them_together(
     shown = get(f"{resource.route}?page[size]=100", ours.caller).data
     for one in related:
         linked = {UUID(item["id"]): (item["relationships"][one.name]["data"] or {}).get("id") for item in shown}
-        first, other = str(ours.parents[one.target].id), str(second[one.name].id)
+        first, other = str(ours.rows[one.target].id), str(second[one.name].id)
         for named in ([first], [other], [first, other]):
             expected = {id_ for id_, to in linked.items() if to in named}
             assert expected
@@ -75,7 +75,7 @@ def test_by_a_relationship_to_one_or_several_and_to_all_of_them_together(
             assert set(get(f"{url}&sort=updated_at&page[size]=2", ours.caller).ids) <= expected
         reply = get(f"{resource.route}?filter[{one.name}]={other}", READER)
         assert reply.status == (200 if one.name in resource.driving or not resource.driving else 400)
-    together = "&".join(f"filter[{one.name}]={ours.parents[one.target].id}" for one in related)
+    together = "&".join(f"filter[{one.name}]={ours.rows[one.target].id}" for one in related)
     found = get(f"{resource.route}?{together}", ours.caller).ids
     assert ours.rows[type_].id in found
     assert not {*rows} & {*found}
@@ -217,13 +217,6 @@ def test_tombstones_of_a_workspace_are_shown_in_its_own_list_too(world: World, o
     assert get(f"{list_url(PROVIDERS, ours)}?filter[deleted]=only", ours.caller).ids == [gone.id]
 
 
-def test_a_tombstoned_group_is_gone(world: World, ours: Tenant) -> None:
-    world.tombstone(ours.group)
-    for value in ("exclude", "include", "only"):
-        for caller in (ours.caller, READER):
-            assert get(f"/v1/workspace-groups?filter[deleted]={value}", caller).ids == []
-
-
 # ---- the claim of a workspace --------------------------------------------------------------------------
 @of_every_object
 def test_the_claim_of_what_is_no_workspace_is_403_and_of_what_is_no_id_400(ours: Tenant, type_: str) -> None:
@@ -240,10 +233,10 @@ def test_a_row_between_two_workspaces_is_in_neither(world: World, ours: Tenant, 
     """No code writes one, and no tenant moves."""
     world.member(ours.owner, theirs.workspace)
     record = type_.removesuffix("_workspace_connector")
-    mixed = world.provenance(ours.parents[record], theirs.connector)
+    mixed = world.provenance(ours.rows[record], theirs.connector)
     route = resource_of(type_).route
     assert get(f"{route}/{mixed.id}", ours.caller).status == 404
-    for name, parent in ((record, ours.parents[record]), ("workspace_connector", theirs.connector)):
+    for name, parent in ((record, ours.rows[record]), ("workspace_connector", theirs.connector)):
         assert mixed.id not in get(f"{route}?filter[{name}]={parent.id}", ours.caller).ids
     assert mixed.id not in get(route, ours.caller).ids
     for tenant in (ours, theirs):
@@ -325,7 +318,7 @@ def test_a_value_that_is_not_of_its_form_is_400(type_: str) -> None:
 
 
 def test_a_hundred_ids_are_some_and_one_more_is_too_many(ours: Tenant) -> None:
-    ids = [str(uuid4()) for _ in range(99)] + [str(ours.parents["company"].id)]
+    ids = [str(uuid4()) for _ in range(99)] + [str(ours.rows["company"].id)]
     url = "/v1/company-workspace-connectors?filter[company]="
     assert get(url + ",".join(ids), ours.caller).ids == [ours.rows["company_workspace_connector"].id]
     assert get(f"{url}{uuid4()},{','.join(ids)}", ours.caller).error["source"] == {"parameter": "filter[company]"}
@@ -349,7 +342,7 @@ def test_a_parameter_that_takes_one_value_and_is_given_twice_or_one_a_hundred_ti
 
 def test_a_parameter_that_takes_a_list_may_be_repeated(ours: Tenant) -> None:
     route = "/v1/company-workspace-connectors"
-    company, connector = ours.parents["company"].id, ours.parents["workspace_connector"].id
+    company, connector = ours.rows["company"].id, ours.rows["workspace_connector"].id
     for listed, repeated in (
         ("include=company,workspace_connector", "include=company&include=workspace_connector"),
         ("include=company", "include=&include=company"),
@@ -410,7 +403,7 @@ def test_all_filters_at_once(world: World, ours: Tenant, type_: str) -> None:
     for change in ({"direction": "input"}, dict.fromkeys(TIMES, NOON - MILLISECOND), {"deleted_at": None}):
         add(world, ours, type_, **said | change)
     query = (
-        f"filter[{record}]={ours.parents[record].id}&filter[workspace_connector]={ours.connector.id}"
+        f"filter[{record}]={ours.rows[record].id}&filter[workspace_connector]={ours.connector.id}"
         f"&filter[workspace]={ours.workspace.id}&filter[direction]=output&filter[deleted]=only"
     )
     for sort in ("created_at", "updated_at", "deleted_at"):

@@ -25,7 +25,6 @@ def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None
     assert reply.codes == ["UNSUPPORTED_MEDIA_TYPE"]
 
 
-# ---- Accept --------------------------------------------------------------------------------------------
 ACCEPTABLE = {
     "nothing said": "",
     "anything": "*/*",
@@ -105,7 +104,6 @@ def test_406_changes_nothing(ours: Tenant) -> None:
     assert get(COMPANIES, READER).ids == before
 
 
-# ---- Content-Type --------------------------------------------------------------------------------------
 SPOKEN = {
     "the media type": MEDIA_TYPE,
     "in capitals": MEDIA_TYPE.upper(),
@@ -168,7 +166,6 @@ def test_the_body_does_not_negotiate(ours: Tenant) -> None:
     assert post(COMPANIES, PIPELINE, document).status == 201
 
 
-# ---- profiles ------------------------------------------------------------------------------------------
 ASKING = {
     "alone": PROFILED,
     "among several": f'{MEDIA_TYPE}; profile="{OTHER} {CURSOR_PAGINATION}"',
@@ -222,7 +219,6 @@ def test_the_list_is_the_same_with_the_profile_and_without(ours: Tenant) -> None
     assert with_profile == without
 
 
-# ---- Vary ----------------------------------------------------------------------------------------------
 def _fresh(ours: Tenant) -> Reply:
     url = ours.url("company_workspace_connector")
     return get(url, ours.caller, if_none_match=get(url, ours.caller).headers["etag"])

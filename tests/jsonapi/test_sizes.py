@@ -133,7 +133,6 @@ def test_a_page_that_would_be_larger_is_400_and_says_how_to_ask_for_less(
     assert of_lambda(smaller) <= LARGEST_ANSWER_BYTES
 
 
-# ---- the largest that there can be -----------------------------------------------------------------------
 # What the queues let in: bytes of a message's body. In Lambda's answer a quotation mark is escaped twice, in base64 and
 # beside a word a page's file has room for a link.
 A_BODY, A_CHARACTER, A_PAGE_LINK = 256 * 1024, 4, 10_240
@@ -156,7 +155,7 @@ def test_one_with_as_much_as_there_can_be_fits(world: World, database: Database,
     group = get(path, ours.caller)
     assert len(group.document["included"]) >= 2 * MOST_LINKED
     assert of_lambda(group) <= LARGEST_ANSWER_BYTES
-    message = ours.parents["sync_message"]
+    message = ours.rows["sync_message"]
     update = text(
         "UPDATE wellspring.sync_messages SET outcome = 'parked', reason = 'malformed', body = :body WHERE pk = :pk"
     )
@@ -169,7 +168,7 @@ def test_one_with_as_much_as_there_can_be_fits(world: World, database: Database,
 def test_whatever_is_a_list_is_weighed(route: Route, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     # Smaller than what has nothing in it.
     monkeypatch.setattr(http, "LARGEST_BODY_BYTES", 50)
-    of = ours.parents[route.of.type].id if route.of else ""
+    of = ours.rows[route.of.type].id if route.of else ""
     path = route.path.format(workspace_id=ours.workspace.id, id=of)
     query = f"?filter[workspace]={ours.workspace.id}" if route.operation == "answers" and not of else ""
     assert route.resource is not None

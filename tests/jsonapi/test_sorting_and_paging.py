@@ -62,7 +62,6 @@ def ledger(world: World, ours: Tenant, name: str) -> Ledger:
     return Ledger(ours, list_url(name, ours), made)
 
 
-# ---- order ---------------------------------------------------------------------------------------------
 @of_every_list
 class TestOrder:
     @every_sort
@@ -100,7 +99,6 @@ def test_a_single_resource_is_neither_sorted_nor_paged_nor_filtered(query: str) 
         assert (reply.status, reply.error["source"]) == (400, {"parameter": query.partition("=")[0]})
 
 
-# ---- pages ---------------------------------------------------------------------------------------------
 @of_every_list
 class TestPages:
     def test_are_as_long_as_asked_and_lead_to_each_other_and_to_the_first(self, ledger: Ledger) -> None:
@@ -192,7 +190,6 @@ def test_what_is_no_way_of_paging_is_400(parameter: str, value: str) -> None:
         assert not {"meta", "links"} & error.keys()
 
 
-# ---- cursors -------------------------------------------------------------------------------------------
 @of_every_list
 def test_a_cursor_is_bound_to_its_order(ours: Tenant, name: str) -> None:
     url = list_url(name, ours)

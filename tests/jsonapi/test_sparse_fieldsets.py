@@ -52,7 +52,6 @@ def test_all_fields_are_what_no_parameter_gives(ours: Tenant, type_: str) -> Non
     assert get(f"{ours.url(type_)}?{query}", ours.caller).data == expected
 
 
-# ---- included types ------------------------------------------------------------------------------------
 @of_every_type
 def test_every_included_type_shows_the_fields_it_is_asked_for(ours: Tenant, type_: str) -> None:
     resource = resource_of(type_)
@@ -69,15 +68,6 @@ def test_every_included_type_shows_the_fields_it_is_asked_for(ours: Tenant, type
             assert reply.data["attributes"].keys() == {attribute.name for attribute in resource.attributes}
 
 
-def test_each_type_has_a_fieldset_of_its_own(ours: Tenant) -> None:
-    query = "include=company&fields[company]=name&fields[company_workspace_connector]=company"
-    reply = get(f"/v1/company-workspace-connectors?{query}", ours.caller)
-    check(reply.document)
-    (company,) = reply.document["included"]
-    assert (company["attributes"], "relationships" in company) == ({"name": "Company"}, False)
-    assert (reply.data[0]["relationships"].keys(), "attributes" in reply.data[0]) == ({"company"}, False)
-
-
 def test_what_is_included_stays_included_where_its_linkage_is_not_shown(ours: Tenant) -> None:
     query = "include=company.workspace&fields[company_workspace_connector]=direction&fields[company]=name"
     for url in ("/v1/company-workspace-connectors", ours.url("company_workspace_connector")):
@@ -91,7 +81,6 @@ def test_a_fieldset_of_a_type_that_is_not_there_changes_nothing(ours: Tenant) ->
     assert get(f"{url}?fields[provider]=name", ours.caller).data == get(url, ours.caller).data
 
 
-# ---- what is refused -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("value", ["nothing", "pk", "id", "type", "created_at,", " created_at", "CREATED_AT", "%00"])
 def test_a_field_that_the_type_does_not_have_is_400(value: str) -> None:
     for resource in resources():

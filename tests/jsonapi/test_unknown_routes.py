@@ -49,7 +49,6 @@ def test_a_stranger_is_told_401_and_nothing_of_the_paths(path: str, method: str)
     assert not {"location", "allow"} & reply.headers.keys()
 
 
-# ---- a person with a browser ----------------------------------------------------------------------------
 @pytest.mark.parametrize("caller", [ANONYMOUS, SOMEBODY])
 def test_the_root_leads_to_a_page_that_needs_no_token(caller: Caller) -> None:
     reply = get("/", caller)
@@ -76,7 +75,6 @@ def test_an_open_path_with_a_slash_too_many_is_redirected_without_a_token(path: 
     assert call("DELETE", f"{path}/", ANONYMOUS).status == 401
 
 
-# ---- 405 -----------------------------------------------------------------------------------------------
 @every_path
 def test_a_path_with_another_method_is_405_and_says_which_there_are(path: str) -> None:
     for method in METHODS:
@@ -111,7 +109,6 @@ def test_a_body_and_its_type_do_not_matter_where_nothing_is_read() -> None:
     assert call("POST", "/nowhere", SOMEBODY, body="{", headers=headers).status == 404
 
 
-# ---- 404 -----------------------------------------------------------------------------------------------
 COMPANIES = "/v1/company-workspace-connectors"
 NOWHERE = (
     *("//", "/nowhere", "/v1", "/v2/company-workspace-connectors", "/v1/company_workspace_connectors"),
@@ -132,7 +129,6 @@ def test_a_path_that_is_not_there_is_404_for_every_method() -> None:
         assert not {"location", "allow"} & reply.headers.keys()
 
 
-# ---- 308 -----------------------------------------------------------------------------------------------
 @every_path
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
 def test_a_slash_too_many_is_308_to_the_path_without(path: str, method: str) -> None:

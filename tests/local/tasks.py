@@ -30,10 +30,10 @@ ELSEWHERE = {
         "browser/test_another_origin.py::test_a_page_of_an_allowed_origin_lists_and_posts"
     ),
     "A client in TypeScript": (
-        "clients/test_generated_typescript.py::test_its_client_compiles_strictly_walks_creates_and_understands_refusals"
+        "clients/test_generated.py::test_the_typescript_client_compiles_strictly_walks_creates_and_understands_refusals"
     ),
     "A client in Python": (
-        "clients/test_generated_python.py::test_its_client_passes_mypy_walks_creates_and_understands_refusals"
+        "clients/test_generated.py::test_the_python_client_passes_mypy_walks_creates_and_understands_refusals"
     ),
 }
 SECONDS = 30.0

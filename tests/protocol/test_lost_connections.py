@@ -218,8 +218,8 @@ WELCOME = message(b"R", struct.pack("!i", 0)) + IDLE
 
 
 @contextmanager
-def answering(answer: bytes, *, reset: bool = False) -> Iterator[Driver]:
-    """Give a connection to a server that answers the first flush with these bytes and is gone; by RST where `reset`."""
+def answering(answer: bytes) -> Iterator[Driver]:
+    """Give a connection to a server that answers the first flush with these bytes and is gone."""
 
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
@@ -228,8 +228,6 @@ def answering(answer: bytes, *, reset: bool = False) -> Iterator[Driver]:
             client.sendall(WELCOME)
             client.recv(65536)
             client.sendall(answer)
-            if reset:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     with socket.create_server((HOST, 0)) as listener:
         serving = threading.Thread(target=serve, args=(listener,))
@@ -241,27 +239,6 @@ def answering(answer: bytes, *, reset: bool = False) -> Iterator[Driver]:
 
 
 class TestAServerThatIsNoPostgres:
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            b"",
-            b"1",
-            b"1\0\0\0",
-            message(b"1"),
-            message(b"1") + message(b"2"),
-            refusal("FATAL", "57P01"),
-            refusal("ERROR", "22012"),
-            message(b"N", b"SNOTICE\0Mby the way\0\0"),
-        ],
-        ids=lambda answer: answer[:1].decode() + str(len(answer)),
-    )
-    @pytest.mark.parametrize("how", ["closed", "reset"])
-    def test_and_goes_away_is_a_lost_connection(self, answer: bytes, how: str) -> None:
-        with answering(answer, reset=how == "reset") as connection:
-            with pytest.raises(pg8000.InterfaceError, match=r"^network error$"):
-                connection.cursor().execute("SELECT %s", (1,))
-            assert_closed(connection)
-
     def test_and_refuses_what_is_ahead_has_refused_the_statement(self) -> None:
         # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
         with answering(refusal("ERROR", "08000") + IDLE) as connection:

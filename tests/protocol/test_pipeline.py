@@ -83,13 +83,6 @@ def added(other: Driver) -> int:
 
 
 class TestWhatIsSent:
-    def test_is_one_flush_for_a_statement_and_one_for_the_end(self, driver: Driver, flushes: Flushes) -> None:
-        driver.session.ahead("SELECT wellspring.enter($1)", "service")
-        assert ask(driver, "SELECT current_setting(%s)", "wellspring.scope") == [["service"]]
-        ask(driver, "SELECT 1")
-        driver.commit()
-        assert flushes == [BEGIN + AHEAD + STATEMENT + SYNC, STATEMENT + SYNC, SIMPLE]
-
     def test_is_nothing_where_nothing_was_asked(self, driver: Driver, flushes: Flushes) -> None:
         driver.session.ahead("SELECT wellspring.enter($1)", "service")
         driver.commit()
@@ -204,12 +197,6 @@ class TestTheLastOfATransactionThatOnlyReads:
         assert added(other) == 0
         assert flushes == [BEGIN + STATEMENT + SYNC, SIMPLE, STATEMENT + SYNC, SIMPLE, SIMPLE]
 
-    def test_is_one_of_each_transaction(self, reading: Driver, flushes: Flushes) -> None:
-        for _ in range(2):
-            assert ask_last(reading, "SELECT 1") == [[1]]
-            reading.commit()
-        assert flushes == [BEGIN + STATEMENT + COMMIT + SYNC] * 2
-
     @pytest.mark.parametrize("end", ["commit", "rollback"])
     def test_is_not_followed_by_another(self, reading: Driver, flushes: Flushes, end: str) -> None:
         ask_last(reading, "SELECT 1")
@@ -261,14 +248,10 @@ class TestWhatIsUnderstood:
         assert seen(driver) == expected
         assert still_answers(driver)
 
-    @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 20_000_000])
+    @pytest.mark.parametrize("size", [0, 1, 8191, 8192, 8193, 8_000_000])
     def test_is_a_value_of_any_size(self, driver: Driver, size: int) -> None:
         value = "é" * (size // 2) + "x" * (size % 2)
         assert ask(driver, "SELECT CAST(%s AS text), 1", value) == [[value, 1]]
-
-    def test_is_any_number_of_rows(self, driver: Driver) -> None:
-        rows = ask(driver, "SELECT n, repeat('x', 100) FROM generate_series(1, CAST(%s AS int)) AS n", 50_000)
-        assert (len(rows), rows[0], rows[-1][0]) == (50_000, [1, "x" * 100], 50_000)
 
     def test_is_what_the_server_says_unasked(self, driver: Driver, other: Driver) -> None:
         run(driver, "LISTEN news")
@@ -383,11 +366,6 @@ class TestAFailure:
 
 
 class TestAStatementThatIsEnded:
-    def test_by_its_time_limit_leaves_the_connection_in_order(self, driver: Driver) -> None:
-        run(driver, "SET LOCAL statement_timeout = '20ms'")
-        assert refused(ask, driver, "SELECT pg_sleep(%s)", PATIENCE_SECONDS) == "57014"
-        assert still_answers(driver)
-
     def test_while_it_is_ahead_takes_the_statement_with_it(self, driver: Driver, other: Driver) -> None:
         run(driver, "SET LOCAL statement_timeout = '20ms'")
         driver.session.ahead("SELECT pg_sleep($1)", PATIENCE_SECONDS)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("pipelining")
 ECHO = text("SELECT CAST(:value AS text) AS value")
 KEY = text("INSERT INTO wellspring.idempotency_keys (caller, key, fingerprint, answer) VALUES ('me', :key, '', '')")
 KEYS = text("SELECT count(*) FROM wellspring.idempotency_keys")
-MANY = 20_000_000
+MANY = 8_000_000
 
 
 @pytest.fixture
@@ -126,12 +126,6 @@ def test_the_first_failure_is_that_of_all(
         transaction.execute(KEYS)
     assert still_answers(transaction)
     assert fresh_database.owner.execute(KEYS).scalar_one() == 0
-
-
-def test_a_violated_constraint_is_named(transaction: Connection) -> None:
-    with pytest.raises(DatabaseError, match="pk_idempotency_keys"):
-        execute_pipelined(transaction, [Statement(KEY, {"key": "a"}), Statement(KEY, {"key": "a"}), Statement(KEYS)])
-    assert still_answers(transaction)
 
 
 def test_what_is_ahead_and_fails_keeps_all_of_them_from_running(

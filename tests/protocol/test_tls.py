@@ -270,14 +270,6 @@ class TestTheContext:
         assert tls(settings) is tls(settings)
         assert tls(settings) is not tls(replace(settings, db_ca_file=""))
 
-    def test_demands_a_certificate_for_the_host(self, settings: Settings) -> None:
-        for config in (settings, replace(settings, db_ca_file="")):
-            context = tls(config)
-            assert context is not None
-            assert context.verify_mode is ssl.CERT_REQUIRED
-            assert context.check_hostname
-            assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
-
     def test_trusts_amazons_four_roots_by_default_and_nobody_else(self, settings: Settings) -> None:
         context = tls(replace(settings, db_ca_file=""))
         assert context is not None
@@ -292,6 +284,3 @@ class TestTheContext:
             "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
             "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
         }
-
-    def test_is_none_where_tls_is_off(self, settings: Settings) -> None:
-        assert tls(replace(settings, db_tls="off", db_ca_file="")) is None

@@ -60,15 +60,6 @@ def test_a_server_that_answers_before_it_has_read_all_is_read_meanwhile(
     assert taken == [MUCH]
 
 
-def test_a_server_that_closes_meanwhile_is_lost(ends: tuple[socket.socket, socket.socket]) -> None:
-    client, server = ends
-    wire = Wire(client)
-    server.close()
-    wire.write(bytes(MUCH))
-    with pytest.raises(OSError, match=r".+"):
-        wire.flush()
-
-
 def test_a_server_that_takes_no_more_is_waited_for_until_the_deadline(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -34,7 +34,6 @@ def said(reply: Reply) -> list[Mapping[str, Any]]:
     return [item["attributes"] for item in reply.data]
 
 
-# ---- what is counted ---------------------------------------------------------------------------------------
 def test_a_day_says_what_was_linked_and_ended_by_type_and_direction(world: World, ours: Tenant) -> None:
     other = world.account(ours.workspace)
     world.provenance(ours.record, ours.connector, created_at=DAY)
@@ -103,7 +102,6 @@ def test_a_range_has_its_ends_or_not(world: World, ours: Tenant, range_: str, ex
     assert [date.fromisoformat(day["date"]).day for day in found] == expected
 
 
-# ---- pages -------------------------------------------------------------------------------------------------
 def busy(world: World, ours: Tenant) -> list[str]:
     """Give three connectors of a workspace some days each; return all ids in the list's order."""
     connectors = [ours.connector, *(world.workspace_connector(ours.workspace) for _ in range(2))]
@@ -134,9 +132,6 @@ def test_a_cursor_of_days_is_none_of_what_is_added_up(world: World, ours: Tenant
     assert reply.codes == ["INVALID_CURSOR"]
 
 
-# ---- who sees it -------------------------------------------------------------------------------------------
-
-
 def test_as_many_days_and_connectors_as_may_be_are_answered(ours: Tenant) -> None:
     ids = ",".join([str(ours.connector.id), *(f"{n:08x}-0000-7000-8000-000000000000" for n in range(99))])
     assert ids.count(",") == MAX_ACTIVE_CONNECTORS - 1
@@ -151,7 +146,6 @@ def test_the_fields_that_are_named_are_shown(world: World, ours: Tenant) -> None
     assert reply.data[0]["attributes"] == {"ended": sums()}
 
 
-# ---- what it costs -----------------------------------------------------------------------------------------
 def test_a_page_is_one_statement_beside_a_claim(world: World, ours: Tenant, statements: Statements) -> None:
     busy(world, ours)
     for url, expected in ((of(ours.connector), 1), (f"{URL}?filter[workspace]={ours.workspace.id}", 2)):

@@ -50,7 +50,6 @@ def kept_of(item: Any) -> Any:
     return {name: value for name, value in item.get("attributes", {}).items() if name in KEPT}
 
 
-# ---- where it is shown -------------------------------------------------------------------------------------
 def test_a_list_and_a_single_connector_say_what_is_kept(world: World, ours: Tenant) -> None:
     idle = world.workspace_connector(ours.workspace)
     synced(world, ours.connector, AT, last_failed_at=AT, parked_messages=2)
@@ -112,7 +111,6 @@ def test_health_is_read_with_what_is_kept_beside_it(fresh_database: FreshDatabas
     assert looked_at(*without, *with_it) <= 1.1 * looked_at(*without)
 
 
-# ---- why it fails ------------------------------------------------------------------------------------------
 def last_failure_of(item: Any) -> Any:
     data = item["relationships"]["last_failure"]["data"]
     return data and data["id"]
@@ -161,7 +159,6 @@ def test_the_last_failure_is_one_probe_of_many_messages(world: World, database: 
         assert rows_read(database, url, caller, "wellspring.sync_messages")[0] <= 10
 
 
-# ---- and no ETag tells of it -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "url",
     [
@@ -192,7 +189,6 @@ def test_an_etag_with_a_query_tells_of_a_failure_that_is_included(world: World, 
     assert after.partition(".")[0] == before.partition(".")[0]
 
 
-# ---- in what order connectors stand by it ------------------------------------------------------------------
 @pytest.fixture
 def in_order(world: World, ours: Tenant, theirs: Tenant) -> Sequence[Row]:
     """Connectors of a workspace, the one that was synced longest ago first; two were never."""

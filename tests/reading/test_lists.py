@@ -115,14 +115,6 @@ def test_a_gone_parent_hides_live_rows_and_no_dead_ones(world: World, ours: Tena
         assert get(url, caller).ids == [dead.id]
 
 
-def test_a_workspace_seen_in_two_ways_shows_its_rows_once(world: World, ours: Tenant) -> None:
-    group = world.group()
-    world.group_member(ours.owner, group)
-    world.enrol(group, ours.workspace)
-    assert get(COMPANIES, ours.caller).ids == [ours.provenance.id]
-
-
-# ---- walks -------------------------------------------------------------------------------------------------
 def test_prev_is_null_when_all_that_stood_before_is_gone(world: World, ours: Tenant) -> None:
     newer = world.provenance(ours.record, ours.connector, created_at=datetime(2100, 1, 1, tzinfo=UTC))
     following = get(f"{COMPANIES}?page[size]=1", ours.caller).document["links"]["next"]
@@ -130,15 +122,6 @@ def test_prev_is_null_when_all_that_stood_before_is_gone(world: World, ours: Ten
     world.tombstone(newer)
     reply = get(following, ours.caller)
     assert (reply.ids, reply.document["links"]["prev"]) == ([ours.provenance.id], None)
-
-
-def test_a_cursor_survives_the_tombstone_of_its_row(world: World, ours: Tenant) -> None:
-    rows = world.provenances(world.companies(ours.workspace, 4), ours.connector)
-    first = get(f"{COMPANIES}?sort=created_at&page[size]=2", ours.caller)
-    world.tombstone(Row("company_workspace_connector", rows[0].pk, first.ids[-1]))
-    expected = get(f"{COMPANIES}?sort=created_at", ours.caller).ids
-    following = get(first.document["links"]["next"], ours.caller).ids
-    assert (following, len(following)) == (expected[1:3], 2)
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-created_at"])
@@ -163,7 +146,6 @@ def test_while_rows_are_inserted_and_removed_nothing_is_missed_or_seen_twice(
     assert len(seen) == len(set(seen)) > len(lasting)
 
 
-# ---- snapshots ---------------------------------------------------------------------------------------------
 # Somebody waits for a lock; of others in this cluster, too.
 WAITING = (
     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'core_api.connectors'::regclass"

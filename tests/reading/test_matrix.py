@@ -173,7 +173,6 @@ OF_ITS_NAME = {"type", "table", "route", "includes", "relationships", "_by_name"
 MEASURED = tuple({resource.policy: resource for resource in reversed(OBJECTS)}.values())
 
 
-# ---- the cells -----------------------------------------------------------------------------------------
 SORTS = [f"{sign}{name}" for name in SORTABLE for sign in ("", "-")]
 
 
@@ -214,7 +213,6 @@ def cells(ledger: Ledger) -> Iterator[str]:
     yield f"include={','.join(ledger.resource.includes)}"
 
 
-# ---- what they cost ------------------------------------------------------------------------------------
 @pytest.fixture(scope="module", params=MEASURED, ids=lambda resource: resource.type)
 def ledger(request: pytest.FixtureRequest, cluster: Cluster, template: str, open_at: OpenAt | None) -> Iterator[Ledger]:
     """A list, in a database of its own."""

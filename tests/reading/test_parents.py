@@ -53,9 +53,6 @@ def made(world: World, resource: Resource, workspace: Row, name: str) -> Row:
     return makers.get(resource.type, lambda: world.record(resource.type, workspace, **{column: name}))()
 
 
-# ---- who sees them -----------------------------------------------------------------------------------------
-
-
 def test_a_membership_of_a_foreign_person_is_seen_and_they_are_not(world: World, ours: Tenant, theirs: Tenant) -> None:
     membership = world.member(theirs.owner, ours.workspace)
     reply = get("/v1/workspace-memberships?include=people,workspace", ours.caller)
@@ -144,18 +141,6 @@ def test_a_part_of_a_name_is_searched_for_among_so_many(
     reply = get(f"{resource.route}?filter[workspace]={ours.workspace.id}&{parameter}=abc", ours.caller)
     assert (reply.status, reply.error["source"]) == (400, {"parameter": parameter})
     assert "more than 3" in reply.error["detail"]
-
-
-def test_a_service_names_a_workspace_for_all_but_live_rows_by_their_making_or_name(ours: Tenant) -> None:
-    for query in ("sort=-updated_at", "filter[deleted]=include"):
-        assert get(f"/v1/companies?{query}", READER).status == 400
-        # Of one workspace, and of what no connector brings in, there are indexes.
-        assert get(f"/v1/companies?{query}&filter[workspace]={ours.workspace.id}", READER).ids == [ours.record.id]
-        assert get(f"/v1/workspaces?{query}", READER).status == 200
-        assert get(f"/v1/company-workspace-connectors?{query}", READER).status == 200
-    for query in ("sort=created_at", "sort=-created_at", "sort=name", "sort=-name"):
-        assert get(f"/v1/companies?{query}", READER).ids == [ours.record.id]
-    assert get(f"/v1/companies?filter[workspace]={ours.workspace.id}&sort=name", READER).ids == [ours.record.id]
 
 
 # ---- other filters -------------------------------------------------------------------------------------------

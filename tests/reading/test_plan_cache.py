@@ -159,7 +159,6 @@ def test_a_change_of_the_schema_is_no_error(fresh_database: FreshDatabase, ours:
     assert calls(sent) == 6
 
 
-# ---- how they are made ---------------------------------------------------------------------------------
 def everything() -> list[tuple[str, Compiled]]:
     """What the database plans once: what is read, and what the sync queue sends."""
     return [*hot_statements(), *syncing.hot_statements()]

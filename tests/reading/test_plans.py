@@ -135,7 +135,6 @@ def member_of(world: World, home: Row, workspaces: list[int]) -> Caller:
     return person(somebody)
 
 
-# ---- many workspaces -----------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Breadth:
     """One tenant, and its members of ever more other workspaces, by their number; those of a group's, too.
@@ -200,7 +199,6 @@ def test_a_services_filter_of_a_provider_is_read_by_the_provider(breadth: Breadt
     assert wide <= plain + 20 * OF_A_ROW
 
 
-# ---- many connectors -----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("besides", [0, FEW, MOST], ids=["few", "many", "too many to be listed"])
 @pytest.mark.parametrize("type_", one_of_each_kind(["company", "account", "people"]))
 def test_its_rows_are_those_of_the_whole_list(fresh_database: FreshDatabase, type_: RecordType, besides: int) -> None:

@@ -87,7 +87,6 @@ def servers(log: Log) -> list[str | None]:
     return found
 
 
-# ---- whoever wrote --------------------------------------------------------------------------------------
 def test_whoever_wrote_sees_it_at_once_while_the_reader_is_behind_and_from_the_reader_once_it_is_not(
     ours: Tenant, database: ReplicatedDatabase, log: Log
 ) -> None:
@@ -143,7 +142,6 @@ def test_what_is_under_way_sends_tokens_to_the_writer(ours: Tenant, database: Re
         other.rollback()
 
 
-# ---- whoever did not ------------------------------------------------------------------------------------
 def test_who_names_no_token_is_answered_by_the_writer(ours: Tenant, database: ReplicatedDatabase, log: Log) -> None:
     database.replica.pause()
     id_, _ = write(ours)
@@ -170,7 +168,6 @@ def test_a_read_at_the_reader_takes_no_more_flushes(ours: Tenant, flushes: list[
         assert taken[2] == taken[3]
 
 
-# ---- when the reader is not well ------------------------------------------------------------------------
 def test_a_reader_that_is_away_is_the_writers_and_not_looked_for_again_for_a_while(
     ours: Tenant, database: ReplicatedDatabase, log: Log
 ) -> None:
@@ -209,7 +206,6 @@ def test_a_token_of_a_database_that_was_restored_leads_to_the_writer(ours: Tenan
     assert servers(log) == ["writer"]
 
 
-# ---- headers --------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("token", ["x", "-1", "1.5", "٣", "1" * 20, "0 OR 1"])
 def test_what_is_no_token_is_400(ours: Tenant, token: str) -> None:
     reply = read(COMPANIES, token)

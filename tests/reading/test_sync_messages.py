@@ -196,10 +196,7 @@ QUERIES = {
     f"filter[received_at][gte]={at(1):%FT%TZ}&filter[received_at][lt]={at(5):%FT%TZ}&filter[outcome]=parked": "cb",
     f"sort=occurred_at&filter[occurred_at][lte]={at(98):%FT%TZ}": "ec",
 }
-OF_SERVICES = {
-    "filter[reason]=unknown_record": "db",
-    "filter[reason]=tenant_mismatch": "c",
-}
+OF_SERVICES = {"filter[reason]=unknown_record": "db", "filter[reason]=tenant_mismatch": "c"}
 
 
 @pytest.mark.parametrize("who", [PERSON, SERVICE])

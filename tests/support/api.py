@@ -26,7 +26,6 @@ ENDLESS = 1000
 TEMPLATE = Template()
 ROUTER = Router(TEMPLATE.routes)
 FUNCTIONS = {route.key: route.function for route in TEMPLATE.routes}
-PROVENANCE = tuple(ledgers().values())
 
 
 def one_of_each_kind(types: Iterable[str]) -> list[Any]:

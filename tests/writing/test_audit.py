@@ -53,11 +53,6 @@ def test_a_creation_a_change_and_a_deletion_leave_a_row_each(database: Database,
     ]
 
 
-def test_a_group_with_workspaces_is_one_write_of_a_person(database: Database, ours: Tenant) -> None:
-    made = post(GROUPS, ours.caller, group_of(ours.workspace)).data["id"]
-    assert noted(database) == [(f"person:{ours.owner.id}", "create", "workspace_group", UUID(made))]
-
-
 def workspaces(database: Database) -> list[int | None]:
     """Return the workspace of each row, in their order."""
     return list(database.owner.execute(select(audit.c.workspace_pk).order_by(audit.c.pk)).scalars())

@@ -6,18 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import (
-    NOWHERE,
-    PIPELINE,
-    READER,
-    Reply,
-    call,
-    draft,
-    get,
-    of_every_ledger,
-    patch,
-    post,
-)
+from tests.support.api import NOWHERE, PIPELINE, READER, Reply, call, draft, get, of_every_ledger, patch, post
 from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import World

@@ -10,18 +10,7 @@ from tests.support.api import PIPELINE, READER, Reply, call, get, one_of_each_ki
 from tests.support.databases import FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import (
-    BY_GROUP,
-    COMPANIES,
-    GROUPS,
-    WAYS,
-    Subject,
-    count,
-    enrol,
-    identifier,
-    race,
-    route_of,
-)
+from tests.writing.conftest import BY_GROUP, COMPANIES, GROUPS, WAYS, Subject, count, enrol, identifier, race, route_of
 from wellspring.models import table_of
 from wellspring.resources import ledgers, resource_of
 

@@ -4,17 +4,15 @@ All other writes are in `tests/access/test_access_table.py`.
 """
 
 from collections.abc import Mapping
-from uuid import uuid4
 
 import pytest
 
-from tests.support.api import call, draft, person, service
-from tests.support.databases import Database, Statements
+from tests.support.api import call, draft, person
+from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
 from tests.writing.conftest import ENROLMENTS, GROUPS, count, told
 
-SCOPES = "system:read sync:write providers:match"
 ENROLLING = {
     f"POST {ENROLMENTS}": lambda group, workspace, caller: call(
         "POST", ENROLMENTS, caller, draft("workspace_group_workspace", workspace_group=group, workspace=workspace)
@@ -83,13 +81,6 @@ class TestEnrolling:
         if known in {"pending", "nobody"} and (group_is_seen or not by_path):
             errors.append(("404", "WORKSPACE_NOT_FOUND", pointer("workspace")))
         return errors
-
-    @pytest.mark.parametrize("way", ENROLLING)
-    def test_is_nothing_for_a_service(self, ours: Tenant, way: str, statements: Statements) -> None:
-        for scopes in ("", "system:read", "sync:write", "providers:match", SCOPES):
-            for group, workspace in ((Row("", 0, uuid4()), ours.workspace), (Row("", 0, uuid4()), Row("", 0, uuid4()))):
-                assert ENROLLING[way](group, workspace, service(*scopes.split())).codes == ["FORBIDDEN"]
-        assert len(statements) == 0
 
     @pytest.mark.parametrize("way", ENROLLING)
     def test_belonging_to_a_workspace_is_no_membership_of_it(self, world: World, ours: Tenant, way: str) -> None:

@@ -9,17 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, update
 
-from tests.support.api import (
-    PIPELINE,
-    READER,
-    Caller,
-    Reply,
-    call,
-    draft,
-    get,
-    one_of_each_kind,
-    service,
-)
+from tests.support.api import PIPELINE, READER, Caller, Reply, call, draft, get, one_of_each_kind, service
 from tests.support.databases import AnyDatabase, Database, FreshDatabase
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
@@ -164,32 +154,25 @@ class TestAnotherRequest:
         assert reply.status == 422
         assert (reply.error["code"], reply.error["source"]) == ("SCHEMA_VALIDATION_ERROR", HEADER)
 
-    def test_with_another_body_is_422(self, database: Database, one: Subject) -> None:
-        first = one.send()
-        one.document["data"]["attributes"]["direction"] = "output"
-        self.refused(one.send())
-        one.document["data"]["attributes"]["direction"] = "input"
+    def test_with_another_body_query_or_path_is_422(self, world: World, database: Database, one: Subject) -> None:
+        first, body = one.send(), one.document
+        output, wrong = ({"attributes": said} for said in ({"direction": "output"}, {"direction": "input", "a": 1}))
+        for other in (
+            replace(one, document={"data": body["data"] | output}),
+            # Whose document is wrong is told of the key.
+            replace(one, document={"data": body["data"] | wrong}),
+            replace(one, document=one.ours.draft("people"), url=route_of("people")),
+            *(
+                replace(one, url=one.url + query)
+                for query in ("?include=", "?include=company", "?fields[company]=name")
+            ),
+        ):
+            self.refused(other.send())
         assert whole(one.send()) == whole(first)
-        assert count(database, one.table) == 1
-
-    @pytest.mark.parametrize("query", ["?include=", "?include=company", "?fields[company]=name"])
-    def test_with_another_query_is_422(self, one: Subject, query: str) -> None:
-        one.send()
-        self.refused(one.send(query=query))
-
-    def test_to_another_path_is_422(self, world: World, database: Database, one: Subject) -> None:
-        one.send()
-        one_of_people = replace(one, document=one.ours.draft("people"), url=route_of("people"))
-        self.refused(one_of_people.send())
         choice = subject_of(world, "choice")
         choice.send()
         self.refused(choice.send(url=choice.ours.providers))
-        assert count(database, "people_workspace_connectors") == 0
-
-    def test_whose_document_is_wrong_is_told_of_the_key(self, one: Subject) -> None:
-        one.send()
-        one.document["data"]["attributes"]["nonsense"] = 1
-        self.refused(one.send())
+        assert (count(database, one.table), count(database, "people_workspace_connectors")) == (1, 0)
 
     def test_that_cannot_be_read_is_told_of_that(self, one: Subject) -> None:
         one.send()

@@ -17,18 +17,7 @@ from tests.support.feed import erased, statuses
 from tests.support.sums import sums_are_right
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    CHOICES,
-    COMPANIES,
-    GROUPS,
-    add,
-    count,
-    enrol,
-    group_of,
-    held,
-    race,
-    told,
-)
+from tests.writing.conftest import CHOICES, COMPANIES, GROUPS, add, count, enrol, group_of, held, race, told
 from wellspring.database.pipeline import PipelinedConnection
 from wellspring.resources import resource_of
 

@@ -79,13 +79,6 @@ class TestASecondChoice:
         read = get(f"{CHOICES}/{row.id}", ours.caller)
         assert (read.document, read.headers["etag"]) == (reply.document, reply.headers["etag"])
 
-    def test_of_a_removed_one_is_a_new_row(self, world: World, ours: Tenant, stripe: Row, way: str) -> None:
-        old = world.choose(ours.workspace, stripe)
-        world.tombstone(old)
-        reply = choose(way, ours.workspace, stripe, ours.caller)
-        assert reply.status == 201
-        assert UUID(reply.data["id"]) != old.id
-
     def test_moves_the_time_of_the_update_where_it_changes_something(
         self, fresh_database: FreshDatabase, ours: Tenant, stripe: Row, way: str
     ) -> None:

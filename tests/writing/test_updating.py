@@ -24,18 +24,7 @@ from tests.support.api import (
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import (
-    COMPANIES,
-    GONE,
-    SOMEBODY,
-    held,
-    identifier,
-    put,
-    race,
-    route_of,
-    told,
-    wrong,
-)
+from tests.writing.conftest import COMPANIES, GONE, SOMEBODY, held, identifier, put, race, route_of, told, wrong
 from wellspring.models import table_of
 from wellspring.resources import resource_of
 
@@ -254,12 +243,6 @@ class TestTheTimeOfTheUpdate:
         nothing: list[dict[str, Any]] = [{}, {"deleted_at": None}]
         for said in nothing:
             assert change(row, **said).data["attributes"]["updated_at"] == "2026-05-10T00:00:00.000Z"
-
-    def test_moves_with_a_deletion(self, row: Row) -> None:
-        assert call("DELETE", url_of(row), PIPELINE).status == 204
-        (gone,) = get(f"{COMPANIES}?filter[deleted]=only", READER).data
-        at = gone["attributes"]
-        assert at["created_at"] < at["updated_at"] == at["deleted_at"]
 
 
 class TestTheIdentity:
