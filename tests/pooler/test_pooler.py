@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -157,9 +158,9 @@ class Asking:
         for scope in (own, SERVICE_SCOPE):
             assert self.settled <= seen(scope)
         for statement, refusal in REFUSED.items():
-            refused = text(statement)
+            work = partial(Connection.execute, statement=text(statement))
             with pytest.raises(refusal):
-                as_role(role, lambda asked=refused: in_transaction(lambda held: held.execute(asked), own))
+                as_role(role, partial(in_transaction, work, own))
 
     def be_refused(self, _: RecordType) -> None:
         theirs = self.dice.choice(self.others).home
@@ -174,8 +175,8 @@ class Asking:
         """Deliver a message, twice; its rows take the place of the former ones."""
         records = [self.dice.choice(rows) for rows in self.records.values()]
         message = synced(self.fed, records, mode="relink")
-        for _ in range(2):
-            assert as_role(CONSUMER, lambda: consume(message)) == []
+        for each in (message, message):
+            assert as_role(CONSUMER, partial(consume, each)) == []
         for row in records:
             self.links[row.type].add((row.id, self.fed.id, "input"))
 

@@ -113,11 +113,10 @@ class Service:
 
 
 @contextmanager
-def serve(command: str, template: Path, architecture: str) -> Iterator[Service]:
-    """Run `sam local COMMAND` on a free port, each function in a container that stays until the end.
+def serve(template: Path, architecture: str) -> Iterator[Service]:
+    """Run `sam local start-lambda` on a free port, each function in a container that stays until the end.
 
     Args:
-        command: start-lambda or start-api.
         template: of what was built.
         architecture: for which it was built.
 
@@ -128,7 +127,7 @@ def serve(command: str, template: Path, architecture: str) -> Iterator[Service]:
         *("--template", str(template), "--host", HOST, "--warm-containers", "LAZY", "--skip-pull-image"),
         *("--layer-cache-basedir", str(FOLDER / "temporary"), *parameters(architecture)),
     ]
-    with typed([str(PYTHON), "-m", "samcli", "local", command, *options], ROOT, command) as service:
+    with typed([str(PYTHON), "-m", "samcli", "local", "start-lambda", *options], ROOT, "start-lambda") as service:
         yield service
 
 
