@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from local.settings import ROOT
-from tests.agents.page import QUESTIONS
+from tests.agents.test_readme_questions import OF_THE_PAGE
 from tests.local.stack_process import StackProcess
 from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
 from wellspring.agents.questions import BY_NAME
 
-ASKED = [(question.tool, question.arguments) for question in QUESTIONS]
+ASKED = [(tool, arguments) for _, tool, arguments, _ in OF_THE_PAGE]
 VENV = ".local/agents-venv"
 PROGRAM = Path(__file__).with_name("client.py")
 

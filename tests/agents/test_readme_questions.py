@@ -14,7 +14,6 @@ from local import demo_data
 from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.agents.conftest import told
-from tests.agents.page import QUESTIONS
 from tests.reading.test_questions import AN_OWNER, PAYMENTS, synced_demo  # noqa: F401 - a fixture
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, Database
@@ -110,6 +109,16 @@ CALLS: dict[str, tuple[Call, tuple[str, ...]]] = {
 }
 
 
+# The rows of docs/agents.md: who of the demo asks, by which tool, with what, and the answer's sentence.
+OF_THE_PAGE = [
+    (who, tool, json.loads(arguments), answer)
+    for who, tool, arguments, answer in re.findall(
+        r"^\| [^|]+ \| `(\w+)` \| `(\w+)` \| `(\{.*?\})` \| ([^|]+) \|$",
+        (ROOT / "docs/agents.md").read_text(),
+        re.MULTILINE,
+    )
+]
+
 # Each row of both tables; what a cell says behind its question is left out.
 ROW = re.compile(r"^\| ([A-Z][^|]*\?)[^|?]* \| `(WHO=operator )?ask '([^']+)'` \|$", re.MULTILINE)
 ASKED = [(row[1], row[3], READER if row[2] else AN_OWNER) for row in ROW.finditer((ROOT / "README.md").read_text())]
@@ -180,6 +189,6 @@ def test_each_tool_answers_a_question_of_the_page_as_that_says(database: Databas
         assert consume(*bodies) == []
     in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
     callers = {"owner": Caller(demo_data.PRINCIPALS["owner"]), "operator": READER}
-    found = [told(callers[each.who], each.tool, **each.arguments)["summary"] for each in QUESTIONS]
-    assert found == [each.answer for each in QUESTIONS]
-    assert [each.tool for each in QUESTIONS] == list(BY_NAME)
+    found = [told(callers[who], tool, **arguments)["summary"] for who, tool, arguments, _ in OF_THE_PAGE]
+    assert found == [answer for *_, answer in OF_THE_PAGE]
+    assert [tool for _, tool, *_ in OF_THE_PAGE] == list(BY_NAME)

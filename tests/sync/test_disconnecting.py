@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, event
@@ -75,13 +74,6 @@ def test_chunks_are_transactions(ours: Tenant, ledger: Ledger, world: World, sta
     assert len(ledger.inbox()) == 1
 
 
-def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger, log: Log) -> None:
-    after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
-    assert consume(disconnected(uuid4()), after, other) == []
-    assert not ledger.live()
-    assert outcomes(log) == ["parked", "applied", "applied"]
-
-
 class TestItsPlaceInTheOrder:
     def test_what_came_before_it_ends_and_what_came_after_stays(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         first, second, third = ours.companies[:3]
@@ -111,14 +103,6 @@ class TestItsPlaceInTheOrder:
         assert ledger.live() == ids([*ours.mixed, *theirs.mixed])
         # What follows is one unit again.
         assert (chunks(statements), units(statements)) == (3, 1)
-
-
-class TestAMessageThatComesAgain:
-    def test_with_another_of_its_connector_counts_each_row_once(self, ours: Tenant, world: World, log: Log) -> None:
-        world.provenances(ours.companies, ours.connector)
-        batch = [disconnected(ours.connector) for _ in range(3)]
-        assert consume(*batch) == []
-        assert [line["tombstoned"] for line in log if "outcome" in line] == [len(ours.companies), 0, 0]
 
 
 class TestATimeThatIsOver:
