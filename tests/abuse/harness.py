@@ -55,9 +55,8 @@ DOWN_SECONDS = (0.0, 1.5)
 # A moment; and longer than a delivery stays hidden, so that others have it meanwhile.
 FROZEN_SECONDS = (0.5, HIDDEN_SECONDS + 1.2)
 PATIENCE_SECONDS = 120.0
-# How many deliveries ghosts repeat: beside the consumer that has them; and when all is done.
+# How many deliveries ghosts repeat beside the consumer that has them.
 AT_ONCE = 0.15
-AT_LAST = 60
 # How long consumers die and stall while they work off what is sent once more.
 MENDING_SECONDS = 10.0
 
@@ -89,7 +88,6 @@ class Run:
             self._cluster = parts.enter_context(temporary(durable=True, port=free_port()))
             self._url = self._cluster.url(DATABASE)
             cast = self._make_databases()
-            health = publishing.health(self._url)
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
             sends = Author(self._seed, cast).write(self._messages)
@@ -106,8 +104,7 @@ class Run:
             (self._folder / LAST_CALL).touch()
             drained = all(herd.join(PATIENCE_SECONDS) for herd in (self._consumers, self._settlers)) and drained
             problems: dict[str, Sequence[str]] = {"feed": self._finish_feed()}
-            self._repeat_at_last()
-            problems["events"] = self._finish_publishing(health)
+            problems["events"] = self._finish_publishing()
             # The server's counters do not outlive a crash, its log does.
             said = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
             problems["deadlock"] = [line for line in said if "deadlock detected" in line]
@@ -393,7 +390,7 @@ class Run:
         unsent = len(self._bodies) - self._bodies_sent
         return found + ([f"{unsent} bodies could not be sent"] if unsent else [])
 
-    def _finish_publishing(self, health: Mapping[str, str]) -> list[str]:
+    def _finish_publishing(self) -> list[str]:
         """Let what is left be published in peace, and return what is wrong."""
 
         def is_done() -> bool:
@@ -404,18 +401,9 @@ class Run:
             return ["they are not all published"]
         self._publishers.end()
         took = (self._folder / "bus.jsonl").read_text().splitlines()
-        found, did = publishing.judge(self._url, took, health)
+        found, did = publishing.judge(self._url, took)
         self._did |= did | {"publishers killed": len(self._publishers.all) - PUBLISHERS}
         return found
-
-    def _repeat_at_last(self) -> None:
-        """Repeat some deliveries when all is over, each by every ghost at the same time."""
-        over = [found for found in self._consumers.deliveries if found.failed == set()]
-        self._chance.shuffle(over)
-        for found in over[:AT_LAST]:
-            for done in [self._ghosts.submit(processes.repeat, found.event) for _ in range(GHOSTS)]:
-                done.result(PATIENCE_SECONDS)
-            self._did["deliveries repeated when all was over, twice at the same time"] += 1
 
     def _do_in_peace(self, sends: Sequence[Send]) -> None:
         """Have the twin take what must have an effect, in its order."""

@@ -392,10 +392,6 @@ class Herd:
             self.all.append(self.living[-1])
         return found
 
-    @property
-    def deliveries(self) -> list[Delivery]:
-        return [delivery for worker in self.all for delivery in worker.deliveries]
-
     def join(self, seconds: float) -> bool:
         """Wait until they end by themselves; say whether they did. One may have been killed when it had done all."""
         for worker in self.living:
