@@ -256,22 +256,18 @@ def test_a_run_whose_time_nobody_says_or_that_is_to_come_does_not_begin() -> Non
         {"mode": "replace"},
         {"direction": "output", "snapshot": WHOLE},
         {"snapshot": "company"},
+        *(
+            {"of": of}
+            for of in (("sideways", ["company"]), ("input", []), ("input", ["Company"]), ("input", "company"))
+        ),
     ],
     ids=str,
 )
-def test_a_run_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  each says something else
+def test_a_run_or_a_snapshot_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011, PT012  each says something else
+        if "of" in wrong:
+            wrong["snapshot"] = Snapshot(*wrong.pop("of"))
         connector(FakeSqs()).run(**{"name": NAME} | wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [("sideways", ["company"]), ("input", []), ("input", ["Company"]), ("input", "company")],
-    ids=str,
-)
-def test_a_snapshot_of_nothing_is_none(wrong: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  each says something else
-        Snapshot(*wrong)
 
 
 # ---- completing ------------------------------------------------------------------------------------------

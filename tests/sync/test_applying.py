@@ -16,7 +16,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, bringing, emitted, ending, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, emitted, ending, ids, units
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -162,14 +162,6 @@ class TestStatements:
         assert consume(message, message) == []
         assert units(statements) == 2
         assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "duplicate"]
-
-    def test_what_names_what_an_earlier_one_makes_is_applied_in_the_second_unit(
-        self, ours: Tenant, statements: Statements, log: Log
-    ) -> None:
-        made = absent()
-        assert consume(bringing(ours.connector, made), synced(ours.other_connector, [made])) == []
-        assert units(statements) == 2
-        assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "applied"]
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])

@@ -184,25 +184,6 @@ class TestACrash:
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
 
-    @pytest.mark.usefixtures("fresh_database")
-    def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self, before_chunk: BeforeChunk, ours: Tenant, ledger: Ledger, many: list[Row]
-    ) -> None:
-        class KilledError(BaseException):
-            """Nothing in the consumer catches this, as nothing catches kill -9."""
-
-        def die(_: int) -> None:
-            raise KilledError
-
-        before_chunk(5, die)
-        message = disconnected(ours.connector)
-        with pytest.raises(KilledError):
-            consume(message)
-        assert sum(ledger.live().values()) == len(many) - 4 * CHUNK
-        assert ledger.inbox() == set()
-        assert consume(message) == []
-        assert not ledger.live()
-
 
 def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
     results: list[list[int]] = []

@@ -27,12 +27,6 @@ class TestAMessageThatComesAgain:
         assert ledger.live() == {row.id: linked for row in ours.companies}
         assert outcomes(log) == ["applied", "applied", "duplicate"]
 
-    def test_in_its_own_batch_is_a_duplicate_at_once(self, ours: Tenant, log: Log, no_pauses: list[float]) -> None:
-        message = synced(ours.connector, ours.companies)
-        assert consume(message, message) == []
-        # Not because the database refused both, and they were tried again one by one.
-        assert (outcomes(log), no_pauses) == (["applied", "duplicate"], [])
-
     def test_succeeds_when_records_and_connector_are_gone(self, ours: Tenant, ledger: Ledger, world: World) -> None:
         message = synced(ours.connector, ours.mixed)
         consume(message)

@@ -129,14 +129,6 @@ def test_runs_are_undone_in_chunks(world: World, ours: Tenant, ledger: Ledger, m
     assert ledger.messages()[undo["id"]].counts["company"]["ended"] == 80
 
 
-def test_a_disconnect_is_undone_too(world: World, ours: Tenant, ledger: Ledger) -> None:
-    records = world.companies(ours.workspace, 30)
-    body = disconnected(ours.connector)
-    both = [synced(ours.connector, records, direction) for direction in ("input", "output")]
-    applied(*both, body, reverted(ours.connector, body["id"]))
-    assert ledger.live() == ids(records) + ids(records)
-
-
 def test_records_that_a_message_made_stay_and_the_feed_may_end_them(world: World, ours: Tenant, ledger: Ledger) -> None:
     """docs/messages.md, "Records stay"."""
     id_ = str(uuid4())
