@@ -62,8 +62,6 @@ MENDING_SECONDS = 10.0
 
 
 class Run:
-    """The system under abuse."""
-
     def __init__(self, folder: Path, *, seed: int, messages: int, seconds: int) -> None:
         self._folder = folder
         self._seed, self._messages, self._seconds = seed, messages, seconds
@@ -82,7 +80,6 @@ class Run:
         self._asleep: dict[int, float] = {}
 
     def run(self) -> Verdict:
-        """Do all of it, and judge it."""
         with ExitStack() as parts:
             # It must have a port of its own, to be found at again after a restart; and commits that are kept.
             self._cluster = parts.enter_context(temporary(durable=True, port=free_port()))
@@ -175,7 +172,6 @@ class Run:
         sqs.close()
 
     def _make_ghosts(self, size: int, name: str, database: str) -> ProcessPoolExecutor:
-        """Return processes that repeat what was delivered to others."""
         life = self._life("sync.consume", self._folder, name, database)
         return ProcessPoolExecutor(size, self._processes, processes.become_ghost, (life,))
 
@@ -353,13 +349,11 @@ class Run:
         return _patiently(ask, DBAPIError)
 
     def _left(self, url: str) -> int:
-        """Return how many messages are in a queue, whoever may see them."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         answer = self._queue.api.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def _take_all(self, url: str) -> list[Any]:
-        """Return what is in a queue, and empty it."""
         taken: list[Any] = []
         while found := self._queue.receive(url):
             taken += found
@@ -391,8 +385,6 @@ class Run:
         return found + ([f"{unsent} bodies could not be sent"] if unsent else [])
 
     def _finish_publishing(self) -> list[str]:
-        """Let what is left be published in peace, and return what is wrong."""
-
         def is_done() -> bool:
             self._publishers.tick()
             return not publishing.unpublished(self._url)

@@ -71,8 +71,6 @@ class Message:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What is written down."""
-
     rows: Counter[tuple[Place, Life]]
     others: Counter[str]
     messages: tuple[Message, ...]
@@ -114,7 +112,6 @@ class Ledger:
 
     @classmethod
     def read(cls, url: str) -> Self:
-        """Read all of it as the owner sees it."""
         with owner_of(url) as owner:
             ask = owner.exec_driver_sql
             messages = {message.pk: message for message in (Message(*row) for row in ask(_MESSAGES))}
@@ -154,7 +151,6 @@ def _world(url: str) -> Iterator[World]:
 
 
 def bring(url: str, cast: Cast, sends: Sequence[Send]) -> None:
-    """Make the records that messages missed."""
     tenant_of = {name: each for each in cast.tenants for name in (*each.connectors, each.shared)}
     with _world(url) as world:
         rows = world.database.owner.execute(text("SELECT id::text, pk FROM core_api.workspaces"))

@@ -53,8 +53,6 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Everybody there is."""
-
     tenants: tuple[Tenant, ...]
     providers: tuple[str, ...]
 
@@ -81,13 +79,11 @@ class Send:
 
     @property
     def id(self) -> str:
-        """The id of the message that it holds."""
         assert self.body is not None
         return str(self.body["id"])
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body, in hexadecimal."""
         return sha256(self.text.encode()).hexdigest()
 
 
@@ -144,7 +140,6 @@ class Author:
         self._undone: set[str] = set()
 
     def write(self, most: int) -> list[Send]:
-        """Return `most` messages in the order of sending."""
         # By the place of each; an echo's is a later one.
         placed: list[tuple[float, Send]] = []
         groups = self._groups()

@@ -82,7 +82,6 @@ class Verdict:
             self.findings[kind].append(f"{number} too many of {what}")
 
     def report(self) -> str:
-        """Return what was done to the system, and what was found."""
         lines = [f"  {number:6}  {what}" for what, number in sorted(self.did.items())]
         lines += ["  what is wrong:" if self.findings else "  nothing is wrong"]
         for kind, texts in sorted(self.findings.items()):

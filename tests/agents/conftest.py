@@ -44,13 +44,11 @@ def ask(caller: Caller, method: str, params: Mapping[str, Any] | None = None, **
 
 
 def ask_with_handshake(caller: Caller, method: str, params: Mapping[str, Any] | None = None) -> Reply:
-    """Send a request of the revision with a handshake."""
     message = {"jsonrpc": "2.0", "id": "a", "method": method, "params": dict(params or {})}
     return send(caller, message, mcp_protocol_version=WITH_HANDSHAKE)
 
 
 def use(caller: Caller, tool: str, **arguments: object) -> Any:
-    """Use a tool; return its result."""
     reply = ask(caller, "tools/call", {"name": tool, "arguments": arguments})
     assert reply.status == 200, reply.body
     return reply.document["result"]
@@ -66,7 +64,6 @@ def told(caller: Caller, tool: str, **arguments: object) -> Any:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    """A stack of the file's own."""
     with running(tmp_path_factory.mktemp("stack")) as started:
         yield started
 

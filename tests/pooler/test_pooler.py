@@ -104,7 +104,6 @@ class Asking:
         self.foreign = {id_ for other in self.others for id_ in other.ids}
 
     def ask_all(self) -> None:
-        """Ask until enough has been asked."""
         questions = (self.look, self.look_as_service, self.look_unguarded, self.feed, self.write_provenance)
         while len(self.statuses) < REQUESTS_OF_EACH:
             self.dice.choice([*questions, *[self.look_at_one, self.be_refused] * 3])(self.dice.choice(TYPES))
@@ -119,7 +118,6 @@ class Asking:
 
     # ---- reading -------------------------------------------------------------------------------------
     def look(self, type_: RecordType) -> None:
-        """Read all pages of a list."""
         found, expected = list[Link](), self.links[type_]
         sort, size = self.dice.choice(("created_at", "-created_at", "-updated_at")), self.dice.choice((4, 100))
         asked = f"page[size]={size}&page[total]=true&include={type_},workspace_connector.workspace&sort={sort}"
@@ -208,7 +206,6 @@ def path_of(type_: RecordType) -> str:
 
 
 def links_of(type_: RecordType, reply: Reply) -> list[Link]:
-    """Return what the rows of an answer link."""
     found: list[Link] = []
     for item in reply.data if isinstance(reply.data, list) else [reply.data]:
         record, connector = (item["relationships"][name]["data"]["id"] for name in (type_, "workspace_connector"))

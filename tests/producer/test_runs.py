@@ -256,18 +256,17 @@ def test_a_run_whose_time_nobody_says_or_that_is_to_come_does_not_begin() -> Non
         {"mode": "replace"},
         {"direction": "output", "snapshot": WHOLE},
         {"snapshot": "company"},
-        *(
-            {"of": of}
-            for of in (("sideways", ["company"]), ("input", []), ("input", ["Company"]), ("input", "company"))
-        ),
+        {"snapshot": ("sideways", ["company"])},
+        {"snapshot": ("input", [])},
+        {"snapshot": ("input", ["Company"])},
+        {"snapshot": ("input", "company")},
     ],
     ids=str,
 )
 def test_a_run_or_a_snapshot_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, PT012  each says something else
-        if "of" in wrong:
-            wrong["snapshot"] = Snapshot(*wrong.pop("of"))
-        connector(FakeSqs()).run(**{"name": NAME} | wrong)
+        said = {name: Snapshot(*value) if isinstance(value, tuple) else value for name, value in wrong.items()}
+        connector(FakeSqs()).run(**{"name": NAME} | said)
 
 
 # ---- completing ------------------------------------------------------------------------------------------

@@ -28,7 +28,6 @@ FORGOTTEN = sorted(metadata.tables.keys() - {"wellspring.cursor_keys", "wellspri
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
     for item in items:
         if "tests/sam/" in item.nodeid:
             item.add_marker("sam")
@@ -85,7 +84,6 @@ def deployed() -> Iterator[Deployed]:
 
 @pytest.fixture(scope="session")
 def owner(deployed: Deployed) -> Iterator[FreshDatabase]:
-    """The deployment's database, as its owner sees it."""
     database = FreshDatabase(deployed.cluster.url(DATABASE), Statements())
     yield database
     database.close()

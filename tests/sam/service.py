@@ -108,7 +108,6 @@ class Service:
                 raise Fault(f"{function} was not invoked ({error.code}): {self.last_lines()}") from error
 
     def last_lines(self) -> str:
-        """Return the end of the log, for people."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
 
@@ -182,7 +181,6 @@ def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _left(log: Path) -> set[str]:
-    """Return which of the containers that a log names are there."""
     made = re.findall(r"SAM_CONTAINER_ID: (\w+)", log.read_text(errors="replace"))
     return set(docker("ps", "--all", "--quiet", "--no-trunc").split()).intersection(made)
 

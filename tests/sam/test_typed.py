@@ -56,7 +56,6 @@ def folder(deployed: Deployed) -> Iterator[Path]:
 
 
 def images() -> set[str]:
-    """Return the ids of the engine's images."""
     return set(docker.docker("image", "ls", "--all", "--quiet", "--no-trunc").split())
 
 

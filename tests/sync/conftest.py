@@ -231,7 +231,6 @@ def of_run(body: Body, run: str = "nightly") -> Body:
 
 
 def applied(*bodies: Body) -> None:
-    """Have each consumed by itself; none goes back to the queue."""
     for body in bodies:
         assert consume(body) == []
 
