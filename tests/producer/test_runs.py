@@ -265,7 +265,9 @@ def test_a_run_whose_time_nobody_says_or_that_is_to_come_does_not_begin() -> Non
 )
 def test_a_run_or_a_snapshot_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):  # noqa: PT011, PT012  each says something else
-        said = {name: Snapshot(*value) if isinstance(value, tuple) else value for name, value in wrong.items()}
+        said: dict[str, Any] = {
+            name: Snapshot(*value) if isinstance(value, tuple) else value for name, value in wrong.items()
+        }
         connector(FakeSqs()).run(**{"name": NAME} | said)
 
 
