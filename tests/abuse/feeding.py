@@ -4,10 +4,8 @@ Resources of all types are told of in random histories: upserts, deletions, revi
 in any order, in bodies of which some come twice. What syncs name is not among them: the syncs' twin judges those.
 """
 
-import json
 import random
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 
 from sqlalchemy import text
 
@@ -47,18 +45,4 @@ def judge(told: Sequence[History], url: str) -> list[str]:
         found = list(problems(told, lambda statement: owner.execute(text(statement)).all()))
         found += [f"is kept: {tuple(row)}" for row in owner.exec_driver_sql(_KEPT)]
         found += [f"waits for nothing: {tuple(row)}" for row in owner.exec_driver_sql(_FORGOTTEN)]
-    return found
-
-
-def errors(lines: Iterable[str]) -> list[str]:
-    """Return what of a log is an error, and is none that must be said where Postgres is away for a moment."""
-    # It is done at the next batch, or a minute later.
-    settling = {"message": "settling failed", "code": "SERVICE_UNAVAILABLE"}
-    found = []
-    for line in lines:
-        # Whoever is killed does not end its line; a word of it is none.
-        with suppress(ValueError):
-            said = json.loads(line)
-            if isinstance(said, dict) and said.get("level") in {"ERROR", "CRITICAL"}:
-                found += [f"says {line}"] if not settling.items() <= said.items() else []
     return found

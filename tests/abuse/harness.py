@@ -29,10 +29,10 @@ from local.settings import HOST
 from local.template import Template
 from migrations import run as migrations
 from tests.abuse import feeding, processes, publishing
-from tests.abuse.ledger import FORGOTTEN, Ledger, bring, owner_of, populate
+from tests.abuse.ledger import Ledger, bring, owner_of, populate
 from tests.abuse.plan import Author, Cast, Send, effective, mended
 from tests.abuse.processes import HIDDEN_SECONDS, LAST_CALL, MOST_RECEIVES, PEACE, Delivery, Herd, Life
-from tests.abuse.verdict import Verdict
+from tests.abuse.verdict import Verdict, errors
 from tests.local.queues import Sqs, serve
 from tests.support.databases import CONSUMER, FEEDER
 from tests.support.freezing import frozen
@@ -55,19 +55,16 @@ DOWN_SECONDS = (0.0, 1.5)
 # A moment; and longer than a delivery stays hidden, so that others have it meanwhile.
 FROZEN_SECONDS = (0.5, HIDDEN_SECONDS + 1.2)
 PATIENCE_SECONDS = 120.0
-# How many deliveries ghosts repeat: beside the consumer that has them; and when all is done.
+# How many deliveries ghosts repeat beside the consumer that has them.
 AT_ONCE = 0.15
-AT_LAST = 60
 # How long consumers die and stall while they work off what is sent once more.
 MENDING_SECONDS = 10.0
 
 
 class Run:
-    """The system under abuse. Without `inbox`, the database does not know a message again that it has had."""
-
-    def __init__(self, folder: Path, *, seed: int, messages: int, seconds: int, inbox: bool = True) -> None:
+    def __init__(self, folder: Path, *, seed: int, messages: int, seconds: int) -> None:
         self._folder = folder
-        self._seed, self._messages, self._seconds, self._inbox = seed, messages, seconds, inbox
+        self._seed, self._messages, self._seconds = seed, messages, seconds
         self._chance = random.Random(f"run {seed}")
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload([processes.__name__])
@@ -83,13 +80,11 @@ class Run:
         self._asleep: dict[int, float] = {}
 
     def run(self) -> Verdict:
-        """Do all of it, and judge it."""
         with ExitStack() as parts:
             # It must have a port of its own, to be found at again after a restart; and commits that are kept.
             self._cluster = parts.enter_context(temporary(durable=True, port=free_port()))
             self._url = self._cluster.url(DATABASE)
             cast = self._make_databases()
-            before, health = Ledger.read(self._url), publishing.health(self._url)
             self._queue = Sqs(parts.enter_context(serve(self._folder)))
             parts.callback(self._queue.api.close)
             sends = Author(self._seed, cast).write(self._messages)
@@ -98,35 +93,30 @@ class Run:
             drained = self._drain()
             missed = mended(sends)
             # Half of it nobody sends: what settles releases it, by the ids that are known.
-            again, settled = (missed[::2], missed[1::2]) if self._inbox else (missed, [])
+            again, settled = missed[::2], missed[1::2]
             if drained:
                 bring(self._url, cast, sends)
                 drained = self._send_again(again, settled)
             # Consumers end, each when it has done what it has.
             (self._folder / LAST_CALL).touch()
             drained = all(herd.join(PATIENCE_SECONDS) for herd in (self._consumers, self._settlers)) and drained
-            problems = {"feed": self._finish_feed()}
-            self._repeat_at_last()
-            problems["events"] = self._finish_publishing(health)
+            problems: dict[str, Sequence[str]] = {"feed": self._finish_feed()}
+            problems["events"] = self._finish_publishing()
             # The server's counters do not outlive a crash, its log does.
             said = (self._cluster.home / "postgres.log").read_text(errors="replace").splitlines()
             problems["deadlock"] = [line for line in said if "deadlock detected" in line]
             after = Ledger.read(self._url)
             bring(self._cluster.url(TWIN), cast, sends)
             self._do_in_peace(effective([*sends, *again, *settled], after.overtaken()))
-            logs = [worker.life.log for herd in (self._consumers, self._settlers) for worker in herd.all]
-            logs += self._folder.glob("ghost-*.log")
-            return Verdict(
-                sends=[*sends, *again, *settled],
-                dead=[letter["Body"] for letter in self._take_all(self._queue.dead_letters)],
-                log=[line for log in logs for line in log.read_text(errors="replace").splitlines()],
-                before=before,
-                after=after,
-                twin=Ledger.read(self._cluster.url(TWIN)),
-                problems=problems,
-                drained=drained,
-                did=sum((worker.deeds for herd in self._herds for worker in herd.all), +self._did),
-            )
+            logs = [*self._folder.rglob("sync.consume-*.log"), *self._folder.rglob("feed.consume-*.log")]
+            logs += [*self._folder.glob("maintenance.settle-*.log"), *self._folder.glob("ghost-*.log")]
+            problems["log"] = [error for log in logs for error in errors(log.read_text(errors="replace").splitlines())]
+            # Nothing that is done to the system is so bad that a message may end there.
+            problems["dead"] = [letter["Body"] for letter in self._take_all(self._queue.dead_letters)]
+            problems["stuck"] = [] if drained else ["the queue was not worked off, or a consumer did not end"]
+            did = sum((worker.deeds for herd in self._herds for worker in herd.all), +self._did)
+            twin = Ledger.read(self._cluster.url(TWIN))
+            return Verdict([*sends, *again, *settled], after, twin, problems, did)
 
     # ---- the stage --------------------------------------------------------------------------------------
     def _make_databases(self) -> Cast:
@@ -135,24 +125,7 @@ class Run:
         self._cluster.let_in(*migrations.ROLES)
         cast = populate(self._url)
         self._cluster.create_database(TWIN, DATABASE)
-        if not self._inbox:
-            self._switch_the_inbox_off()
         return cast
-
-    def _switch_the_inbox_off(self) -> None:
-        """Take its id from each message when it is written down, so that none is ever a duplicate.
-
-        The id goes where nobody looks for it but `Ledger`. What is done in chunks keeps it: how far it has come is
-        known by it, and without it that would never end.
-        """
-        with owner_of(self._url) as owner:
-            owner.exec_driver_sql(
-                "CREATE FUNCTION wellspring.forget() RETURNS trigger LANGUAGE plpgsql AS"
-                f" $$ BEGIN NEW.{FORGOTTEN} := NEW.message_id; NEW.message_id := NULL; RETURN NEW; END $$;"
-                " CREATE TRIGGER forget BEFORE INSERT ON wellspring.sync_messages FOR EACH ROW"
-                " WHEN (NEW.message_type NOT IN ('connector.disconnected', 'run.completed', 'sync.reverted'))"
-                " EXECUTE FUNCTION wellspring.forget()"
-            )
 
     def _make_processes(self, sends: Sequence[Send], parts: ExitStack) -> None:
         feed_folder = self._folder / "feed"
@@ -199,7 +172,6 @@ class Run:
         sqs.close()
 
     def _make_ghosts(self, size: int, name: str, database: str) -> ProcessPoolExecutor:
-        """Return processes that repeat what was delivered to others."""
         life = self._life("sync.consume", self._folder, name, database)
         return ProcessPoolExecutor(size, self._processes, processes.become_ghost, (life,))
 
@@ -261,12 +233,7 @@ class Run:
 
     def _tick_while(self, waits: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> bool:
         """Tick until there is nothing to wait for, or time is over; say whether there is nothing."""
-        deadline = time.monotonic() + seconds
-        while waits():
-            if time.monotonic() > deadline:
-                return False
-            self._tick()
-        return True
+        return _wait(lambda: not waits(), seconds, self._tick)
 
     def _strike(self) -> None:
         match self._chance.choice(BLOWS):
@@ -361,8 +328,7 @@ class Run:
         def is_left() -> bool:
             return bool(self._left(self._queue.url) or self._waits(settled))
 
-        if self._inbox:
-            self._settlers.tick()
+        self._settlers.tick()
         (self._folder / PEACE).unlink()
         for number, send in enumerate(again):
             self._queue.send(send.group, send.text, f"again-{number}")
@@ -383,13 +349,11 @@ class Run:
         return _patiently(ask, DBAPIError)
 
     def _left(self, url: str) -> int:
-        """Return how many messages are in a queue, whoever may see them."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         answer = self._queue.api.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def _take_all(self, url: str) -> list[Any]:
-        """Return what is in a queue, and empty it."""
         taken: list[Any] = []
         while found := self._queue.receive(url):
             taken += found
@@ -418,13 +382,9 @@ class Run:
         is_done = _wait(lambda: not is_left()) and _wait(lambda: not feeding.judge(self._told, self._url))
         found = [] if is_done else ["it was not worked off", *feeding.judge(self._told, self._url)]
         unsent = len(self._bodies) - self._bodies_sent
-        found += [f"{unsent} bodies could not be sent"] if unsent else []
-        logs = [worker.life.log.read_text(errors="replace") for worker in self._feeders.all]
-        return found + feeding.errors(line for log in logs for line in log.splitlines())
+        return found + ([f"{unsent} bodies could not be sent"] if unsent else [])
 
-    def _finish_publishing(self, health: Mapping[str, str]) -> list[str]:
-        """Let what is left be published in peace, and return what is wrong."""
-
+    def _finish_publishing(self) -> list[str]:
         def is_done() -> bool:
             self._publishers.tick()
             return not publishing.unpublished(self._url)
@@ -433,18 +393,9 @@ class Run:
             return ["they are not all published"]
         self._publishers.end()
         took = (self._folder / "bus.jsonl").read_text().splitlines()
-        found, did = publishing.judge(self._url, took, health)
+        found, did = publishing.judge(self._url, took)
         self._did |= did | {"publishers killed": len(self._publishers.all) - PUBLISHERS}
         return found
-
-    def _repeat_at_last(self) -> None:
-        """Repeat some deliveries when all is over, each by every ghost at the same time."""
-        over = [found for worker in self._consumers.all for found in worker.deliveries if found.failed == set()]
-        self._chance.shuffle(over)
-        for found in over[:AT_LAST]:
-            for done in [self._ghosts.submit(processes.repeat, found.event) for _ in range(GHOSTS)]:
-                done.result(PATIENCE_SECONDS)
-            self._did["deliveries repeated when all was over, twice at the same time"] += 1
 
     def _do_in_peace(self, sends: Sequence[Send]) -> None:
         """Have the twin take what must have an effect, in its order."""
@@ -454,13 +405,17 @@ class Run:
                 assert twin.submit(processes.repeat, event).result(PATIENCE_SECONDS) == {"batchItemFailures": []}
 
 
-def _wait(is_done: Callable[[], bool]) -> bool:
+def _wait(
+    is_done: Callable[[], bool],
+    seconds: float = PATIENCE_SECONDS,
+    meanwhile: Callable[[], None] = lambda: time.sleep(0.2),
+) -> bool:
     """Wait until something is done; say whether it is."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not is_done():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.2)
+        meanwhile()
     return True
 
 

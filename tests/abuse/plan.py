@@ -3,16 +3,15 @@
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from tests.support.queue import OCCURRED_AT, Body, completed, disconnected, invalidated, matched, reverted, synced
+from tests.support.queue import Body, completed, disconnected, invalidated, matched, reverted, synced
 from tests.support.world import Direction, Row
 
 DIRECTIONS: tuple[Direction, ...] = ("input", "output")
@@ -32,11 +31,6 @@ OF_A_RUN = 0.4
 # How often a connector begins another run; and how often what belongs to a run is of one that was reverted.
 NEW_RUN = 0.15
 OF_A_REVERTED_RUN = 0.1
-# A snapshot that ends something is of a producer whose clock is fast: nothing here is older than five minutes. It
-# leaves out so many companies, and is reverted so often when it is done.
-READ_SINCE = (datetime.now(UTC) + timedelta(hours=12)).isoformat(timespec="milliseconds")
-LEFT_OUT = (0, 1, 2)
-UNDONE = 0.25
 # What a record is made of, by its type: the longest that there is.
 ATTRIBUTES = {
     "company": {"name": "\U0010ffff" * 500},
@@ -49,21 +43,17 @@ RECORD_COUNTS = (1, 1, 2, 3, 5, 20)
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A workspace: messages of `shared` come several times at once, and only append; runs of `whole` are snapshots."""
+    """A workspace: messages of `shared` come several times at once, and only append."""
 
     workspace: str
     connectors: tuple[str, ...]
     shared: str
-    whole: str
     records: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Everybody there is. No good message names anything of `bystanders`."""
-
     tenants: tuple[Tenant, ...]
-    bystanders: tuple[Tenant, ...]
     providers: tuple[str, ...]
 
 
@@ -89,13 +79,11 @@ class Send:
 
     @property
     def id(self) -> str:
-        """The id of the message that it holds."""
         assert self.body is not None
         return str(self.body["id"])
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the body, in hexadecimal."""
         return sha256(self.text.encode()).hexdigest()
 
 
@@ -126,14 +114,12 @@ def effective(sends: Sequence[Send], overtaken: Collection[str]) -> list[Send]:
 class Group:
     """A source of messages, each of which is sent to the FIFO groups `names`.
 
-    A nobody's connector is not there, so that all of them are parked. Of what is spared none is poisoned: a run that
-    misses a message ends nothing.
+    A nobody's connector is not there, so that all of them are parked.
     """
 
     names: tuple[str, ...]
     write: Callable[[], Body]
     is_nobodys: bool = False
-    is_spared: bool = False
 
 
 class Author:
@@ -154,7 +140,6 @@ class Author:
         self._undone: set[str] = set()
 
     def write(self, most: int) -> list[Send]:
-        """Return `most` messages in the order of sending."""
         # By the place of each; an echo's is a later one.
         placed: list[tuple[float, Send]] = []
         groups = self._groups()
@@ -173,15 +158,14 @@ class Author:
             reason = "unknown_connector" if group.is_nobodys else "reverted_run"
             return [Send(name, json.dumps(body), None, reason) for name in group.names]
         # What is wrong with the end of a run is told in tests/sync: spoilt, it would spoil its run.
-        if not group.is_spared and self._chance.random() < POISONED and body["type"] != "run.completed":
+        if self._chance.random() < POISONED and body["type"] != "run.completed":
             # Of no run: one that is reverted meanwhile would change why it is parked.
             without = {name: value for name, value in body.items() if name != "run" or body["type"] == "sync.reverted"}
             poison = self._poison(without, connector)
             names = group.names if poison.group == connector else (poison.group,)
             return [replace(poison, group=name) for name in names]
         self._sent[connector].append(body)
-        if not group.is_spared:
-            self._note_run(connector, body)
+        self._note_run(connector, body)
         return [Send(name, json.dumps(body), body) for name in group.names]
 
     def _note_run(self, connector: str, body: Body) -> None:
@@ -207,7 +191,6 @@ class Author:
         for tenant in self._cast.tenants:
             groups += [Group((name,), partial(self._any_of_connector, tenant, name)) for name in tenant.connectors]
             groups += [Group((tenant.shared,) * COPIES, partial(self._synced, tenant, tenant.shared))]
-            groups += [Group((tenant.whole,), partial(next, self._whole(tenant)), is_spared=True)]
             groups += [Group((tenant.workspace,), partial(self._matched, tenant))]
         for tenant in self._cast.tenants[:NOBODYS]:
             nobody = self._id()
@@ -227,8 +210,9 @@ class Author:
             case ["completed"] if whole := self._whole_runs(connector):
                 run = self._chance.choice(whole)
                 # Perhaps with a snapshot of a source that was read before anything was there: it ends nothing.
-                read_since = self._chance.choice((None, OCCURRED_AT))
-                return self._completed(connector, run, self._of_runs[connector, run], read_since)
+                types = self._chance.choice(((), ("company",)))
+                ids = self._of_runs[connector, run]
+                return completed(UUID(connector), run, *ids, types=types) | {"id": self._id()}
         body = self._synced(tenant, connector)
         return self._of_a_run(connector, body | {"mode": self._chance.choice(("append", "append", "relink"))})
 
@@ -263,34 +247,6 @@ class Author:
 
     def _whole_runs(self, connector: str) -> list[str]:
         return [run for run in self._runs[connector] if self._undone.isdisjoint(self._of_runs[connector, run])]
-
-    def _completed(self, connector: str, run: str, ids: Sequence[str], read_since: str | None) -> Body:
-        types = ["company"] if read_since else []
-        body = completed(UUID(connector), run, *ids, types=types, read_since=read_since or OCCURRED_AT)
-        return body | {"id": self._id()}
-
-    def _whole(self, tenant: Tenant) -> Iterator[Body]:
-        """Yield runs that name most of what there is, with other messages between theirs; some are reverted."""
-        companies = [record for record in tenant.records if record.type == "company"]
-        while True:
-            run = f"whole {self._id()}"
-            named = self._chance.sample(companies, len(companies) - self._chance.choice(LEFT_OUT))
-            place = self._chance.randrange(1, len(named))
-            ids = []
-            for part in (named[:place], named[place:]):
-                mode = self._chance.choice(("append", "relink"))
-                body = self._of_whole(tenant, part) | {"run": run, "mode": mode}
-                ids.append(body["id"])
-                yield body
-                # It came meanwhile, and stays.
-                if self._chance.random() < 0.5:
-                    yield self._of_whole(tenant, self._chance.sample(companies, 1))
-            yield self._completed(tenant.whole, run, ids, READ_SINCE)
-            if self._chance.random() < UNDONE:
-                yield reverted(UUID(tenant.whole), run=run, id_=self._id())
-
-    def _of_whole(self, tenant: Tenant, records: Sequence[Row]) -> Body:
-        return synced(UUID(tenant.whole), records, id_=self._id())
 
     def _matched(self, tenant: Tenant) -> Body:
         providers = self._chance.sample(self._cast.providers, self._chance.randint(1, len(self._cast.providers)))
@@ -338,7 +294,8 @@ class Author:
         else:
             ways += [bad("unknown_connector", nobody, workspace_connector_id=nobody)]
         if "records" in body:
-            named, foreign = body["records"], chance.choice(self._cast.bystanders)
+            others_tenants = [each for each in self._cast.tenants if group not in (*each.connectors, each.shared)]
+            named, foreign = body["records"], chance.choice(others_tenants)
             stranger, theirs = Row(chance.choice(named)["type"], 0, UUID(nobody)), foreign.connectors[0]
             ways += 2 * [bad("unknown_record", missing=stranger, records=[*named, said(stranger)])]
             # A record of theirs among ours, and our records on their connector.

@@ -37,7 +37,7 @@ from local.template import Function, QueueSource
 from tests.support.api import TickingContext
 from tests.support.databases import SCOPE_STATEMENTS
 from wellspring.bus import Bus, BusAway
-from wellspring.errors import InternalError
+from wellspring.errors import InternalError, WellspringError
 
 # Only a message that was received at most so often is abused: four more receives and it would be a dead letter, and
 # one that died while its consumer was only asleep might have its effect later than the next of its group.
@@ -90,7 +90,6 @@ class Life:
 
     @property
     def log(self) -> Path:
-        """The file of what it logged."""
         return self.folder / f"{self.name}.log"
 
     def is_told(self, word: str) -> bool:
@@ -125,7 +124,6 @@ class Fate(NamedTuple):
 
 
 def draw(chance: random.Random) -> Fate:
-    """Return what happens next."""
     deed, moments, seconds = chance.choice(FATES)
     return Fate(chance.randint(1, LONGEST_PEACE), deed, chance.choice(moments), chance.uniform(*seconds))
 
@@ -149,7 +147,6 @@ class Struck:
         event.listen(engine(), "commit", lambda connection: self.at("committing", connection))
 
     def note(self, **said: Any) -> None:
-        """Write a line into the diary."""
         self._diary.write(json.dumps(said) + "\n")
 
     def call(self, delivered: Mapping[str, Any], seconds: float, *, is_spared: bool = False) -> Any:
@@ -243,13 +240,14 @@ def consume_feed(life: Life) -> None:
 
     def settle_now_and_then(struck: Struck) -> None:
         if struck.chance.random() < SETTLING or life.is_told(PEACE):
-            importlib.import_module("feed.settle").handler({}, context(life.function.timeout))
+            # What failed it has logged.
+            with suppress(WellspringError):
+                importlib.import_module("feed.settle").handler({}, context(life.function.timeout))
 
     consume(life, settle_now_and_then)
 
 
 def settle(life: Life) -> None:
-    """Settle again and again."""
     struck = Struck(life)
     for _ in life.goes_on():
         # What failed it has logged, and the next time does it.
@@ -267,7 +265,6 @@ def become_ghost(life: Life) -> None:
 
 
 def repeat(delivered: Mapping[str, Any]) -> Any:
-    """Give the handler what was delivered to others, once more."""
     return HANDLERS[0](delivered, context(LONGEST_GHOST_SECONDS))
 
 
@@ -280,7 +277,6 @@ class UnkindBus(Bus):
         self._file = os.open(life.folder / "bus.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def put(self, entries: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """Take entries, or not."""
         is_kind = self._life.is_told(PEACE)
 
         def happens(odds: float) -> bool:
@@ -304,10 +300,8 @@ class UnkindBus(Bus):
 
 
 def publish(life: Life) -> None:
-    """Publish again and again."""
     prepare(life)
     from wellspring.database.retry import Deadline  # noqa: PLC0415  (in its own environment)
-    from wellspring.errors import WellspringError  # noqa: PLC0415  (in its own environment)
     from wellspring.services import publishing  # noqa: PLC0415  (in its own environment)
 
     bus = UnkindBus(life)
@@ -345,7 +339,6 @@ class Worker:
 
     @property
     def in_hand(self) -> Delivery | None:
-        """The delivery that it is working on."""
         last = self.deliveries[-1] if self.deliveries else None
         return last if last is not None and last.failed is None else None
 
@@ -390,14 +383,6 @@ class Herd:
             self.living.append(Worker(life, process))
             self.all.append(self.living[-1])
         return found
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        return [delivery for worker in self.all for delivery in worker.deliveries]
-
-    def lines(self) -> list[str]:
-        """Return what they logged."""
-        return [line for worker in self.all for line in worker.life.log.read_text(errors="replace").splitlines()]
 
     def join(self, seconds: float) -> bool:
         """Wait until they end by themselves; say whether they did. One may have been killed when it had done all."""

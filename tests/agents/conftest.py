@@ -1,17 +1,15 @@
 """Callers of this folder's tests: messages of the protocol, given to the function as the gateway does."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.local.stack_process import StackProcess
 from tests.support.api import READER, Caller, Reply, call, person
 from tests.support.databases import CONSUMER, Database
-from tests.support.stack import running
 from tests.support.world import Row, World
 from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.agents.protocol import STATELESS, WITH_HANDSHAKE
@@ -44,13 +42,11 @@ def ask(caller: Caller, method: str, params: Mapping[str, Any] | None = None, **
 
 
 def ask_with_handshake(caller: Caller, method: str, params: Mapping[str, Any] | None = None) -> Reply:
-    """Send a request of the revision with a handshake."""
     message = {"jsonrpc": "2.0", "id": "a", "method": method, "params": dict(params or {})}
     return send(caller, message, mcp_protocol_version=WITH_HANDSHAKE)
 
 
 def use(caller: Caller, tool: str, **arguments: object) -> Any:
-    """Use a tool; return its result."""
     reply = ask(caller, "tools/call", {"name": tool, "arguments": arguments})
     assert reply.status == 200, reply.body
     return reply.document["result"]
@@ -62,13 +58,6 @@ def told(caller: Caller, tool: str, **arguments: object) -> Any:
     assert not result["isError"], result
     assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
     return result["structuredContent"]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    """A stack of the file's own."""
-    with running(tmp_path_factory.mktemp("stack")) as started:
-        yield started
 
 
 DAY = datetime(2026, 5, 31, tzinfo=UTC)

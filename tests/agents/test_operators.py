@@ -17,7 +17,6 @@ each_tool = pytest.mark.parametrize("tool", list(BY_NAME))
 
 @pytest.fixture
 def someone(ledger: Ledger) -> Row:
-    """A person of a workspace of nobody else, and a member of it."""
     workspace = ledger.world.workspace("Support")
     row = ledger.world.people(workspace, "Sam Support")
     ledger.world.member(row, workspace, "owner")

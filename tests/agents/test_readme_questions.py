@@ -1,4 +1,7 @@
-"""README's questions, asked by agents: one call of a tool, or a second that goes on, tells what the request tells."""
+"""README's questions, asked by agents: one call of a tool, or a second that goes on, tells what the request tells.
+
+And the ten questions of docs/agents.md, which the demo answers as the page says.
+"""
 
 import json
 import re
@@ -7,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from local import demo_data
 from local.example_ids import demo_id
 from local.settings import ROOT
 from tests.agents.conftest import told
 from tests.reading.test_questions import AN_OWNER, PAYMENTS, synced_demo  # noqa: F401 - a fixture
-from tests.support.api import READER, get
+from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, Database
+from tests.support.events import load_demo
+from tests.support.queue import consume
 from wellspring.access.principal import PIPELINE_SCOPE
+from wellspring.agents.questions import BY_NAME
 from wellspring.database import Deadline, in_transaction
 from wellspring.repositories import fleet
 
@@ -102,6 +109,16 @@ CALLS: dict[str, tuple[Call, tuple[str, ...]]] = {
 }
 
 
+# The rows of docs/agents.md: who of the demo asks, by which tool, with what, and the answer's sentence.
+OF_THE_PAGE = [
+    (who, tool, json.loads(arguments), answer)
+    for who, tool, arguments, answer in re.findall(
+        r"^\| [^|]+ \| `(\w+)` \| `(\w+)` \| `(\{.*?\})` \| ([^|]+) \|$",
+        (ROOT / "docs/agents.md").read_text(),
+        re.MULTILINE,
+    )
+]
+
 # Each row of both tables; what a cell says behind its question is left out.
 ROW = re.compile(r"^\| ([A-Z][^|]*\?)[^|?]* \| `(WHO=operator )?ask '([^']+)'` \|$", re.MULTILINE)
 ASKED = [(row[1], row[3], READER if row[2] else AN_OWNER) for row in ROW.finditer((ROOT / "README.md").read_text())]
@@ -163,3 +180,15 @@ def test_at_most_two_calls_tell_what_the_request_of_each_question_tells() -> Non
         if lost or not wanted:
             missing[question] = lost[:1]
     assert missing == {}
+
+
+def test_each_tool_answers_a_question_of_the_page_as_that_says(database: Database) -> None:
+    load_demo(database)
+    database.role = CONSUMER
+    for bodies in (*(run.bodies() for run in demo_data.runs()), *([each] for each in demo_data.ailing())):
+        assert consume(*bodies) == []
+    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
+    callers = {"owner": Caller(demo_data.PRINCIPALS["owner"]), "operator": READER}
+    found = [told(callers[who], tool, **arguments)["summary"] for who, tool, arguments, _ in OF_THE_PAGE]
+    assert found == [answer for *_, answer in OF_THE_PAGE]
+    assert [tool for _, tool, *_ in OF_THE_PAGE] == list(BY_NAME)

@@ -1,7 +1,6 @@
 """Answers of the tools, and to whom: the caller's sight is that of HTTP."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -233,7 +232,7 @@ def crowded(world: World) -> tuple[Caller, Row]:
     owner = world.people(workspace, LONG)
     world.member(owner, workspace, "owner")
     company = world.company(workspace, LONG)
-    for number in range(100):
+    for number in range(40):
         connection = world.workspace_connector(workspace, world.connector(f"{number} {LONG}"))
         world.provenance(company, connection)
         problems = [{"code": "unknown_record", "type": "company", "id": str(uuid4())}] * 5
@@ -247,22 +246,14 @@ def crowded(world: World) -> tuple[Caller, Row]:
     return person(owner), company
 
 
-LISTS: dict[str, Callable[[Row], dict[str, Any]]] = {
-    "sources": lambda company: {"record": str(company.id)},
-    "connectors": lambda _: {},
-    "failures": lambda _: {},
-    "runs": lambda _: {},
-    "activity": lambda _: {},
-    "providers": lambda _: {},
-    "groups": lambda _: {},
-}
+LISTS = ("sources", "connectors", "failures", "runs", "activity", "providers", "groups")
 
 
 def test_no_answer_is_larger_than_it_may_be_and_its_cursor_leads_to_all_of_it(crowded: tuple[Caller, Row]) -> None:
     caller, company = crowded
-    for tool, arguments_of in LISTS.items():
-        arguments, seen, pages = {**arguments_of(company), "size": 100}, [], 0
-        cursor = None
+    for tool in LISTS:
+        arguments: dict[str, Any] = {"size": 100} | ({"record": str(company.id)} if tool == "sources" else {})
+        seen, pages, cursor = list[str](), 0, None
         while pages == 0 or cursor:
             reply = ask(caller, "tools/call", {"name": tool, "arguments": arguments})
             assert len(reply.body.encode()) <= LARGEST_ANSWER_BYTES, tool
@@ -271,7 +262,7 @@ def test_no_answer_is_larger_than_it_may_be_and_its_cursor_leads_to_all_of_it(cr
             cursor, pages = content["next_cursor"], pages + 1
             arguments["cursor"] = cursor
             assert pages <= 100, tool
-        assert len(seen) == len(set(seen)) == 100, tool
+        assert len(seen) == len(set(seen)) == 40, tool
         assert pages > 1, tool
 
 

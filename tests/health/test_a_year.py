@@ -7,9 +7,8 @@ the one before, for nobody is late earlier.
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import text
@@ -32,39 +31,15 @@ RHYTHMS = {"hourly": HOUR, "daily": DAY, "weekdays": 3 * DAY, "monthly": 31 * DA
 VARIES = 2 * HOUR
 
 
-@dataclass(frozen=True)
-class Outage:
-    """A time in which a connector did not sync.
+class History(NamedTuple):
+    """A connector's year: when it synced, and when its last sync was before each outage.
 
-    Attributes:
-        since: when its last sync before was.
-        until: when it came again.
-        is_long: whether it is longer than twice its rhythm, and than the day that everybody has.
-    """
-
-    since: datetime
-    until: datetime
-    is_long: bool
-
-
-@dataclass(frozen=True)
-class History:
-    """A connector's year.
-
-    Attributes:
-        rhythm: of `NUMBERS`.
-        syncs: when it synced.
-        outages: when it should have and did not.
+    An outage is long that lasts for longer than twice the rhythm, and than the day that everybody has.
     """
 
     rhythm: str
-    syncs: tuple[datetime, ...]
-    outages: tuple[Outage, ...]
-
-
-def histories(seed: int) -> list[History]:
-    drawn = random.Random(seed)
-    return [_history(drawn, rhythm) for rhythm, number in NUMBERS.items() for _ in range(number)]
+    syncs: list[datetime]
+    outages: dict[datetime, bool]
 
 
 def _history(drawn: random.Random, rhythm: str) -> History:
@@ -78,14 +53,14 @@ def _history(drawn: random.Random, rhythm: str) -> History:
         begin = START + parts * (number + drawn.uniform(0.55, 0.95))
         away.append((begin, begin + 2 * longest * length))
     kept = [at for at in times if not any(begin <= at < end for begin, end in away)]
-    found = []
+    outages: dict[datetime, bool] = {}
     for begin, end in away:
         before = [at for at in kept if at < begin]
         after = [at for at in kept if at >= end]
         if before and after:
             away_for = after[0] - before[-1] - VARIES
-            found.append(Outage(before[-1], after[0], away_for > 2 * max(RHYTHMS[rhythm], DAY / 2)))
-    return History(rhythm, tuple(kept), tuple(found))
+            outages[before[-1]] = away_for > 2 * max(RHYTHMS[rhythm], DAY / 2)
+    return History(rhythm, kept, outages)
 
 
 def _times(drawn: random.Random, rhythm: str) -> Iterator[datetime]:
@@ -146,23 +121,16 @@ SELECT pk, at, next_at, (verdict).health = 'late' AS is_late,
   FROM judged""")
 
 
-def connectors(world: World, number: int) -> list[Row]:
-    workspace = world.workspace()
-    return [world.workspace_connector(workspace) for _ in range(number)]
-
-
 def judged(database: FreshDatabase, made: Sequence[Row], years: Sequence[History]) -> dict[int, list[Any]]:
     owner = database.owner
     owner.exec_driver_sql("DROP TABLE IF EXISTS said")
     owner.exec_driver_sql("CREATE TEMPORARY TABLE said (pk bigint, number bigint, at timestamptz)")
+    said = text(
+        "INSERT INTO said SELECT :pk, number, at"
+        " FROM unnest(CAST(:times AS timestamptz[])) WITH ORDINALITY AS sync (at, number)"
+    )
     for one, year in zip(made, years, strict=True):
-        owner.execute(
-            text(
-                "INSERT INTO said SELECT :pk, number, at"
-                " FROM unnest(CAST(:times AS timestamptz[])) WITH ORDINALITY AS sync (at, number)"
-            ),
-            {"pk": one.pk, "times": list(year.syncs)},
-        )
+        owner.execute(said, {"pk": one.pk, "times": year.syncs})
     owner.exec_driver_sql("CREATE UNIQUE INDEX ON said (pk, number)")
     owner.exec_driver_sql("ANALYZE said")
     found: dict[int, list[Any]] = defaultdict(list)
@@ -175,21 +143,21 @@ def judged(database: FreshDatabase, made: Sequence[Row], years: Sequence[History
 def test_each_long_outage_is_found_and_nobody_is_called_late_twice_for_nothing(
     fresh_database: FreshDatabase, world: World
 ) -> None:
-    made, years = connectors(world, sum(NUMBERS.values())), histories(1)
+    drawn, workspace = random.Random(1), world.workspace()
+    years = [_history(drawn, rhythm) for rhythm, number in NUMBERS.items() for _ in range(number)]
+    made = [world.workspace_connector(workspace) for _ in years]
     count: dict[str, Counter[str]] = defaultdict(Counter)
     gaps = judged(fresh_database, made, years)
     for one, year in zip(made, years, strict=True):
-        of = count[year.rhythm]
-        outages = {outage.since for outage in year.outages}
+        of, outages = count[year.rhythm], year.outages
         late = {gap.at for gap in gaps[one.pk] if gap.is_late}
         of["connectors"] += 1
-        of["outages"] += sum(outage.is_long for outage in year.outages)
-        of["found"] += sum(outage.is_long and outage.since in late for outage in year.outages)
-        of["short"] += sum(not outage.is_long for outage in year.outages)
-        of["short, told"] += sum(not outage.is_long and outage.since in late for outage in year.outages)
-        of["false"] += len(late - outages)
-        of["most"] = max(of["most"], len(late - outages))
-        of["false by the median"] += len({gap.at for gap in gaps[one.pk] if gap.is_late_by_the_median} - outages)
+        for since, is_long in outages.items():
+            of["outages" if is_long else "short"] += 1
+            of["found" if is_long else "short, told"] += since in late
+        of["false"] += len(late - outages.keys())
+        of["most"] = max(of["most"], len(late - outages.keys()))
+        of["false by the median"] += len({gap.at for gap in gaps[one.pk] if gap.is_late_by_the_median} - outages.keys())
     assert all(of["outages"] for of in count.values())
     assert {rhythm: of["found"] for rhythm, of in count.items()} == {r: of["outages"] for r, of in count.items()}
     assert max(of["most"] for of in count.values()) <= 1

@@ -24,7 +24,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 @pytest.fixture
 def tell(world: World, ours: Tenant) -> Callable[..., None]:
-    """Have the platform's feed tell of our connector."""
     versions = iter(range(10, 1000))
     connector = world.connector()
 

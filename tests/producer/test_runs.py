@@ -256,22 +256,19 @@ def test_a_run_whose_time_nobody_says_or_that_is_to_come_does_not_begin() -> Non
         {"mode": "replace"},
         {"direction": "output", "snapshot": WHOLE},
         {"snapshot": "company"},
+        {"snapshot": ("sideways", ["company"])},
+        {"snapshot": ("input", [])},
+        {"snapshot": ("input", ["Company"])},
+        {"snapshot": ("input", "company")},
     ],
     ids=str,
 )
-def test_a_run_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  each says something else
-        connector(FakeSqs()).run(**{"name": NAME} | wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [("sideways", ["company"]), ("input", []), ("input", ["Company"]), ("input", "company")],
-    ids=str,
-)
-def test_a_snapshot_of_nothing_is_none(wrong: tuple[Any, Any]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  each says something else
-        Snapshot(*wrong)
+def test_a_run_or_a_snapshot_that_would_be_malformed_does_not_begin(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011, PT012  each says something else
+        said: dict[str, Any] = {
+            name: Snapshot(*value) if isinstance(value, tuple) else value for name, value in wrong.items()
+        }
+        connector(FakeSqs()).run(**{"name": NAME} | said)
 
 
 # ---- completing ------------------------------------------------------------------------------------------

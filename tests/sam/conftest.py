@@ -7,7 +7,6 @@ the schema.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ FORGOTTEN = sorted(metadata.tables.keys() - {"wellspring.cursor_keys", "wellspri
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
     for item in items:
         if "tests/sam/" in item.nodeid:
             item.add_marker("sam")
@@ -40,15 +38,11 @@ class Deployed:
     """What was deployed.
 
     Attributes:
-        template: of what was built, with the settings of this place.
-        architecture: for which.
         lambdas: where functions are invoked.
         cluster: Postgres.
         migrated: the answers that CloudFormation got from the migration, which was called twice.
     """
 
-    template: Path
-    architecture: str
     lambdas: Service
     cluster: Cluster
     migrated: tuple[dict[str, Any], dict[str, Any]]
@@ -76,7 +70,7 @@ def deployed() -> Iterator[Deployed]:
                 "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.replace(door.address, door.name),
             },
         )
-        with service.serve("start-lambda", configured, architecture) as lambdas:
+        with service.serve(configured, architecture) as lambdas:
             asked = event("schema_migrate") | {"ResponseURL": waiting.url_for(door.name)}
             for _ in range(2):
                 returned = lambdas.invoke(MIGRATION, asked)
@@ -85,12 +79,11 @@ def deployed() -> Iterator[Deployed]:
             assert first["Status"] == "SUCCESS", lambdas.last_lines()
             # On AWS they sign in with IAM.
             cluster.let_in(*ROLES)
-            yield Deployed(configured, architecture, lambdas, cluster, (first, second))
+            yield Deployed(lambdas, cluster, (first, second))
 
 
 @pytest.fixture(scope="session")
 def owner(deployed: Deployed) -> Iterator[FreshDatabase]:
-    """The deployment's database, as its owner sees it."""
     database = FreshDatabase(deployed.cluster.url(DATABASE), Statements())
     yield database
     database.close()

@@ -108,16 +108,14 @@ class Service:
                 raise Fault(f"{function} was not invoked ({error.code}): {self.last_lines()}") from error
 
     def last_lines(self) -> str:
-        """Return the end of the log, for people."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
 
 @contextmanager
-def serve(command: str, template: Path, architecture: str) -> Iterator[Service]:
-    """Run `sam local COMMAND` on a free port, each function in a container that stays until the end.
+def serve(template: Path, architecture: str) -> Iterator[Service]:
+    """Run `sam local start-lambda` on a free port, each function in a container that stays until the end.
 
     Args:
-        command: start-lambda or start-api.
         template: of what was built.
         architecture: for which it was built.
 
@@ -128,7 +126,7 @@ def serve(command: str, template: Path, architecture: str) -> Iterator[Service]:
         *("--template", str(template), "--host", HOST, "--warm-containers", "LAZY", "--skip-pull-image"),
         *("--layer-cache-basedir", str(FOLDER / "temporary"), *parameters(architecture)),
     ]
-    with typed([str(PYTHON), "-m", "samcli", "local", command, *options], ROOT, command) as service:
+    with typed([str(PYTHON), "-m", "samcli", "local", "start-lambda", *options], ROOT, "start-lambda") as service:
         yield service
 
 
@@ -183,7 +181,6 @@ def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _left(log: Path) -> set[str]:
-    """Return which of the containers that a log names are there."""
     made = re.findall(r"SAM_CONTAINER_ID: (\w+)", log.read_text(errors="replace"))
     return set(docker("ps", "--all", "--quiet", "--no-trunc").split()).intersection(made)
 

@@ -49,7 +49,6 @@ def ledger(demo: FreshDatabase) -> FreshDatabase:
 
 
 def named(name: str) -> str:
-    """Return the id that an event's path names."""
     return str(event(name)["pathParameters"]["id"])
 
 
@@ -59,7 +58,6 @@ def ids_of(answer: Mapping[str, Any]) -> set[str]:
 
 
 def everything(owner: FreshDatabase) -> dict[str, list[str]]:
-    """Return every row of every table of the data, as text."""
     found = {
         name: list(owner.owner.exec_driver_sql(f"SELECT t::text FROM {name} t ORDER BY 1").scalars())
         for name in metadata.tables

@@ -1,4 +1,4 @@
-"""The consumer of the sync queue and the function that forgets, in their containers, by what they leave in Postgres."""
+"""Functions that no request calls, in their containers, by what they leave in Postgres: all tests' schema is one's."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +10,7 @@ from local.example_ids import id_of
 from tests.feed.test_events import ANSWERED, KEPT
 from tests.feed.test_events import REPLAYED as FEED
 from tests.sam.conftest import Deployed
+from tests.sam.service import MIGRATION
 from tests.support.databases import FreshDatabase
 from tests.support.events import event, function_of
 from tests.support.feed import park
@@ -21,6 +22,7 @@ from tests.sync.test_pruning import Memory
 REPLAYED = (
     *(f"sync_{name}" for name in SYNC),
     *("maintenance_export", "maintenance_prune", "maintenance_publish", "maintenance_settle"),
+    *("schema_migrate", "schema_migrate_by_hand"),
     *FEED,
 )
 
@@ -96,3 +98,26 @@ def test_a_request_about_the_feed_is_answered(deployed: Deployed, demo: FreshDat
     assert answer["statusCode"] == 200
     left = demo.owner.execute(text("SELECT outcome FROM wellspring.pending_events")).scalar_one()
     assert left == ANSWERED[name]
+
+
+def test_cloudformation_is_answered_with_the_revision_that_the_database_is_at(
+    deployed: Deployed, owner: FreshDatabase
+) -> None:
+    asked, answer = event("schema_migrate"), deployed.migrated[0]
+    (revision,) = owner.owner.exec_driver_sql("SELECT version_num FROM wellspring.alembic_version").scalars()
+    assert answer == {
+        "Status": "SUCCESS",
+        "Data": {"Revision": revision},
+        "PhysicalResourceId": asked["LogicalResourceId"],
+        **{name: asked[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+
+
+def test_the_second_call_in_a_warm_container_is_answered_alike(deployed: Deployed) -> None:
+    first, second = deployed.migrated
+    assert first == second
+
+
+def test_whoever_calls_by_hand_gets_the_same_revision(deployed: Deployed) -> None:
+    answer = deployed.lambdas.invoke(MIGRATION, event("schema_migrate_by_hand"))
+    assert answer == {"Status": "SUCCESS", "Data": deployed.migrated[0]["Data"]}

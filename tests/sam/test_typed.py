@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -55,7 +56,6 @@ def folder(deployed: Deployed) -> Iterator[Path]:
 
 
 def images() -> set[str]:
-    """Return the ids of the engine's images."""
     return set(docker.docker("image", "ls", "--all", "--quiet", "--no-trunc").split())
 
 
@@ -103,9 +103,18 @@ def test_make_builds_and_invokes_one_function(deployed: Deployed) -> None:
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"status": "ok"})
 
 
+def asked(url: str) -> tuple[int, Any]:
+    try:
+        with urlopen(url, timeout=service.ANSWER_SECONDS) as answer:  # noqa: S310  our own
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
 def test_the_api_is_served_as_typed(folder: Path) -> None:
-    with (
-        service.typed(["sam", "local", "start-api"], folder, "typed-api") as served,
-        urlopen(f"{served.url}/health", timeout=service.ANSWER_SECONDS) as answer,  # noqa: S310  our own
-    ):
-        assert json.load(answer) == {"status": "ok"}
+    with service.typed(["sam", "local", "start-api"], folder, "typed-api") as served:
+        assert asked(f"{served.url}/health") == (200, {"status": "ok"})
+        assert asked(f"{served.url}/v1/openapi.json") == (200, json.loads((ROOT / "docs/openapi.json").read_text()))
+        status, document = asked(f"{served.url}/v1/company-workspace-connectors?page[size]=1")
+        assert (status, document["errors"][0]["code"]) == (401, "UNAUTHORIZED")

@@ -84,21 +84,6 @@ class Pooler:
             engine.dispose()
         return self.url(dbname)
 
-    def servers(self, dbname: str) -> list[dict[str, Any]]:
-        """Return the connections to Postgres, of whatever role, that are open for a database."""
-        return self._of(dbname, "SERVERS")
-
-    def clients(self, dbname: str) -> list[dict[str, Any]]:
-        """Return the connections that clients have here to a database."""
-        return self._of(dbname, "CLIENTS")
-
-    def transactions(self, dbname: str) -> int:
-        """Return how many transactions there were in a database so far."""
-        return sum(int(row["total_xact_count"]) for row in self._of(dbname, "STATS"))
-
-    def _of(self, dbname: str, what: str) -> list[dict[str, Any]]:
-        return [row for row in self.ask(f"SHOW {what}") if row["database"] == dbname]
-
 
 @contextmanager
 def run_pooler(cluster: Cluster) -> Iterator[Pooler]:

@@ -231,7 +231,6 @@ def of_run(body: Body, run: str = "nightly") -> Body:
 
 
 def applied(*bodies: Body) -> None:
-    """Have each consumed by itself; none goes back to the queue."""
     for body in bodies:
         assert consume(body) == []
 
@@ -276,19 +275,28 @@ def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:
     monkeypatch.setattr(applying, "apply_unit", failing)
 
 
-def die(monkeypatch: pytest.MonkeyPatch, *at: int) -> list[Any]:
-    """Let the consumer die at its chunks of these numbers; return the list of those that it has begun."""
+def before_chunks(monkeypatch: pytest.MonkeyPatch, do: Callable[[int, Any], object]) -> list[Any]:
+    """Call `do` with the number and the connection of each chunk before it; return those that have begun."""
     begun: list[Any] = []
     chunk = services._chunk
 
-    def dies(*given: Any) -> Any:
+    def watched(*given: Any) -> Any:
         begun.append(given)
-        if len(begun) in at:
-            raise RuntimeError("The consumer is gone.")
+        do(len(begun), given[0])
         return chunk(*given)
 
-    monkeypatch.setattr(services, "_chunk", dies)
+    monkeypatch.setattr(services, "_chunk", watched)
     return begun
+
+
+def die(monkeypatch: pytest.MonkeyPatch, *at: int) -> list[Any]:
+    """Let the consumer die at its chunks of these numbers; return the list of those that it has begun."""
+
+    def dies(number: int, _: Any) -> None:
+        if number in at:
+            raise RuntimeError("The consumer is gone.")
+
+    return before_chunks(monkeypatch, dies)
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:

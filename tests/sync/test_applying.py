@@ -16,7 +16,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, bringing, emitted, ending, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, emitted, ending, ids, units
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -41,20 +41,15 @@ def test_a_new_row_is_made_now_and_updated_when_made(ours: Tenant, ledger: Ledge
     assert deleted is None
 
 
-@pytest.mark.parametrize("word", ["SELECT", "INSERT", "core_api", "Ours", "swordfish"])
-def test_no_line_of_the_log_holds_sql_names_or_bodies(ours: Tenant, theirs: Tenant, log: Log, word: str) -> None:
-    bad = synced(ours.connector, ours.mixed) | {"direction": "swordfish"}
-    consume(synced(ours.connector, ours.mixed), bad, synced(theirs.connector, ours.mixed))
-    assert len(log) == 4
-    assert word not in str(log)
-
-
-def test_no_line_of_the_log_holds_a_pk(ours: Tenant, theirs: Tenant, log: Log, world: World) -> None:
+def test_no_line_of_the_log_holds_sql_names_bodies_or_pks(ours: Tenant, theirs: Tenant, log: Log, world: World) -> None:
     # Numbers that stand out, should they appear.
     world.database.owner.exec_driver_sql("ALTER TABLE core_api.companies ALTER pk RESTART WITH 770077001")
-    far = world.company(ours.workspace)
-    consume(synced(ours.connector, [far]), synced(theirs.connector, [far]))
-    assert "7700770" not in str(log)
+    records = [world.company(ours.workspace), *ours.mixed]
+    bad = synced(ours.connector, records) | {"direction": "swordfish"}
+    consume(synced(ours.connector, records), bad, synced(theirs.connector, records))
+    assert len(log) == 4
+    words = ("SELECT", "INSERT", "core_api", "Ours", "swordfish", "7700770")
+    assert [word for word in words if word in str(log)] == []
 
 
 WAYS = pytest.mark.parametrize("way", ["relink", "invalidation"])
@@ -168,14 +163,6 @@ class TestStatements:
         assert units(statements) == 2
         assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "duplicate"]
 
-    def test_what_names_what_an_earlier_one_makes_is_applied_in_the_second_unit(
-        self, ours: Tenant, statements: Statements, log: Log
-    ) -> None:
-        made = absent()
-        assert consume(bringing(ours.connector, made), synced(ours.other_connector, [made])) == []
-        assert units(statements) == 2
-        assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "applied"]
-
 
 @pytest.mark.parametrize("mode", ["append", "relink"])
 def test_what_is_sent_again_behind_what_ends_its_rows_is_overtaken(ours: Tenant, ledger: Ledger, mode: str) -> None:
@@ -201,48 +188,27 @@ def providers(world: World) -> list[Row]:
     return [world.provider(f"provider-{number}") for number in range(4)]
 
 
-def test_it_matches_and_selects_nothing(ours: Tenant, providers: list[Row], ledger: Ledger, log: Log) -> None:
-    message = matched(ours.workspace, [*providers, providers[0]])
-    assert consume(message) == []
-    assert ledger.choices(ours.workspace) == {(provider.id, False, True, True): 1 for provider in providers}
-    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
-    (line,) = [line for line in log if line["message"] == "message applied"]
-    assert (line["records"], line["matched"]) == (4, 4)
-    assert line["message_group"] == str(ours.workspace.id)
-
-
-def test_it_keeps_what_is_selected(ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log) -> None:
-    selected, plain, known, new = providers
+def test_it_matches_selects_nothing_and_updates_only_what_it_changes(
+    ours: Tenant, providers: list[Row], ledger: Ledger, world: World, log: Log
+) -> None:
+    gone, (selected, plain, known, new) = world.provider("gone"), providers
+    world.tombstone(world.choose(ours.workspace, gone, is_matched=True))
     world.choose(ours.workspace, selected, is_selected=True, is_matched=True)
     world.choose(ours.workspace, plain)
     world.choose(ours.workspace, known, is_matched=True)
-    assert consume(matched(ours.workspace, providers)) == []
-    assert ledger.choices(ours.workspace) == {
-        (selected.id, True, True, True): 1,
-        (plain.id, False, True, True): 1,
-        (known.id, False, True, True): 1,
-        (new.id, False, True, True): 1,
-    }
-    (line,) = [line for line in log if line["message"] == "message applied"]
-    assert line["matched"] == 2
-
-
-def test_it_updates_only_what_it_changes(ours: Tenant, providers: list[Row], world: World, ledger: Ledger) -> None:
-    for provider, is_matched in ((providers[0], True), (providers[1], False)):
-        world.choose(ours.workspace, provider, is_matched=is_matched)
     ledger.sql("UPDATE core_api.workspace_providers SET updated_at = now() - interval '1 day'")
-    consume(matched(ours.workspace, providers[:2]))
-    changed = "SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk"
-    assert ledger.sql(changed) == [(False,), (True,)]
-
-
-def test_what_was_removed_gets_a_new_row(ours: Tenant, providers: list[Row], ledger: Ledger, world: World) -> None:
-    world.tombstone(world.choose(ours.workspace, providers[0], is_matched=True))
-    assert consume(matched(ours.workspace, providers[:1])) == []
+    message = matched(ours.workspace, [*providers, gone, selected])
+    applied(message)
     assert ledger.choices(ours.workspace) == {
-        (providers[0].id, False, True, False): 1,
-        (providers[0].id, False, True, True): 1,
+        (gone.id, False, True, False): 1,
+        (selected.id, True, True, True): 1,
+        **{(provider.id, False, True, True): 1 for provider in (plain, known, new, gone)},
     }
+    changed = "SELECT updated_at > now() - interval '1 hour' FROM core_api.workspace_providers ORDER BY pk"
+    assert [row[0] for row in ledger.sql(changed)] == [False, False, True, False, True, True]
+    assert {str(id_) for id_ in ledger.inbox()} == {message["id"]}
+    (line,) = [line for line in log if line["message"] == "message applied"]
+    assert (line["records"], line["matched"], line["message_group"]) == (5, 3, str(ours.workspace.id))
 
 
 def test_messages_of_one_batch_may_match_the_same(

@@ -3,16 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, event
 
 from tests.support.databases import CONSUMER, FreshDatabase, Statements
 from tests.support.queue import Body, consume, disconnected, synced
-from tests.support.wire import before_each_flush
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, begins_a_chunk, chunks, ids, outcomes, units
+from tests.sync.conftest import Ledger, Log, Tenant, before_chunks, begins_a_chunk, chunks, ids, outcomes, units
 from tests.sync.test_redelivery import pid_of
 from wellspring.database.retry import Deadline
 
@@ -75,13 +73,6 @@ def test_chunks_are_transactions(ours: Tenant, ledger: Ledger, world: World, sta
     assert len(ledger.inbox()) == 1
 
 
-def test_of_an_unknown_connector_it_holds_up_nobody(ours: Tenant, ledger: Ledger, log: Log) -> None:
-    after, other = synced(ours.connector, ours.mixed), disconnected(ours.connector)
-    assert consume(disconnected(uuid4()), after, other) == []
-    assert not ledger.live()
-    assert outcomes(log) == ["parked", "applied", "applied"]
-
-
 class TestItsPlaceInTheOrder:
     def test_what_came_before_it_ends_and_what_came_after_stays(self, ours: Tenant, ledger: Ledger, log: Log) -> None:
         first, second, third = ours.companies[:3]
@@ -113,14 +104,6 @@ class TestItsPlaceInTheOrder:
         assert (chunks(statements), units(statements)) == (3, 1)
 
 
-class TestAMessageThatComesAgain:
-    def test_with_another_of_its_connector_counts_each_row_once(self, ours: Tenant, world: World, log: Log) -> None:
-        world.provenances(ours.companies, ours.connector)
-        batch = [disconnected(ours.connector) for _ in range(3)]
-        assert consume(*batch) == []
-        assert [line["tombstoned"] for line in log if "outcome" in line] == [len(ours.companies), 0, 0]
-
-
 class TestATimeThatIsOver:
     def test_sends_it_back_with_what_is_behind_it_and_the_next_delivery_goes_on(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, many: list[Row], rounds: list[int], log: Log
@@ -145,27 +128,6 @@ class TestATimeThatIsOver:
         assert log[0]["tombstoned"] == len(many) - done
 
 
-type BeforeChunk = Callable[[int, Callable[[int], object]], None]
-
-
-@pytest.fixture
-def before_chunk(monkeypatch: pytest.MonkeyPatch) -> BeforeChunk:
-    """Call a function with the server's process, once, before the first flush of a chunk of this number."""
-
-    def before(wanted: int, do: Callable[[int], object]) -> None:
-        seen = 0
-
-        def look(process: int, texts: list[str]) -> None:
-            nonlocal seen
-            seen += any(map(begins_a_chunk, texts))
-            if seen == wanted and any(map(begins_a_chunk, texts)):
-                do(process)
-
-        before_each_flush(monkeypatch, CONSUMER, look)
-
-    return before
-
-
 def at_chunk(database: FreshDatabase, moment: str, wanted: int, do: Callable[[Connection], object]) -> None:
     """Call `do` with the connection, once, at the `wanted`th chunk's `commit` or `after_cursor_execute`."""
     seen = 0
@@ -185,39 +147,23 @@ class TestACrash:
     def test_of_the_connection_in_a_chunk_is_got_over(
         self,
         fresh_database: FreshDatabase,
-        before_chunk: BeforeChunk,
         ours: Tenant,
         ledger: Ledger,
         many: list[Row],
         log: Log,
+        monkeypatch: pytest.MonkeyPatch,
         moment: str,
     ) -> None:
+        def end(connection: Connection) -> None:
+            fresh_database.end(pid_of(connection))
+
         if moment == "before":
-            before_chunk(4, fresh_database.end)
+            before_chunks(monkeypatch, lambda number, connection: end(connection) if number == 4 else None)
         else:
-            at_chunk(fresh_database, "after_cursor_execute", 4, lambda one: fresh_database.end(pid_of(one)))
+            at_chunk(fresh_database, "after_cursor_execute", 4, end)
         assert consume(disconnected(ours.connector)) == []
         assert not ledger.live()
         assert sum(line["tombstoned"] for line in log if "outcome" in line) == len(many)
-
-    @pytest.mark.usefixtures("fresh_database")
-    def test_of_the_consumer_between_two_chunks_leaves_the_rest_to_the_next_delivery(
-        self, before_chunk: BeforeChunk, ours: Tenant, ledger: Ledger, many: list[Row]
-    ) -> None:
-        class KilledError(BaseException):
-            """Nothing in the consumer catches this, as nothing catches kill -9."""
-
-        def die(_: int) -> None:
-            raise KilledError
-
-        before_chunk(5, die)
-        message = disconnected(ours.connector)
-        with pytest.raises(KilledError):
-            consume(message)
-        assert sum(ledger.live().values()) == len(many) - 4 * CHUNK
-        assert ledger.inbox() == set()
-        assert consume(message) == []
-        assert not ledger.live()
 
 
 def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
@@ -230,15 +176,16 @@ def in_another_consumer(*batches: list[Body]) -> list[list[int]]:
 
 @pytest.mark.usefixtures("fresh_database")
 def test_a_consumer_given_up_for_lost_ends_nothing_that_was_written_after_its_message_was_done(
-    before_chunk: BeforeChunk, ours: Tenant, ledger: Ledger, many: list[Row], log: Log
+    monkeypatch: pytest.MonkeyPatch, ours: Tenant, ledger: Ledger, many: list[Row], log: Log
 ) -> None:
     message = disconnected(ours.connector)
     meanwhile: list[list[int]] = []
 
-    def overtake(_: int) -> None:
-        meanwhile.extend(in_another_consumer([message], [synced(ours.connector, many)]))
+    def overtake(number: int, _: Connection) -> None:
+        if number == 3:
+            meanwhile.extend(in_another_consumer([message], [synced(ours.connector, many)]))
 
-    before_chunk(3, overtake)
+    before_chunks(monkeypatch, overtake)
     assert consume(message) == []
     assert meanwhile == [[], []]
     assert ledger.live() == ids(many)

@@ -49,20 +49,6 @@ def test_an_event_does_what_its_name_says(ledger: Ledger, log: Log, name: str) -
     assert ledger.rows() == rows
 
 
-def test_the_relink_event_ends_what_the_append_event_wrote(ledger: Ledger) -> None:
-    replay("append")
-    replay("relink")
-    assert sorted(live for _, _, _, live in ledger.rows().elements()) == [False, True, True, True, True]
-
-
-@pytest.mark.parametrize(("name", "ended"), [("invalidate", 2), ("disconnect", 3)])
-def test_what_the_append_event_wrote_is_ended_by_the_event(ledger: Ledger, name: str, ended: int) -> None:
-    replay("append")
-    written = sum(ledger.live().values())
-    replay(name)
-    assert written - sum(ledger.live().values()) == ended
-
-
 def test_the_match_event_matches_two_providers(ledger: Ledger) -> None:
     ledger.sql("DELETE FROM core_api.workspace_providers")
     for _ in range(2):

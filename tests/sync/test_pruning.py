@@ -17,7 +17,7 @@ from tests.support.queue import consume, synced
 from tests.support.transactions import in_transaction
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant
-from tests.sync.test_redelivery import PATIENCE_SECONDS, wait_until_a_session_waits_for_a_lock
+from tests.writing.conftest import PATIENCE_SECONDS, wait_until_all_wait
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
@@ -132,7 +132,7 @@ def test_a_key_that_is_claimed_anew_meanwhile_is_kept(fresh_database: FreshDatab
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")
         pruning = threading.Thread(target=lambda: handler({}, Context()), daemon=True)
         pruning.start()
-        wait_until_a_session_waits_for_a_lock(fresh_database)
+        assert wait_until_all_wait(fresh_database, 1)
         other.commit()
         pruning.join(PATIENCE_SECONDS)
     assert memory.left()[:2] == (0, 1)

@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +13,7 @@ from tests.support.queue import Body, consume, synced
 from tests.support.wire import before_each_flush
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant, applied, ending, ids, outcomes, tenant
+from tests.writing.conftest import wait_until_all_wait
 from wellspring.database.retry import TRIES
 
 PATIENCE_SECONDS = 20
@@ -26,12 +26,6 @@ class TestAMessageThatComesAgain:
         applied(message, synced(ours.connector, ours.companies), message)
         assert ledger.live() == {row.id: linked for row in ours.companies}
         assert outcomes(log) == ["applied", "applied", "duplicate"]
-
-    def test_in_its_own_batch_is_a_duplicate_at_once(self, ours: Tenant, log: Log, no_pauses: list[float]) -> None:
-        message = synced(ours.connector, ours.companies)
-        assert consume(message, message) == []
-        # Not because the database refused both, and they were tried again one by one.
-        assert (outcomes(log), no_pauses) == (["applied", "duplicate"], [])
 
     def test_succeeds_when_records_and_connector_are_gone(self, ours: Tenant, ledger: Ledger, world: World) -> None:
         message = synced(ours.connector, ours.mixed)
@@ -78,30 +72,13 @@ def meet(
     def before_commit(connection: Connection) -> None:
         if not threads:
             threads.append(in_thread(lambda: results.update(second=consume(*second))))
-            wait_until_a_session_waits_for_a_lock(database)
+            assert wait_until_all_wait(database, 1)
             assert "second" not in results
             meanwhile(connection)
 
     results["first"] = consume(*first)
     threads[0].join(PATIENCE_SECONDS)
     return [results["first"], results["second"]]
-
-
-def wait_until_a_session_waits_for_a_lock(database: FreshDatabase) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    # A role sees what its own sessions wait for.
-    engine = engine_for(database.url, user=CONSUMER)
-    with engine.connect() as other:
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        waiting = 0
-        while time.monotonic() < deadline and not waiting:
-            waiting = other.exec_driver_sql(waits).scalar_one()
-            other.rollback()
-            time.sleep(0.01)
-    engine.dispose()
-    if waiting:
-        return
-    pytest.fail("nobody waits for a lock")
 
 
 def deadlocks(database: FreshDatabase) -> int:

@@ -338,34 +338,6 @@ class TestRelease:
         assert ledger.live() == ids([come])
         assert reasons(ledger) == {"unknown_record": 1, "unknown_connector": 1}
 
-    def test_of_a_connector_and_a_reason_leaves_the_others(self, ours: Tenant, ledger: Ledger) -> None:
-        come = absent()
-        consume(synced(ours.connector, [come]), synced(ours.other_connector, [come]))
-        ours.come(come)
-        connector = str(ours.connector.id)
-        assert settle(Verb="Release", Connector=connector, Reason="tenant_mismatch") == came_to(0, 0)
-        assert settle(Verb="Release", Connector=connector, Reason="unknown_record") == came_to(1, 1)
-        assert ledger.live(ours.other_connector) == {}
-        assert settle(Verb="Release", Reason="unknown_record") == came_to(1, 1)
-
-    def test_does_not_try_what_was_overtaken(self, ours: Tenant, ledger: Ledger) -> None:
-        come = absent()
-        consume(synced(ours.connector, [come]))
-        consume(invalidated(ours.connector, ours.companies[:1]))
-        ours.come(come)
-        assert settle(Verb="Release") == came_to(1, 0, 1)
-        assert reasons(ledger) == {"overtaken": 1}
-        assert settle(Verb="Release") == came_to(0, 0)
-
-    def test_leaves_what_is_too_much_and_says_how_many(self, ours: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(releasing, "BY_HAND", 2)
-        monkeypatch.setattr(releasing, "TOGETHER", 1)
-        come = absent()
-        consume(*(synced(ours.connector, [come]) for _ in range(3)))
-        ours.come(come)
-        assert settle(Verb="Release") == came_to(3, 2, remaining=1)
-        assert settle(Verb="Release") == came_to(1, 1)
-
     def test_of_a_connector_that_is_not_there_is_refused(self) -> None:
         with pytest.raises(NotFound):
             settle(Verb="Release", Connector=str(uuid4()))

@@ -1,10 +1,11 @@
 """Releasing and dismissing parked messages over HTTP: for services, in the order that the contract demands."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support.api import PIPELINE, Caller, Reply, get, post, service
+from tests.support.api import PIPELINE, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import Row, World
@@ -15,9 +16,23 @@ from wellspring.resources import MESSAGE_REASONS
 MESSAGES = "/v1/sync-messages"
 
 
-def release_many(connector: Row, reason: str, caller: Caller = PIPELINE, **said: object) -> Reply:
-    meta = {"workspace_connector": str(connector.id), "reason": reason, **said}
-    return post(f"{MESSAGES}/release", caller, {"meta": meta})
+def over_http(connector: Row, reason: object, *, dry_run: bool = False) -> Reply:
+    meta = {"workspace_connector": str(connector.id), "reason": reason, "dry_run": dry_run}
+    return post(f"{MESSAGES}/release", PIPELINE, {"meta": meta})
+
+
+# Who releases many: what it comes to.
+WAYS: dict[str, Callable[..., Any]] = {
+    "over HTTP": lambda *asked, **said: over_http(*asked, **said).document["meta"],
+    "by the verb": lambda connector, reason, *, dry_run=False: settle(
+        Verb="Release", Connector=str(connector.id), Reason=reason, DryRun=dry_run
+    ),
+}
+each_way = pytest.mark.parametrize("way", WAYS)
+
+
+def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
+    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 @pytest.fixture
@@ -91,40 +106,41 @@ def test_a_dismissed_message_is_over(world: World, ours: Tenant, ledger: Ledger,
     assert world.database.owner.exec_driver_sql(kept).one() == (ours.workspace.pk, "Told the producer.")
 
 
-def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger: Ledger) -> None:
+@each_way
+def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger: Ledger, way: str) -> None:
     missing = [absent() for _ in range(4)]
     for record in missing:
         assert consume(synced(ours.connector, [record])) == []
     assert consume(synced(ours.other_connector, [missing[0]])) == []
     for record in missing[:3]:
         ours.come(record)
-    dry = release_many(ours.connector, "unknown_record", dry_run=True)
-    assert dry.document["meta"] == {"matching": 4, "released": 0, "still_parked": 0, "remaining": 4}
+    assert WAYS[way](ours.connector, "unknown_record", dry_run=True) == came_to(4, 0, remaining=4)
     assert not ledger.live()
-    done = release_many(ours.connector, "unknown_record")
-    assert done.document["meta"] == {"matching": 4, "released": 3, "still_parked": 1, "remaining": 0}
+    assert WAYS[way](ours.connector, "unknown_record") == came_to(4, 3, 1)
     assert ledger.live() == ids(missing[:3])
-    assert release_many(ours.connector, "overtaken").document["meta"]["matching"] == 0
-    assert len(audited(ledger)) == 4
+    assert WAYS[way](ours.connector, "overtaken") == came_to(0, 0)
+    assert len(audited(ledger)) == (4 if way == "over HTTP" else 0)
 
 
+@each_way
 def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
-    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     assert MOST_RELEASED == 100
     monkeypatch.setattr("wellspring.services.sync.releasing.MOST_RELEASED", 2)
+    monkeypatch.setattr("wellspring.services.sync.releasing.BY_HAND", 2)
+    monkeypatch.setattr("wellspring.services.sync.releasing.TOGETHER", 1)
     record = absent()
     assert consume(*(synced(ours.connector, [record]) for _ in range(3))) == []
     ours.come(record)
-    for released, remaining in ((2, 1), (1, 0)):
-        meta = release_many(ours.connector, "unknown_record").document["meta"]
-        assert (meta["released"], meta["remaining"]) == (released, remaining)
+    assert WAYS[way](ours.connector, "unknown_record") == came_to(3, 2, remaining=1)
+    assert WAYS[way](ours.connector, "unknown_record") == came_to(1, 1)
 
 
 @pytest.mark.parametrize("reason", ["unknown_records", "UNKNOWN_RECORD", "other_source", "", 5, ["malformed"]])
 def test_a_reason_that_there_is_not_is_told_and_the_reasons_there_are(ours: Tenant, reason: Any) -> None:
     """A typo must not look as if nothing were parked."""
-    reply = release_many(ours.connector, reason, dry_run=True)
+    reply = over_http(ours.connector, reason, dry_run=True)
     assert (reply.status, reply.codes) == (422, ["SCHEMA_VALIDATION_ERROR"])
     assert reply.sources == [{"pointer": "/meta/reason"}]
     assert reply.error["detail"] == f"The value must be one of: {', '.join(MESSAGE_REASONS)}."
@@ -138,7 +154,10 @@ def test_many_of_no_connector_are_not_found(connector: str) -> None:
     assert reply.sources == [{"pointer": "/meta/workspace_connector"}]
 
 
-def test_a_failure_holds_up_none(fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger) -> None:
+@each_way
+def test_a_failure_holds_up_none(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, way: str
+) -> None:
     missing = [absent() for _ in range(3)]
     bodies = [synced(ours.connector, [record]) for record in missing]
     for body in bodies:
@@ -149,8 +168,7 @@ def test_a_failure_holds_up_none(fresh_database: FreshDatabase, world: World, ou
         "SELECT pk FROM core_api.companies WHERE id = %s::uuid", (str(missing[1].id),)
     ).scalar_one()
     ledger.sql(f"ALTER TABLE core_api.company_workspace_connectors ADD CONSTRAINT poison CHECK (company_pk <> {made})")
-    meta = release_many(ours.connector, "unknown_record").document["meta"]
-    assert meta == {"matching": 3, "released": 2, "still_parked": 1, "remaining": 0}
+    assert WAYS[way](ours.connector, "unknown_record") == came_to(3, 2, 1)
     assert ledger.live() == ids([missing[0], missing[2]])
     assert message_of(bodies[1])["attributes"]["reason"] == "unexpected"
 

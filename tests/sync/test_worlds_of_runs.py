@@ -123,8 +123,6 @@ class Line:
 
 @dataclass(frozen=True)
 class Now:
-    """What the ledger has of the schedule's connectors."""
-
     rows: dict[Key, Seen]
     outcomes: dict[str, str]
     runs: frozenset[tuple[int, str]]

@@ -13,7 +13,6 @@ from tests.outbox import test_publishing as published_events
 from tests.reading import test_events as read_events
 from tests.reading import test_exporting as exported_events
 from tests.sam import test_http as invoked_http
-from tests.sam import test_migration as invoked_migration
 from tests.sam import test_queue as invoked_queue
 from tests.support.events import function_of
 from tests.sync import test_events as sync_events
@@ -99,7 +98,7 @@ def test_every_event_is_replayed_by_a_test() -> None:
 
 
 def test_every_event_and_every_function_is_invoked_in_the_runtimes_container() -> None:
-    invoked = [*invoked_http.REPLAYED, *invoked_queue.REPLAYED, *invoked_migration.REPLAYED]
+    invoked = [*invoked_http.REPLAYED, *invoked_queue.REPLAYED]
     assert sorted(invoked) == sorted(path.stem for path in EVENTS)
     assert {function_of(name).name for name in invoked} == set(TEMPLATE.functions)
 

@@ -220,7 +220,7 @@ def race[Result](
         try:
             for number, request in enumerate(calls, 1):
                 replies.append(pool.submit(request))
-                _wait_until_all_wait(database, number)
+                wait_until_all_wait(database, number)
             for statement in meanwhile:
                 database.owner.execute(statement)
             if meanwhile:
@@ -232,10 +232,12 @@ def race[Result](
     return answers
 
 
-def _wait_until_all_wait(database: FreshDatabase, sessions: int) -> None:
+def wait_until_all_wait(database: FreshDatabase, sessions: int) -> bool:
+    """Wait until so many sessions wait for a lock; say whether they do."""
     for _ in range(int(PATIENCE_SECONDS / PAUSE_SECONDS)):
         waiting = database.owner.exec_driver_sql("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
         if waiting.scalar_one() == sessions:
-            return
+            return True
         Event().wait(PAUSE_SECONDS)
+    return False
     pytest.fail("they never met")
