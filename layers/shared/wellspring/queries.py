@@ -155,11 +155,6 @@ class ListQuery(AnswerQuery):
         """Whether it is of the rows of some parents that it names, and not of all that the caller sees."""
         return bool(self.workspaces) or any(found.name in self.resource.driving for found in self.filters)
 
-    @property
-    def searches(self) -> bool:
-        """Whether names are searched for a part of them, which no index answers."""
-        return any(found.operator == "contains" for found in self.filters)
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:

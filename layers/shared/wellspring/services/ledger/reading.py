@@ -8,16 +8,7 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Row
 from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import (
-    MAX_SEARCHED,
-    MAX_STATES,
-    MAX_TOTAL,
-    Filter,
-    ListQuery,
-    Position,
-    Sort,
-    View,
-)
+from wellspring.queries import MAX_SEARCHED, MAX_STATES, MAX_TOTAL, Filter, ListQuery, Position, Sort, View
 from wellspring.repositories import ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.repositories.groups import workspaces as workspaces_of_groups
@@ -225,7 +216,8 @@ def _stand_together(resource: Resource, condition: Filter) -> bool:
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
     """Let through a search for a part of a name where there are few enough names."""
-    if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
+    searches = any(found.operator == "contains" for found in query.filters)
+    if searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
         names, where = query.resource.names, "workspace" if query.workspaces else "list"
         detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
         raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
