@@ -20,10 +20,8 @@ MAX_TOTAL = 10_000
 MOST_LINKED = 500
 # How many parked events one request releases (contract, section 7).
 MOST_RELEASED = 100
-
 # How many problems of a parked message are kept (contract, section 5).
 PROBLEMS_KEPT = 100
-
 # How many connectors of the workspaces that a query names are sorted by what is kept about them.
 MAX_STATES = 5_000
 # How many connectors a query of activity names, how many days it is of, and how many connectors a page adds up.

@@ -7,7 +7,6 @@ is four walks, merged.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 from wellspring.models.list_indexes import ListIndex
 from wellspring.repositories.ledger.building import PageBuilder
@@ -59,8 +58,8 @@ class Messages(PageBuilder):
         elif self.column and self.time == ARRIVAL and "message_id" not in self.named:
             # Of a parent the messages of each outcome stand together.
             outcomes = MESSAGE_OUTCOMES
-        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.named else (False,))
-        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
+        kinds = (False, True) if self.shape.person and "reason" in self.named else (False,)
+        return [MessageIndex(self.column, self.time, outcome=of, is_mismatch=is_) for of in outcomes for is_ in kinds]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):

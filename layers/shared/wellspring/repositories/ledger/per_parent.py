@@ -94,6 +94,7 @@ class PerParentMerge(PageBuilder):
     Attributes:
         leading: by whose parents.
         within: the named parents within which, where an index has both.
+        only_finds: whether the leading parent finds rows, and does not say whether they are there, nor who sees them.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
     """
@@ -101,6 +102,7 @@ class PerParentMerge(PageBuilder):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         self.leading, self.within = self._parents()
+        self.only_finds = self.leading.drives == "one_by_service"
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
         self.known, parents = self.leading, target_table(self.leading)
@@ -112,9 +114,7 @@ class PerParentMerge(PageBuilder):
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
         # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
-        drivers = sorted(
-            (each for each in self.resource.to_one if each.drives), key=lambda each: _LEADING.index(each.drives)
-        )
+        drivers = [each for kind in _LEADING for each in self.resource.to_one if each.drives == kind]
         always = next(found for found in drivers if found.drives == "always")
         together = {(index.parent, index.within) for index in declared(self.table)}
         for other in drivers:
@@ -142,11 +142,6 @@ class PerParentMerge(PageBuilder):
     @property
     def _opening(self) -> Relationship:
         return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
-
-    @property
-    def only_finds(self) -> bool:
-        """Whether the leading parent finds rows, and does not say whether they are there, nor who sees them."""
-        return self.leading.drives == "one_by_service"
 
     @property
     def is_sorted(self) -> bool:

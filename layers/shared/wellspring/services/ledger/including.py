@@ -54,21 +54,15 @@ class IncludePlan:
         """Return what a view shows beside rows of `resource`."""
         return _plan(resource, view.include, frozenset(view.fields.items()))
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is anything."""
-        return bool(self.steps or self.linked or self.shows_sources or self.computed)
-
     def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
         """Return the ids that rows which are known already store, by their places."""
         stored: dict[str, list[object]] = {}
         if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
         followed = {source for step in self.steps for source in step.sources}
-        for relationship in self.resource.to_one:
-            source = self.resource.type, relationship.name
-            if source in followed:
-                stored[ledger.place(*source)] = [row[f"{relationship.name}_id"] for row in rows]
+        for name in (relationship.name for relationship in self.resource.to_one):
+            if (self.resource.type, name) in followed:
+                stored[ledger.place(self.resource.type, name)] = [row[f"{name}_id"] for row in rows]
         return stored
 
     def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "IncludedRows":
@@ -198,12 +192,9 @@ def _plan(
 
 def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
     """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
-    found: dict[tuple[str, str, str], None] = {}
-    for path in paths:
-        for source, relationship in on_path(resource, path):
-            found[source.type, relationship.name, relationship.target] = None
+    followed = (each for path in paths for each in on_path(resource, path))
+    waiting = list(dict.fromkeys((source.type, led.name, led.target) for source, led in followed))
     steps: list[Step] = []
-    waiting = list(found)
     while waiting:
         targets = {target for _, _, target in waiting}
         type_ = next(target for _, _, target in waiting if not any(s in targets for s, _, t in waiting if t == target))
@@ -214,7 +205,5 @@ def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
 
 
 def _linked(row: Row, name: str) -> Iterable[UUID | str]:
-    if f"{name}_ids" in row:
-        return list(row[f"{name}_ids"])
-    id_ = row[f"{name}_id"]
-    return [] if id_ is None else [id_]
+    ids: Iterable[UUID | None] = row[f"{name}_ids"] if f"{name}_ids" in row else [row[f"{name}_id"]]
+    return [id_ for id_ in ids if id_ is not None]

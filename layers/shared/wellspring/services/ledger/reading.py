@@ -269,10 +269,11 @@ def include(
 ) -> tuple[list[Row], Included]:
     """Return rows that are known already, with their linkage, and what the view's paths name of them, in one flush."""
     plan = IncludePlan.of(resource, view)
-    if not rows or not plan.is_needed:
+    stored = plan.stored_by(rows)
+    if not rows or not stored:
         return list(rows), {}
     flush = Flush(transaction)
-    flush.ask(ledger.store(plan.stored_by(rows)))
+    flush.ask(ledger.store(stored))
     read = plan.ask(flush, principal, len(rows))
     flush.send()
     return read.shown(transaction, rows)
