@@ -462,7 +462,7 @@ def parse(body: str) -> Message:
         raise MalformedMessage(_told(error), content if isinstance(content, dict) else {}) from None
 
 
-def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
+def receive(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
     """Return what came, with the members of a `ReceivedMessage`: a message, or what is none and why.
 
     The `digest` is of what was sent, where `body` is what is left of that; None where it is all of it.
