@@ -63,7 +63,7 @@ def _report(
 
 
 def _log(delivery: Delivery, message: ReceivedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
-    said: dict[str, object] = {
+    fields: dict[str, object] = {
         "sqs_message_id": delivery.sqs_id,
         "message_group": delivery.group,
         "receives": delivery.receives,
@@ -72,20 +72,20 @@ def _log(delivery: Delivery, message: ReceivedMessage, outcome: Outcome, counts:
         **counts,
     }
     if outcome.reason:
-        said |= {"reason": outcome.reason, **outcome.evidence}
+        fields |= {"reason": outcome.reason, **outcome.evidence}
     if outcome.problems:
-        said |= {
+        fields |= {
             "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
             "problem_count": len(outcome.problems),
         }
     if outcome.status == "parked":
-        logger.error("message parked, it cannot succeed by itself", extra=said)
+        logger.error("message parked, it cannot succeed by itself", extra=fields)
     elif outcome.reason == UNEXPECTED:
-        logger.error("message returned, it met an unexpected exception", extra=said)
+        logger.error("message returned, it met an unexpected exception", extra=fields)
     elif outcome.status == "returned":
-        logger.warning("message returned, to be tried again", extra=said)
+        logger.warning("message returned, to be tried again", extra=fields)
     else:
-        logger.info("message %s", outcome.status, extra=said)
+        logger.info("message %s", outcome.status, extra=fields)
 
 
 def _told(problem: Problem) -> str:

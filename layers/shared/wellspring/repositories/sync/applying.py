@@ -55,8 +55,8 @@ class Unit:
             connector = item.workspace_connector_id
             for type_, ids in item.records.items():
                 self.linked[connector, type_].update(ids)
-            for type_, said in item.attributes.items():
-                self.made[type_] |= dict.fromkeys(said, connector)
+            for type_, values in item.attributes.items():
+                self.made[type_] |= dict.fromkeys(values, connector)
         self.names |= names
         return True
 

@@ -194,8 +194,8 @@ class _Chunk:
         if item.snapshot:
             of_snapshot = item.snapshot.model_dump() | {"read_since": item.snapshot.read_since.isoformat()}
             snapshot = json.dumps(of_snapshot | {"endings": counted})
-        said = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": self.message.occurred_at}
-        return Statement(_SET_STATE, {**self._of, **said, "state": state, "message": self.entry.was.pk})
+        values = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": self.message.occurred_at}
+        return Statement(_SET_STATE, {**self._of, **values, "state": state, "message": self.entry.was.pk})
 
 
 def _is_too_much(ends: int, live: int, percent: int) -> bool:

@@ -56,7 +56,7 @@ def made_by(batch: Sequence[ReceivedMessage], outcomes: Sequence[Outcome]) -> li
     things: list[tuple[str, str]] = []
     for message, outcome in zip(batch, outcomes, strict=True):
         if outcome.made and isinstance(message.work, RecordsSynced):
-            things += [(type_, id_) for type_, said in message.work.attributes.items() for id_ in said]
+            things += [(type_, id_) for type_, named in message.work.attributes.items() for id_ in named]
         if outcome.is_awaited and message.work is not None:
             things.append(("message", message.work.id))
     return things

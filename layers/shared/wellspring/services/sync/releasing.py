@@ -156,19 +156,19 @@ def _apply(received: list[ReceivedMessage], deadline: Deadline) -> list[Outcome]
 
 
 def _log(message: ReceivedMessage, outcome: Outcome) -> None:
-    said: dict[str, object] = {
+    fields: dict[str, object] = {
         "message_id": message.message_id,
         "message_group": message.group,
         "outcome": outcome.status,
     }
     if outcome.reason:
-        said |= {"reason": outcome.reason, **outcome.evidence}
+        fields |= {"reason": outcome.reason, **outcome.evidence}
     if outcome.status == "parked":
-        logger.error("message parked again, it cannot succeed by itself", extra=said)
+        logger.error("message parked again, it cannot succeed by itself", extra=fields)
     elif outcome.status == "returned":
-        logger.warning("message is left parked, to be tried again", extra=said)
+        logger.warning("message is left parked, to be tried again", extra=fields)
     else:
-        logger.info("message released: %s", outcome.status, extra=said)
+        logger.info("message released: %s", outcome.status, extra=fields)
 
 
 @dataclass(frozen=True)
