@@ -135,26 +135,16 @@ def entity_tag(
     """
     if not raw_query:
         return f'"{version_of(resource, found.row, document["data"])}"'
-    version = version_of(resource, found.row)
-    shown = [
-        (resource, found.row),
-        *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
-    ]
-    if not any(name in row for of, row in shown for name in _computed(of)):
-        return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
     }
     lasting = RowWithIncludes(_without_kept(resource, found.row), included)
-    return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
-
-
-def _computed(resource: Resource) -> tuple[str, ...]:
-    return (*resource.computed, *(f"{name}_id" for name in resource.computed_links))
+    rest = body if lasting == found else json.dumps(single_document(resource, lasting, view, raw_query))
+    return f'"{version_of(resource, found.row)}.{_digest(rest)}"'
 
 
 def _without_kept(resource: Resource, row: Row) -> Row:
-    computed = _computed(resource)
+    computed = (*resource.computed, *(f"{name}_id" for name in resource.computed_links))
     return {name: value for name, value in row.items() if name not in computed} if computed else row
 
 
