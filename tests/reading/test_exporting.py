@@ -5,7 +5,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 from uuid import UUID, uuid4
 
@@ -265,6 +265,14 @@ def test_parts_stop_before_the_time_is_over(shelf: Memory, large: Tenant) -> Non
     idle = call(large.workspace.id, seconds=exporting.LEAST_SECONDS)
     assert (idle["outcome"], idle["lines"], idle["parts"]) == ("in_progress", 0, [])
     assert exported(shelf, large.workspace).objects
+
+
+def test_a_turn_is_not_done_where_it_does_not_know_the_place(shelf: Memory, ours: Tenant) -> None:
+    begun = call(ours.workspace.id, "older", seconds=exporting.LEAST_SECONDS)
+    checkpoint = asdict(exporting.Checkpoint(str(ours.workspace.id), begun["run"], section="of another release"))
+    shelf.exchange(f"{exporting.EXPORTS}{ours.workspace.id}/older/export.json", json.dumps(checkpoint).encode(), None)
+    with pytest.raises(ValueError, match="of another release"):
+        call(ours.workspace.id, "older")
 
 
 def test_two_turns_at_once_make_the_parts_of_one(shelf: Memory, large: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import dropwhile
 from typing import IO, Any
 from uuid import UUID, uuid4
 
@@ -98,7 +97,8 @@ def _fill(
     part: IO[bytes], checkpoint: Checkpoint, read: Callable[[Section, Place], Page], write: Write, deadline: Deadline
 ) -> Checkpoint:
     """Write the next lines into `part`, until it is full or the time is over; return how far that is."""
-    left = list(dropwhile(lambda section: section.name != checkpoint.section, sections()))
+    left = list(sections())
+    del left[: [section.name for section in left].index(checkpoint.section)]
     place, lines = checkpoint.place, 0
     with gzip.GzipFile(fileobj=part, mode="wb", mtime=0) as packed:
         while left and lines < PART_LINES and deadline.seconds > LEAST_SECONDS:

@@ -161,7 +161,7 @@ def mark(transaction: Connection, *, new: Sequence[int], old: Sequence[int], don
 
 
 # The comparison of three columns leaves the planner no choice but the index that gives the rows in their order
-# (repositories/disconnecting.py).
+# (repositories/sync/disconnecting.py).
 @cache
 def _find(type_: str, ledger: str) -> TextClause:
     column = f"{type_}_pk"
