@@ -189,18 +189,21 @@ class ParkedMessages(Parked):
 
     def apply(self, transaction: Transaction, held: Row) -> None:
         """Apply a message that was parked a moment ago. Raises `Conflict` where its body is gone."""
-        kept = _take(transaction, held)
+        kept = releasing.take(transaction, held["id"])
         if kept.body is None or kept.group is None:
             raise Conflict("Its body is not kept any more: send it anew, with a new id.")
+        _lock(transaction, kept)
         applying.apply_one(transaction, replace(message_of(kept), is_confirmed=self.is_confirmed))
 
     def park(self, transaction: Transaction, held: Row) -> None:
         """Park it as `unexpected`, behind the lock of its connector."""
-        rows_of.park(transaction, message_of(_take(transaction, held)), "unexpected")
+        kept = releasing.take(transaction, held["id"])
+        _lock(transaction, kept)
+        rows_of.park(transaction, message_of(kept), "unexpected")
 
     def close(self, transaction: Transaction, held: Row, note: str) -> bool:
         """Dismiss it, behind the lock of its connector."""
-        _take(transaction, held)
+        _lock(transaction, releasing.take(transaction, held["id"]))
         return releasing.dismiss(transaction, held["id"], note)
 
 
@@ -220,9 +223,7 @@ def oldest_of(connector_id: UUID | None, reason: str) -> Oldest:
     return oldest
 
 
-def _take(transaction: Transaction, held: Row) -> Kept:
-    """Return what is kept of a message, whose connector stays locked; it waits for that as long as HTTP does."""
-    kept = releasing.take(transaction, held["id"])
+def _lock(transaction: Transaction, kept: Kept) -> None:
+    """Wait for other writers of the message's connector as long as HTTP does; it stays locked."""
     if kept.connector_pk is not None:
         connector_state.lock(transaction, kept.connector_pk)
-    return kept
