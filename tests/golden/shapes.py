@@ -13,7 +13,7 @@ from wellspring.jsonapi.query import parse_list
 from wellspring.queries import Position
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources
-from wellspring.repositories.groups.linkage import linkage
+from wellspring.repositories.groups import linkage
 from wellspring.resources import COMPANY, Resource, resource_of, resources
 
 ID = UUID(int=1)

@@ -16,7 +16,7 @@ from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources, states
 from wellspring.repositories.answers.sources import SourcesOfRecords
-from wellspring.repositories.groups.linkage import Linkage, Linked, linkage, share
+from wellspring.repositories.groups import Linkage, Linked, linkage, share
 from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
 from wellspring.services.ledger.cursors import signed
 

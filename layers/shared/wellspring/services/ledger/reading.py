@@ -18,9 +18,8 @@ from wellspring.queries import (
     Sort,
     View,
 )
-from wellspring.repositories import ledger, parents
+from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
-from wellspring.repositories.groups import workspaces as workspaces_of_groups
 from wellspring.resources import Resource
 from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
@@ -138,9 +137,9 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
     position = verified(transaction, query.resource, query.sort, query)
-    slice_ = workspaces_of_groups.page(transaction, principal, query, position)
+    slice_ = groups.page_of_workspaces(transaction, principal, query, position)
     places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
-    counted = workspaces_of_groups.counted(transaction, principal, query) if query.total else None
+    counted = groups.count_workspaces(transaction, principal, query) if query.total else None
     return Page(
         rows=slice_.rows,
         cursors=signed(transaction, query.resource, query.sort, places),

@@ -10,12 +10,10 @@ from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
 from wellspring.queries import Draft
-from wellspring.repositories import audit, connector_state, ledger, parents, writing
-from wellspring.repositories.groups import writing as groups
+from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
-from wellspring.services.groups.policies import Enrolment, Group, Member
-from wellspring.services.ledger.policies import Provenance, Rules, Selection
+from wellspring.services.ledger.policies import Enrolment, Group, Member, Provenance, Rules, Selection
 from wellspring.services.ledger.reading import absent
 
 RULES: Mapping[str, Rules] = {
