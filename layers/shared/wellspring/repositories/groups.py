@@ -14,10 +14,17 @@ from wellspring.database.flush import Query, Result, Statement, ValueRow
 from wellspring.database.session import session_of
 from wellspring.models import listed_from, parents
 from wellspring.queries import MAX_TOTAL, MOST_LINKED, ListQuery, Position
-from wellspring.repositories.ledger import Slice
 from wellspring.repositories.ledger.columns import selected, shown_in_lists
-from wellspring.repositories.ledger.composing import all_of, kept_statement, statement
-from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
+from wellspring.repositories.ledger.composing import (
+    PLACES,
+    all_of,
+    kept_statement,
+    place,
+    statement,
+    store_each,
+    stored_ids,
+)
+from wellspring.repositories.ledger.pages import Slice
 from wellspring.resources import OWN_WORKSPACE, WORKSPACE_GROUP
 
 
@@ -69,7 +76,7 @@ def share(rows: int) -> int:
 def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     """Ask what the relationships `names` of groups hold, the oldest first; it stores the ids that it finds.
 
-    The groups' ids were stored (`stored_ids`) by the statement that found them for the caller. Of each relationship one
+    The groups' ids were stored (`composing`) by the statement that found them for the caller. Of each relationship one
     more is read than the share of a group, of which `most_rows` are shown at most.
     """
 

@@ -85,19 +85,8 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
 
 
 # Asks for no caller: it is of who is calling, and of nobody else.
-def is_known(transaction: Transaction, person: Person) -> bool:
-    """Say whether the platform knows a person who is calling."""
-    return _pk(transaction, person) is not None
-
-
-# Asks for no caller: it is of who is calling, and of nobody else.
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
-    """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
-    hold_person(transaction, caller.id)
-    return _pk(transaction, caller)
-
-
-def _pk(transaction: Transaction, caller: Person) -> int | None:
+    """Return the key of the person who is calling; None where the platform does not know them."""
     return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
 
 

@@ -16,12 +16,11 @@ from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, AnswerQuery, ListQuery, Position
 from wellspring.repositories.ledger import messages
-from wellspring.repositories.ledger.building import COUNTED, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder, Shape, shape_of, values_of
 from wellspring.repositories.ledger.columns import is_shown, row_filters
 from wellspring.repositories.ledger.composing import kept_statement
 from wellspring.repositories.ledger.per_parent import PerParentMerge
 from wellspring.repositories.ledger.rows import visible_rows
-from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
 from wellspring.resources import Attribute, Resource
 
 # Before every time that a message may tell: what never happened is older than all.
@@ -68,7 +67,7 @@ class Slice:
 
 
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Query[Slice]:
-    """Ask for one page of the rows that `principal` sees, from `position` or an end; it stores ids (`stored_ids`)."""
+    """Ask for one page of the rows that `principal` sees, from `position` or an end; it stores ids (`composing`)."""
     of_cursor = position is not None
     shape = shape_of(principal, query, cursor=of_cursor, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
@@ -79,7 +78,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     return Query(asked, lambda result: Slice.of_rows(text_rows(result), query, of_cursor=of_cursor))
 
 
-def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
+def is_sorted_by_index(principal: Principal, query: ListQuery) -> bool:
     """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
     return builder_of(shape_of(principal, query, cursor=False, backward=False)).is_sorted
 

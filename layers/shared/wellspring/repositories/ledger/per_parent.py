@@ -13,10 +13,9 @@ from sqlalchemy import Table
 from wellspring.access import many_workspaces
 from wellspring.access.predicates import asked_about, workspace_of
 from wellspring.models.list_indexes import ListIndex, covering_indexes, declared
-from wellspring.repositories.ledger.building import COUNTED, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder, Shape
 from wellspring.repositories.ledger.columns import IS_LIVE, LAST_CHARACTER, target_table
 from wellspring.repositories.ledger.composing import all_of
-from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import Drives, Relationship
 
 # Of how many rows of each head's parent a large page finds out how far it reaches, at least.

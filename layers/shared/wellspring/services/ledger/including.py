@@ -11,7 +11,7 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Flush, Pending, Query, Row, TextRow
+from wellspring.database.flush import Flush, Pending, Row, TextRow
 from wellspring.queries import BY_ENROLMENT, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources, states
@@ -21,14 +21,8 @@ from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, reso
 from wellspring.services.ledger.cursors import signed
 
 type Included = Mapping[str, list[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One type that paths lead to; its `sources` are what leads to it, each as type and relationship."""
-
-    type: str
-    sources: tuple[tuple[str, str], ...]
+# Types that paths lead to, each behind all that lead to it: these as type and relationship.
+type Steps = Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +30,14 @@ class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
-        steps: the types to include, each behind all that lead to it.
+        steps: the types to include.
         linked: the to-many relationships whose linkage is shown, but for sources.
         computed: the types of which what is computed about rows is read; `resource` may be one.
         computed_links: those of them whose computed relationships are read, too.
     """
 
     resource: Resource
-    steps: tuple[Step, ...]
+    steps: Steps
     linked: tuple[str, ...]
     shows_sources: bool
     computed: frozenset[str]
@@ -54,17 +48,12 @@ class IncludePlan:
         """Return what a view shows beside rows of `resource`."""
         return _plan(resource, view.include, frozenset(view.fields.items()))
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether there is anything."""
-        return bool(self.steps or self.linked or self.shows_sources or self.computed)
-
     def stored_by(self, rows: Sequence[Row]) -> dict[str, list[object]]:
         """Return the ids that rows which are known already store, by their places."""
         stored: dict[str, list[object]] = {}
         if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
-        followed = {source for step in self.steps for source in step.sources}
+        followed = {way for ways in self.steps.values() for way in ways}
         for relationship in self.resource.to_one:
             source = self.resource.type, relationship.name
             if source in followed:
@@ -76,22 +65,21 @@ class IncludePlan:
         found = IncludedRows(self)
         if self.linked:
             found.linkage = flush.ask(linkage(self.linked, most_rows))
-        if self.resource.type in self.computed:
-            own = [ledger.place(self.resource.type)]
-            found.computed[self.resource.type] = flush.ask(self._states(principal, self.resource.type, own))
+
+        def ask_for_computed(type_: str, places: Sequence[str]) -> None:
+            if type_ in self.computed:
+                asked = states.states(principal, places, failures=type_ in self.computed_links)
+                found.computed[type_] = flush.ask(asked)
+
+        ask_for_computed(self.resource.type, [ledger.place(self.resource.type)])
         if self.shows_sources:
             found.sources = flush.ask(sources.sources_of_page(principal, self.resource, most_rows))
-        for step in self.steps:
-            if step.type == RECORD_SOURCE.type:
-                continue
-            places = [ledger.place(*source) for source in step.sources]
-            found.included[step.type] = flush.ask(ledger.related(principal, resource_of(step.type), places))
-            if step.type in self.computed:
-                found.computed[step.type] = flush.ask(self._states(principal, step.type, places))
+        for type_, ways in self.steps.items():
+            if type_ != RECORD_SOURCE.type:
+                places = [ledger.place(*way) for way in ways]
+                found.included[type_] = flush.ask(ledger.related(principal, resource_of(type_), places))
+                ask_for_computed(type_, places)
         return found
-
-    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, Row]]:
-        return states.states(principal, places, failures=type_ in self.computed_links)
 
 
 @dataclass(slots=True)
@@ -112,15 +100,15 @@ class IncludedRows:
         shown = self._with_computed(resource.type, whole)
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
-        for step in self.plan.steps:
-            if step.type == RECORD_SOURCE.type:
+        for type_, ways in self.plan.steps.items():
+            if type_ == RECORD_SOURCE.type:
                 found = [each for row in shown for each in self._sources_of(row)[: sources.most_sources(len(rows))]]
             else:
                 # Rows that were just written have ids, those that were read have their texts.
-                ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
-                pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
-                found = self._with_computed(step.type, pointed_to)
-            known[step.type] = included[step.type] = found
+                ids = {str(id_) for source, name in ways for row in known[source] for id_ in _linked(row, name)}
+                pointed_to = [row for row in self.included[type_].value if row["id"] in ids]
+                found = self._with_computed(type_, pointed_to)
+            known[type_] = included[type_] = found
         return shown, included
 
     def _with_computed(self, type_: str, rows: Sequence[Row]) -> list[Row]:
@@ -190,27 +178,23 @@ def _plan(
     asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
     many = tuple(said for said in resource.relationships if said.many and said.name in asked)
     linked = tuple(said.name for said in many if said != SOURCES)
-    shown = [(resource, True), *((resource_of(step.type), False) for step in steps)]
+    shown = [(resource, True), *((resource_of(type_), False) for type_ in steps)]
     computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
     links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}
     return IncludePlan(resource, steps, linked, SOURCES in many, frozenset((*computed, *links)), frozenset(links))
 
 
-def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
-    """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
-    found: dict[tuple[str, str, str], None] = {}
-    for path in paths:
-        for source, relationship in on_path(resource, path):
-            found[source.type, relationship.name, relationship.target] = None
-    steps: list[Step] = []
-    waiting = list(found)
+def _steps(resource: Resource, paths: tuple[str, ...]) -> Steps:
+    """Return the types that paths go through; a path includes its stops on the way."""
+    ways = ((source, found) for path in paths for source, found in on_path(resource, path))
+    waiting = list(dict.fromkeys((source.type, found.name, found.target) for source, found in ways))
+    steps: dict[str, Sequence[tuple[str, str]]] = {}
     while waiting:
         targets = {target for _, _, target in waiting}
         type_ = next(target for _, _, target in waiting if not any(s in targets for s, _, t in waiting if t == target))
-        sources = tuple((source, name) for source, name, target in waiting if target == type_)
-        steps.append(Step(type_, sources))
+        steps[type_] = [(source, name) for source, name, target in waiting if target == type_]
         waiting = [step for step in waiting if step[2] != type_]
-    return tuple(steps)
+    return steps
 
 
 def _linked(row: Row, name: str) -> Iterable[UUID | str]:

@@ -221,8 +221,10 @@ def _check_matched(said: Mapping[str, object], outcome: Mapping[str, object]) ->
 
 
 def _caller(transaction: Transaction, principal: Principal) -> tuple[int, UUID]:
-    """Return the key and the id of the person who is calling."""
-    pk = parents.caller_pk(transaction, principal) if isinstance(principal, Person) else None
-    if pk is None or not isinstance(principal, Person):
-        raise Forbidden("The platform does not know the person of this token.")
-    return pk, principal.id
+    """Return the key and the id of the person who is calling, and hold them."""
+    if isinstance(principal, Person):
+        parents.hold_person(transaction, principal.id)
+        pk = parents.caller_pk(transaction, principal)
+        if pk is not None:
+            return pk, principal.id
+    raise Forbidden("The platform does not know the person of this token.")

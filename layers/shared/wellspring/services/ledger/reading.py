@@ -178,7 +178,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if is_person or query.workspaces or any(each.name not in ones for each in by_parents):
         of_one = None
     if of_one is None:
-        if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+        if query.names_parents and not ledger.is_sorted_by_index(principal, query):
             return _of_too_many(query)
         if is_person or not resource.driving or query.names_parents:
             return []
@@ -191,7 +191,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if of_one and isinstance(of_one.value, tuple) and len(set(of_one.value)) > 1:
         detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
         problems.append(InvalidQueryParameter(detail, parameter=of_one.parameter))
-    if not problems and not ledger.is_sorted_by_an_index(principal, query):
+    if not problems and not ledger.is_sorted_by_index(principal, query):
         detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
         is_usual = query.sort.name == Sort().name if of_one else query.sort == Sort()
         problems.append(InvalidQueryParameter(detail, parameter="filter[deleted]" if is_usual else "sort"))
@@ -276,7 +276,7 @@ def include(
 ) -> tuple[list[Row], Included]:
     """Return rows that are known already, with their linkage, and what the view's paths name of them, in one flush."""
     plan = IncludePlan.of(resource, view)
-    if not rows or not plan.is_needed:
+    if not rows or not (plan.steps or plan.linked or plan.shows_sources or plan.computed):
         return list(rows), {}
     flush = Flush(transaction)
     flush.ask(ledger.store(plan.stored_by(rows)))

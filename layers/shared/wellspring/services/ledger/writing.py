@@ -1,7 +1,6 @@
 """Creating, changing and removing one resource, by the rules of its kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.access.principal import Principal
@@ -27,16 +26,8 @@ RULES: Mapping[str, Rules] = {
 type Precondition = Callable[[ValueRow], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A row as it is now, with its `id`, attributes and `<relationship>_id`s; and whether this made it."""
-
-    row: ValueRow
-    is_new: bool
-
-
-def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> Written:
-    """Make what a draft says.
+def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> tuple[ValueRow, bool]:
+    """Make what a draft says; returns the row, with its `<relationship>_id`s, and whether it is new.
 
     Raises the draft's problems and the related resources that are not there, all together; what the rules of the kind
     raise; and `ServiceUnavailable` where what a draft names was gone for a moment.
@@ -52,7 +43,7 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
     audit.note(transaction, principal, "create", resource.type, row["id"])
     linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
     linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
-    return Written(ValueRow({**linkage, **row}), is_new)
+    return ValueRow({**linkage, **row}), is_new
 
 
 def update(
