@@ -1,7 +1,6 @@
 """Workspace groups: what their to-many relationships hold, the lists of their workspaces, and their writing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
@@ -27,18 +26,9 @@ from wellspring.repositories.ledger.composing import (
 from wellspring.repositories.ledger.pages import Slice
 from wellspring.resources import OWN_WORKSPACE, WORKSPACE_GROUP
 
-
 # ---- linkage of to-many relationships ----------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Linked:
-    """One of what a to-many relationship holds, and its place in the list of them: of a workspace its enrolment's."""
-
-    id: UUID
-    place: Position
-
-
-# By group, what each relationship holds.
-type Linkage = dict[UUID, dict[str, list[Linked]]]
+# By group, what each relationship holds: an id, and its place in the list of them, of a workspace its enrolment's.
+type Linkage = dict[UUID, dict[str, list[tuple[UUID, Position]]]]
 
 # The share of each relationship of the groups that are shown (`share`), and one more: a page stores one group more than
 # it shows, by which it knows that there are more.
@@ -83,7 +73,7 @@ def linkage(names: Sequence[str], most_rows: int) -> Query[Linkage]:
     def read(result: Result) -> Linkage:
         found: Linkage = {}
         for row in result:
-            linked = Linked(row.id, Position(row.since, row.link_id, row.place))
+            linked = row.id, Position(row.since, row.link_id, row.place)
             found.setdefault(row.group_id, {}).setdefault(row.relationship, []).append(linked)
         return found
 

@@ -12,11 +12,11 @@ from uuid import UUID
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Pending, Row, TextRow
-from wellspring.queries import BY_ENROLMENT, Sort, View
+from wellspring.queries import BY_ENROLMENT, Position, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources, states
 from wellspring.repositories.answers.sources import SourcesOfRecords
-from wellspring.repositories.groups import Linkage, Linked, linkage, share
+from wellspring.repositories.groups import Linkage, linkage, share
 from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
 from wellspring.services.ledger.cursors import signed
 
@@ -139,14 +139,14 @@ class IncludedRows:
         linked = {} if self.linkage is None else self.linkage.value.get(UUID(str(row["id"])), {})
         for name in self.plan.linked:
             held, most = linked.get(name, []), share(rows)
-            ids[f"{name}_ids"] = [each.id for each in held[:most]]
+            ids[f"{name}_ids"] = [id_ for id_, _ in held[:most]]
             if len(held) > most:
-                capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1])
+                capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1][1])
         return {**row, **ids, "capped": capped}
 
 
-def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Linked) -> str | None:
-    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Position) -> str | None:
+    """Return the cursor of a place in the list of what a relationship holds; None where there is no such list."""
     target = next(resource_of(held.target) for held in resource.relationships if held.name == name)
     if target.enrolled_in == resource.type:
         order = Sort(BY_ENROLMENT, descending=False)
@@ -154,7 +154,7 @@ def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, las
         order = Sort(descending=False)
     else:
         return None
-    return signed(transaction, target, order, [last.place])[0]
+    return signed(transaction, target, order, [last])[0]
 
 
 def _shows(resource: Resource, names: Sequence[str], view: View, *, primary: bool) -> bool:

@@ -5,6 +5,7 @@ What raises, raises `Forbidden`, or `Conflict` where nobody may, as things stand
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
@@ -35,8 +36,9 @@ SELECTED, MATCHED = "/data/attributes/is_selected", "/data/attributes/is_matched
 ROLE = "/data/attributes/role"
 
 
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """What differs between the kinds, as most of them have it.
+    """What differs between the kinds, as most of them have it, for one resource that follows them.
 
     Attributes:
         updatable: which rows an update finds.
@@ -45,10 +47,9 @@ class Rules:
 
     updatable: ClassVar[Deleted] = "exclude"
     removal: ClassVar[Mapping[str, object]] = {}
+    resource: Resource
 
-    def create(
-        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Write what a draft says of these parents."""
         # Every kind below has its own. No ABC: B027 refuses `guard` and `end_with`, which do nothing.
         raise NotImplementedError
@@ -69,17 +70,15 @@ class Provenance(Rules):
 
     updatable = "include"
 
-    def create(
-        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Insert a row whose parents live in one workspace."""
-        parent_of = {relationship: found[relationship.name][0] for relationship in resource.parents}
+        parent_of = {relationship: found[relationship.name][0] for relationship in self.resource.parents}
         if len({parent.workspace for parent in parent_of.values()}) > 1:
             names = " and ".join(relationship.name for relationship in parent_of)
             raise TenantMismatch(f"The {names} belong to different workspaces.", pointer="/data/relationships")
         keys = {relationship.column: parent.pk for relationship, parent in parent_of.items()}
         connector_state.lock(transaction, keys["workspace_connector_pk"])
-        return new(writing.add(transaction, principal, resource, {**keys, **draft.attributes}))
+        return new(writing.add(transaction, principal, self.resource, {**keys, **draft.attributes}))
 
 
 class Selection(Rules):
@@ -87,9 +86,7 @@ class Selection(Rules):
 
     removal: ClassVar[Mapping[str, object]] = {"is_selected": False}
 
-    def create(
-        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Insert or change the live row of the pair: a person selects by it, a service matches, unless they say."""
         (workspace,), (provider,) = found["workspace"], found["provider"]
         require_selector(principal, workspace.roles)
@@ -98,7 +95,7 @@ class Selection(Rules):
         said = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
         keys = {"workspace_pk": workspace.pk, "provider_pk": provider.pk}
         flags = {name: None if name not in said else bool(said[name]) for name in ("is_selected", "is_matched")}
-        chosen = writing.choose_provider(transaction, principal, resource, keys, **flags)
+        chosen = writing.choose_provider(transaction, principal, self.resource, keys, **flags)
         if chosen is not None:
             _check_matched(said, chosen[0])
         return chosen
@@ -121,9 +118,7 @@ class Selection(Rules):
 class Enrolment(Rules):
     """Made by a keeper of the group who keeps the workspace, too; `access.rules.permit` lets nobody change one."""
 
-    def create(
-        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Insert a row through both gates. A live one of the same pair violates the database's constraint."""
         (group,), (workspace,) = found["workspace_group"], found["workspace"]
         require_group_keeper(group.roles)
@@ -131,7 +126,7 @@ class Enrolment(Rules):
         require_own_workspace(workspace.roles, pointers.get(workspace.id))
         caller_pk, caller_id = _caller(transaction, principal)
         keys = {"workspace_group_pk": group.pk, "workspace_pk": workspace.pk, "created_by_pk": caller_pk}
-        return new(writing.add(transaction, principal, resource, keys), created_by_id=caller_id)
+        return new(writing.add(transaction, principal, self.resource, keys), created_by_id=caller_id)
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
         """Ask for a keeper of the group or of the workspace; who sees the row through one may not see the other."""
@@ -142,9 +137,7 @@ class Enrolment(Rules):
 class Group(Rules):
     """Made by anybody, who becomes its owner, together with its first enrolments."""
 
-    def create(
-        self, transaction: Transaction, principal: Principal, _resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Insert the group, its owner's membership and its enrolments, all or none."""
         workspaces = found.get("workspaces", ())
         roles: dict[object, frozenset[str]] = {workspace.id: workspace.roles for workspace in workspaces}
@@ -179,15 +172,13 @@ class Member(Rules):
     All of it is decided under the lock of the group's row (`writing`): of two owners that leave at once, one stays.
     """
 
-    def create(
-        self, transaction: Transaction, principal: Principal, resource: Resource, draft: Draft, found: Parents
-    ) -> Made:
+    def create(self, transaction: Transaction, principal: Principal, draft: Draft, found: Parents) -> Made:
         """Insert an active membership. A live one of the same pair violates the database's constraint."""
         (people,), (group,) = found["people"], found["workspace_group"]
         require_group_keeper(group.roles)
         require_no_more(group.roles, str(draft.attributes["role"]), ROLE)
         keys = {"people_pk": people.pk, "workspace_group_pk": group.pk}
-        return new(writing.add(transaction, principal, resource, {**keys, **draft.attributes, "status": "active"}))
+        return new(writing.add(transaction, principal, self.resource, {**keys, **draft.attributes, "status": "active"}))
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, draft: Draft | None) -> None:
         """Ask for a keeper who is no less than the member is, and is to be; all but the last owner may leave."""

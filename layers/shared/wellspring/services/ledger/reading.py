@@ -112,24 +112,19 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
     """Return records that nobody but one connector brings in; a page may be short where many others do as well."""
     position = verified(transaction, query.resource, query.sort, query)
     looked = sole.sole_page(transaction, principal, query, position)
-    is_full = len(looked.rows) > query.size
-    rows = looked.rows[: query.size]
+    rows, way = looked.rows[: query.size], -1 if query.backward else 1
     places = [Position(row["at"], row["row_id"], row["row_pk"]) for row in rows]
     # As far as was looked: what lies beyond is another page, also where there is nothing to show on this one.
-    near, far = looked.first, places[-1] if is_full else looked.last
-    ahead = far is not None
-    if query.backward:
-        rows.reverse()
-        places.reverse()
-        near, far = far, near
-    shown, included = include(transaction, principal, query.resource, rows, query.view)
-    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
+    ends = looked.first, places[-1] if len(looked.rows) > query.size else looked.last
+    more_before, more_after = (looked.behind, ends[1] is not None)[::way]
+    shown, included = include(transaction, principal, query.resource, rows[::way], query.view)
+    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in ends[::way])
     return Page(
         rows=shown,
-        cursors=signed(transaction, query.resource, query.sort, places),
+        cursors=signed(transaction, query.resource, query.sort, places[::way]),
         included=included,
-        more_before=ahead if query.backward else looked.behind,
-        more_after=looked.behind if query.backward else ahead,
+        more_before=more_before,
+        more_after=more_after,
         ends=(first, last),
     )
 

@@ -15,12 +15,12 @@ from wellspring.resources import Resource
 from wellspring.services.ledger.policies import Enrolment, Group, Member, Provenance, Rules, Selection
 from wellspring.services.ledger.reading import absent
 
-RULES: Mapping[str, Rules] = {
-    "provenance": Provenance(),
-    "enrolment": Enrolment(),
-    "selection": Selection(),
-    "group": Group(),
-    "member": Member(),
+RULES: Mapping[str, type[Rules]] = {
+    "provenance": Provenance,
+    "enrolment": Enrolment,
+    "selection": Selection,
+    "group": Group,
+    "member": Member,
 }
 # Raises where the caller knows another state of the row than this.
 type Precondition = Callable[[ValueRow], None]
@@ -34,7 +34,7 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
     """
     _lock_parents_in_front(transaction, resource, draft)
     found = _parents(transaction, principal, draft)
-    made = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    made = RULES[resource.policy](resource).create(transaction, principal, draft, found)
     if made is None:
         # What has gone meanwhile is told as what was never there.
         _parents(transaction, principal, draft)
@@ -60,7 +60,7 @@ def update(
     Raises what `remove` does, and `SchemaValidationError` where the row would end before it began, or in the future
     (contract, section 4, "Update").
     """
-    rules = RULES[resource.policy]
+    rules = RULES[resource.policy](resource)
     if id_:
         _lock_in_front(transaction, resource, id_)
     row = ledger.locked(principal, resource, {"id": id_}, rules.updatable).run(transaction) if id_ else None
@@ -133,7 +133,7 @@ def remove(
     row = ledger.locked(principal, resource, known).run(transaction) if len(known) == len(ids) else None
     if row is None:
         raise absent(resource.type, *ids.values())
-    rules = RULES[resource.policy]
+    rules = RULES[resource.policy](resource)
     rules.guard(transaction, principal, row, None)
     precondition(row)
     rules.end_with(transaction, row)
