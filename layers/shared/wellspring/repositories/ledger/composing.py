@@ -3,9 +3,8 @@
 What varies with the request is a piece of text with a name. A value is `:name`, with its type behind it where Postgres
 cannot tell. What is a comment there is not sent.
 
-The statement that finds the rows of a page stores the ids that they point to in settings of the transaction, one for
-each place that points: a type and its relationship. A statement behind it reads the places that lead to its type
-(docs/adr/0041).
+What the rows of a page point to is stored in settings of the transaction, one for each place that points: a type and
+its relationship. A statement behind it reads the places that lead to its type (docs/adr/0041).
 """
 
 import re

@@ -15,11 +15,10 @@ from wellspring.models import listed_from, table_of
 from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, AnswerQuery, ListQuery, Position
-from wellspring.repositories.ledger import messages
 from wellspring.repositories.ledger.building import COUNTED, PageBuilder, Shape, shape_of, values_of
 from wellspring.repositories.ledger.columns import is_shown, row_filters
 from wellspring.repositories.ledger.composing import kept_statement
-from wellspring.repositories.ledger.per_parent import PerParentMerge
+from wellspring.repositories.ledger.per_parent import Messages, MessagesOfParents, PerParentMerge
 from wellspring.repositories.ledger.rows import visible_rows
 from wellspring.resources import Attribute, Resource
 
@@ -126,7 +125,7 @@ def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
     if resource.tenancy == "message":
-        return messages.OfParents(shape) if shape.is_narrow else messages.Messages(shape)
+        return MessagesOfParents(shape) if shape.is_narrow else Messages(shape)
     is_of_few = resource.tenancy == "itself" and (shape.person or shape.claimed)
     if is_of_few or resource.tenancy == "membership" or shape.sort.name == resource.sorted_by:
         return WholeSorted(shape)

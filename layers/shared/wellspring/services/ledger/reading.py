@@ -8,16 +8,7 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Row
 from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
-from wellspring.queries import (
-    MAX_SEARCHED,
-    MAX_STATES,
-    MAX_TOTAL,
-    Filter,
-    ListQuery,
-    Position,
-    Sort,
-    View,
-)
+from wellspring.queries import MAX_SEARCHED, MAX_STATES, MAX_TOTAL, Filter, ListQuery, Position, Sort, View
 from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
 from wellspring.resources import Resource
