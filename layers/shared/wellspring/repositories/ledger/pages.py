@@ -56,7 +56,7 @@ class Slice:
         return cls(page, more_before=behind, more_after=ahead)
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, of_cursor: bool) -> Self:
+    def of_rows(cls, rows: Sequence[Row], query: AnswerQuery, *, of_cursor: bool) -> Self:
         """Return a page of the rows of a statement that says in each whether there are rows `behind`.
 
         A page asked for by cursor always has one row, for that; it is empty where nothing lies ahead.

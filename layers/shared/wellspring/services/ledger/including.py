@@ -30,7 +30,6 @@ class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
-        steps: the types to include.
         linked: the to-many relationships whose linkage is shown, but for sources.
         computed: the types of which what is computed about rows is read; `resource` may be one.
         computed_links: those of them whose computed relationships are read, too.

@@ -27,8 +27,7 @@ class Page:
     """One page of a list.
 
     Attributes:
-        cursors: the cursor of each row.
-        included: the rows included, by type.
+        cursors: of each row.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.

@@ -8,7 +8,7 @@ from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
-from wellspring.queries import Draft
+from wellspring.queries import Deleted, Draft
 from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
@@ -24,6 +24,8 @@ RULES: Mapping[str, type[Rules]] = {
 }
 # Raises where the caller knows another state of the row than this.
 type Precondition = Callable[[ValueRow], None]
+# What a path knows a row by: `id`, or relationships; None is text that is no id of ours.
+type Ids = Mapping[str, UUID | None]
 
 
 def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> tuple[ValueRow, bool]:
@@ -61,11 +63,7 @@ def update(
     (contract, section 4, "Update").
     """
     rules = RULES[resource.policy](resource)
-    if id_:
-        _lock_in_front(transaction, resource, id_)
-    row = ledger.locked(principal, resource, {"id": id_}, rules.updatable).run(transaction) if id_ else None
-    if row is None:
-        raise absent(resource.type, id_)
+    row = _locked(transaction, principal, resource, {"id": id_}, rules.updatable)
     rules.guard(transaction, principal, row, draft)
     precondition(row)
     values, known = rules.changes(principal, row, draft), {"id": row["id"]}
@@ -103,12 +101,19 @@ def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: 
         parents.hold_person(transaction, ids["people"])
 
 
-def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:
-    """Lock what keeps the order of those who write rows like this one, before the row is looked at."""
-    if resource.policy == "provenance":
-        connector_state.lock_of_row(transaction, resource.table, id_)
-    elif resource.policy == "member":
-        groups.lock_of_membership(transaction, id_)
+def _locked(
+    transaction: Transaction, principal: Principal, resource: Resource, ids: Ids, deleted: Deleted = "exclude"
+) -> ValueRow:
+    """Return a row, locked behind what keeps the order of those who write rows like it; raises `NotFound`."""
+    known = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    if "id" in known and resource.policy == "provenance":
+        connector_state.lock_of_row(transaction, resource.table, known["id"])
+    elif "id" in known and resource.policy == "member":
+        groups.lock_of_membership(transaction, known["id"])
+    row = ledger.locked(principal, resource, known, deleted).run(transaction) if len(known) == len(ids) else None
+    if row is None:
+        raise absent(resource.type, *ids.values())
+    return row
 
 
 def _parents_are_gone() -> Conflict:
@@ -116,24 +121,13 @@ def _parents_are_gone() -> Conflict:
 
 
 def remove(
-    transaction: Transaction,
-    principal: Principal,
-    resource: Resource,
-    ids: Mapping[str, UUID | None],
-    *,
-    precondition: Precondition,
+    transaction: Transaction, principal: Principal, resource: Resource, ids: Ids, *, precondition: Precondition
 ) -> None:
-    """Tombstone one live row, which the path knows by `id`, or by relationships; None is text that is no id of ours.
+    """Tombstone one live row.
 
     Raises `NotFound` where the caller may not see it, what the rules of the kind raise, and what `precondition` does.
     """
-    known = {name: id_ for name, id_ in ids.items() if id_ is not None}
-    if "id" in known:
-        _lock_in_front(transaction, resource, known["id"])
-    row = ledger.locked(principal, resource, known).run(transaction) if len(known) == len(ids) else None
-    if row is None:
-        raise absent(resource.type, *ids.values())
-    rules = RULES[resource.policy](resource)
+    rules, row = RULES[resource.policy](resource), _locked(transaction, principal, resource, ids)
     rules.guard(transaction, principal, row, None)
     precondition(row)
     rules.end_with(transaction, row)
