@@ -7,7 +7,6 @@ deep the page is. Where no single index holds the list's rows, those that togeth
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 
 from sqlalchemy import Table
 
@@ -94,6 +93,7 @@ class PerParentMerge(PageBuilder):
     Attributes:
         leading: by whose parents.
         within: the named parents within which, where an index has both.
+        only_finds: whether the leading parent finds rows, and does not say whether they are there, nor who sees them.
         includes_withdrawn: whether rows are shown whose other parent alone opens them. A live one is in a workspace
             that its group opens, too (`access.predicates`), so it is dead.
     """
@@ -101,6 +101,7 @@ class PerParentMerge(PageBuilder):
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
         self.leading, self.within = self._parents()
+        self.only_finds = self.leading.drives == "one_by_service"
         # Rows of a message stand together on its connector, at the time when it was processed.
         self.column = "workspace_connector_pk" if self.leading.is_trace else self.leading.column
         self.known, parents = self.leading, target_table(self.leading)
@@ -112,9 +113,7 @@ class PerParentMerge(PageBuilder):
     def _parents(self) -> tuple[Relationship, Relationship | None]:
         """Return by whose parents the page is read, and the named parents within which, if an index has both."""
         # What is named has fewer rows than what always drives, whichever is declared first; that has every order.
-        drivers = sorted(
-            (each for each in self.resource.to_one if each.drives), key=lambda each: _LEADING.index(each.drives)
-        )
+        drivers = [each for kind in _LEADING for each in self.resource.to_one if each.drives == kind]
         always = next(found for found in drivers if found.drives == "always")
         together = {(index.parent, index.within) for index in declared(self.table)}
         for other in drivers:
@@ -142,11 +141,6 @@ class PerParentMerge(PageBuilder):
     @property
     def _opening(self) -> Relationship:
         return next(other for other in self.resource.to_one if other.drives and other is not self.leading)
-
-    @property
-    def only_finds(self) -> bool:
-        """Whether the leading parent finds rows, and does not say whether they are there, nor who sees them."""
-        return self.leading.drives == "one_by_service"
 
     @property
     def is_sorted(self) -> bool:
@@ -328,8 +322,8 @@ class Messages(PageBuilder):
         elif self.column and self.time == ARRIVAL and "message_id" not in self.named:
             # Of a parent the messages of each outcome stand together.
             outcomes = MESSAGE_OUTCOMES
-        kinds = product(outcomes, (False, True) if self.shape.person and "reason" in self.named else (False,))
-        return [MessageIndex(self.column, self.time, outcome=each, is_mismatch=is_) for each, is_ in kinds]
+        kinds = (False, True) if self.shape.person and "reason" in self.named else (False,)
+        return [MessageIndex(self.column, self.time, outcome=of, is_mismatch=is_) for of in outcomes for is_ in kinds]
 
     def _conditions(self, index: ListIndex) -> Iterator[str]:
         if not isinstance(index, MessageIndex):

@@ -53,10 +53,9 @@ class IncludePlan:
         if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
         followed = {way for ways in self.steps.values() for way in ways}
-        for relationship in self.resource.to_one:
-            source = self.resource.type, relationship.name
-            if source in followed:
-                stored[ledger.place(*source)] = [row[f"{relationship.name}_id"] for row in rows]
+        for name in (relationship.name for relationship in self.resource.to_one):
+            if (self.resource.type, name) in followed:
+                stored[ledger.place(self.resource.type, name)] = [row[f"{name}_id"] for row in rows]
         return stored
 
     def ask(self, flush: Flush, principal: Principal, most_rows: int) -> "IncludedRows":
@@ -197,7 +196,5 @@ def _steps(resource: Resource, paths: tuple[str, ...]) -> Steps:
 
 
 def _linked(row: Row, name: str) -> Iterable[UUID | str]:
-    if f"{name}_ids" in row:
-        return list(row[f"{name}_ids"])
-    id_ = row[f"{name}_id"]
-    return [] if id_ is None else [id_]
+    ids: Iterable[UUID | None] = row[f"{name}_ids"] if f"{name}_ids" in row else [row[f"{name}_id"]]
+    return [id_ for id_ in ids if id_ is not None]

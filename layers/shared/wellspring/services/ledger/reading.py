@@ -209,7 +209,8 @@ def _stand_together(resource: Resource, condition: Filter) -> bool:
 
 def _require_searchable(transaction: Transaction, principal: Principal, query: ListQuery) -> None:
     """Let through a search for a part of a name where there are few enough names."""
-    if query.searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
+    searches = any(found.operator == "contains" for found in query.filters)
+    if searches and ledger.searched(transaction, principal, query) > MAX_SEARCHED:
         names, where = query.resource.names, "workspace" if query.workspaces else "list"
         detail = f"The {where} has more than {MAX_SEARCHED:,} {names}: ask for filter[name][starts]."
         raise InvalidQueryParameter(detail, parameter="filter[name][contains]")
@@ -261,10 +262,11 @@ def include(
 ) -> tuple[list[Row], Included]:
     """Return rows that are known already, with their linkage, and what the view's paths name of them, in one flush."""
     plan = IncludePlan.of(resource, view)
-    if not rows or not (plan.steps or plan.linked or plan.shows_sources or plan.computed):
+    stored = plan.stored_by(rows)
+    if not rows or not stored:
         return list(rows), {}
     flush = Flush(transaction)
-    flush.ask(ledger.store(plan.stored_by(rows)))
+    flush.ask(ledger.store(stored))
     read = plan.ask(flush, principal, len(rows))
     flush.send()
     return read.shown(transaction, rows)
