@@ -98,7 +98,7 @@ def test_nobody_is_told_of_a_body_that_is_dropped(ours: Tenant, world: World, ou
     world.database.owner.exec_driver_sql("UPDATE wellspring.sync_messages SET received_at = now() - interval '46 days'")
     world.database.commit()
     outbox.taken()
-    assert settling.STEPS["expire"](Deadline(30)).said == {"expired": 1}
+    assert settling.STEPS["expire"](Deadline(30)).numbers == {"expired": 1}
     assert outbox.types() == []
 
 

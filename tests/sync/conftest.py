@@ -268,7 +268,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:
     apply_unit = applying.apply_unit
 
     def failing(transaction: Any, unit: Any) -> Any:
-        if any(arrival.message_id == body["id"] for arrival in unit):
+        if any(message.message_id == body["id"] for message in unit):
             raise ZeroDivisionError
         return apply_unit(transaction, unit)
 

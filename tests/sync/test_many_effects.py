@@ -58,8 +58,8 @@ def test_a_disconnect_of_very_many_rows_is_undone_by_one_message(
     chunks: list[int] = []
     do = applying._chunk
 
-    def counted(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
-        outcome = do(transaction, arrival)
+    def counted(transaction: Transaction, message: ReceivedMessage) -> Outcome:
+        outcome = do(transaction, message)
         chunks.append(outcome.ended + outcome.linked)
         return outcome
 

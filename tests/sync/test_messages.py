@@ -20,8 +20,8 @@ from wellspring.messages import (
     RecordsInvalidated,
     RecordsSynced,
     SyncReverted,
-    arrival,
     parse,
+    receive,
 )
 from wellspring.metrics import UNITS
 
@@ -80,7 +80,7 @@ def ahead(**distance: int) -> str:
 
 
 def occurred_at(text: str) -> str | None:
-    return arrival(text, group="group").occurred_at
+    return receive(text, group="group").occurred_at
 
 
 def refused(text: str) -> MalformedMessage:
@@ -270,7 +270,7 @@ def test_of_a_malformed_message_is_kept_what_its_group_agrees_with(text: str, gr
 
 
 def came(text: str, group: str = "group") -> ReceivedMessage:
-    arrived = arrival(text, group=group)
+    arrived = receive(text, group=group)
     assert arrived.work is None
     return arrived
 

@@ -11,7 +11,7 @@ from tests.support.databases import Database
 from tests.support.world import Row, World
 from tests.sync.conftest import Tenant
 from wellspring.database.flush import Statement
-from wellspring.messages import Change, Problem, ProvidersMatched, RecordsInvalidated, RecordsSynced, arrival
+from wellspring.messages import Change, Problem, ProvidersMatched, RecordsInvalidated, RecordsSynced, receive
 from wellspring.repositories.sync import completing
 from wellspring.repositories.sync.arrays import array, array_of_arrays
 from wellspring.repositories.sync.disconnecting import end_rows
@@ -163,7 +163,7 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     asked = questions(unit)
     found = Resolved(parent_pk=1, workspace_pk=1, pks=dict.fromkeys([*types, PROVIDER], "{1}"), problems=())
     written = effects([Effect(number, item, found) for number, item in enumerate(unit)])
-    arrivals = [arrival("{}", group="group") for _ in unit]
+    received = [receive("{}", group="group") for _ in unit]
     there = {"there": {"at": "infinity", **dict.fromkeys(types, 1)}}
     chunk = [end_rows(type_, 1, 1, there, 5000) for type_ in types]
     # The providers, and each type; each type twice, and the providers.
@@ -172,8 +172,8 @@ def test_no_statement_is_longer_than_four_kilobytes_however_many_types_there_are
     problems = (Problem("unknown_record", "company", str(uuid4())),)
     is_same, has_connector, is_overtaken = True, False, False
     was = Known(1, "parked", "unknown_record", is_same, has_connector, is_overtaken, run_state=None, progress={})
-    entry = Entry(arrival=arrivals[0], was=was, outcome="parked", connector_pk=1, problems=problems)
-    noted = [known(arrivals), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
+    entry = Entry(message=received[0], was=was, outcome="parked", connector_pk=1, problems=problems)
+    noted = [known(received), lock([str(uuid4())]), proceed(1, {}), *write([entry])]
     # The lock of people, the row with its connector's state, what it waited for, and what it waits for.
     assert len(noted) == 3 + 4
     statements = [str(each.statement) for each in (*asked.values(), *(each for _, each in written), *chunk, *noted)]

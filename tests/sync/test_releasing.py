@@ -314,7 +314,7 @@ def test_what_is_released_while_its_body_expires_is_applied(fresh_database: Fres
     fresh_database.owner.execute(text(released), {"id": bodies[0]["id"]})
     with ThreadPoolExecutor(1) as pool:
         expired = pool.submit(settling.STEPS["expire"], Deadline(20))
-        assert expired.result(20).said == {"expired": 1}
+        assert expired.result(20).numbers == {"expired": 1}
         fresh_database.commit()
     assert list(map(ledger.fate, bodies)) == [APPLIED, ("parked", "expired")]
 

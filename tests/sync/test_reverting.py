@@ -162,9 +162,9 @@ def test_what_a_reverted_message_wrote_stays_ended_also_when_that_is_old(ours: T
 # ---- half-done ----------------------------------------------------------------------------------------
 def begin(body: Body, chunks: int = 1) -> None:
     """Apply the first chunks of a message, as a release by hand does with one, and a consumer that is lost then."""
-    arrival = messages.arrival(json.dumps(body), group=body["workspace_connector_id"], sent=0, receives=1)
+    message = messages.receive(json.dumps(body), group=body["workspace_connector_id"], sent=0, receives=1)
     for _ in range(chunks):
-        done = with_retries(lambda transaction: applying.apply_one(transaction, arrival), PIPELINE_SCOPE, Deadline(20))
+        done = with_retries(lambda transaction: applying.apply_one(transaction, message), PIPELINE_SCOPE, Deadline(20))
         assert done.status == "in_progress"
 
 

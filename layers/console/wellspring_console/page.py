@@ -79,19 +79,21 @@ def record_types() -> list[dict[str, object]]:
         label = record.named
         if record.route and label is not None:
             others = [each.name for each in record.told if each.kind == "text" and each is not label]
-            said: dict[str, object] = {"type": record.type, "route": record.route, "links": ledger.route}
-            found.append(said | {"name": record.name, "names": record.names, "label": label.name, "others": others})
+            described: dict[str, object] = {"type": record.type, "route": record.route, "links": ledger.route}
+            found.append(
+                described | {"name": record.name, "names": record.names, "label": label.name, "others": others}
+            )
     return found
 
 
 def document(sign_in: SignIn) -> str:
     """Return the page, an HTML document that holds nothing but its settings and the names of its files."""
     files = assets()
-    said = asdict(sign_in) | {"records": record_types()}
+    page_settings = asdict(sign_in) | {"records": record_types()}
     # Which only the policy needs.
-    del said["token_endpoint"]
+    del page_settings["token_endpoint"]
     # In HTML, only `<` could end the element.
-    settings = json.dumps(said).replace("<", "\\u003c")
+    settings = json.dumps(page_settings).replace("<", "\\u003c")
     modules = "\n".join(
         f'<link rel="modulepreload" href="/console/{escape(asset.name)}">'
         for name, asset in files.items()

@@ -64,24 +64,24 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _form_of(said: Attribute) -> Any:
+def _form_of(attribute: Attribute) -> Any:
     """Return what an event may say of an attribute, and what it says where it leaves it out."""
-    match said.kind:
+    match attribute.kind:
         case "texts":
             return Annotated[list[Country], Field(max_length=300)], []
         case "direction":
             return Literal[DIRECTIONS] | None, None
-        case _ if said.required:
+        case _ if attribute.required:
             return Name, ...
         case _:
-            return (Category if said.found else Words) | None, None
+            return (Category if attribute.found else Words) | None, None
 
 
 def _data_of(resource: Resource, meaning: str = "") -> type[_Data]:
     """Return what is said of a resource: its attributes, as they are declared, and its workspace."""
     meaning = meaning or f"One of the {resource.names} of a workspace."
     told: dict[str, Any] = {"workspace_id": (Id, ...)} if resource.to_one else {}
-    told |= {said.name: _form_of(said) for said in resource.told}
+    told |= {attribute.name: _form_of(attribute) for attribute in resource.told}
     made: type[_Data] = create_model(f"{_title(resource)}Data", __base__=_Data, __doc__=meaning, **told)
     return made
 
@@ -129,9 +129,9 @@ class _Event(BaseModel):
     time: Instant | None = None
 
 
-def _model(name: str, said: str, *types: str, **members: Any) -> type[_Event]:
+def _model(name: str, description: str, *types: str, **members: Any) -> type[_Event]:
     literal: Any = Literal[*(f"wellspring.{type_}" for type_ in types)]
-    made: type[_Event] = create_model(name, __base__=_Event, __doc__=said, type=(literal, ...), **members)
+    made: type[_Event] = create_model(name, __base__=_Event, __doc__=description, type=(literal, ...), **members)
     return made
 
 

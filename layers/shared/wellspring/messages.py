@@ -105,7 +105,9 @@ def _reference_of(record: Resource) -> Any:
     """Return the form of a reference to a record of one type: with what it is made of where it was never there."""
     title = record.type.title().replace("_", "")
     texts = {
-        said.name: Name if said.required else NotRequired[Words | None] for said in record.told if said.kind == "text"
+        attribute.name: Name if attribute.required else NotRequired[Words | None]
+        for attribute in record.told
+        if attribute.kind == "text"
     }
     attributes = TypedDict(f"{title}Attributes", texts)  # type: ignore[misc]  # made from the declaration
     attributes.__doc__ = f"What a {record.name} is made of where it was never there."
@@ -183,7 +185,7 @@ class RecordsSynced(_Message):
     def attributes(self) -> Mapping[RecordType, Mapping[str, Attributes]]:
         """What records are made of that were never there, by type and id."""
         return {
-            type_: {id_: said for id_, said in named.items() if said is not None}
+            type_: {id_: values for id_, values in named.items() if values is not None}
             for type_, named in self.records.items()
         }
 
@@ -218,7 +220,7 @@ class ConnectorDisconnected(_Message):
     workspace_connector_id: Id
 
 
-def _said(member: str) -> dict[str, Any]:
+def _given(member: str) -> dict[str, Any]:
     """Return the schema of an object that says a member, and not only null."""
     return {"required": [member], "properties": {member: {"not": {"type": "null"}}}}
 
@@ -232,7 +234,7 @@ class SyncReverted(_Message):
         run: all of that run. Later ones of it are parked.
     """
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_said("message_ids"), _said("run")]})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_given("message_ids"), _given("run")]})
 
     type: Literal["sync.reverted"]
     workspace_connector_id: Id
@@ -462,7 +464,7 @@ def parse(body: str) -> Message:
         raise MalformedMessage(_told(error), content if isinstance(content, dict) else {}) from None
 
 
-def arrival(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
+def receive(body: str, *, group: str, sent: int = 0, receives: int = 1, digest: str | None = None) -> ReceivedMessage:
     """Return what came, with the members of a `ReceivedMessage`: a message, or what is none and why.
 
     The `digest` is of what was sent, where `body` is what is left of that; None where it is all of it.

@@ -208,17 +208,17 @@ class Resource:
     @property
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
-        return tuple(said for said in self.relationships if not (said.many or said.is_computed))
+        return tuple(each for each in self.relationships if not (each.many or each.is_computed))
 
     @property
     def parents(self) -> tuple[Relationship, ...]:
         """The relationships with a foreign key."""
-        return tuple(said for said in self.to_one if not said.is_trace)
+        return tuple(each for each in self.to_one if not each.is_trace)
 
     @property
     def traces(self) -> tuple[Relationship, ...]:
         """The relationships to the messages that wrote and ended a row."""
-        return tuple(said for said in self.to_one if said.is_trace)
+        return tuple(relationship for relationship in self.to_one if relationship.is_trace)
 
     @property
     def driving(self) -> tuple[str, ...]:
@@ -320,10 +320,12 @@ def _sets(*filters: str) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(names.split()) for names in filters)
 
 
-def record(type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **said: str) -> Resource:
+def record(
+    type_: str, table: str, *attributes: Attribute, plural: str = "", route: str = "", **summaries: str
+) -> Resource:
     """Declare a record type: something of one workspace that connectors bring in or carry out.
 
-    Its attributes stand beside the three times; `route` is empty where it cannot be read, `said` are its summaries.
+    Its attributes stand beside the three times; `route` is empty where it cannot be read.
     """
     return Resource(
         type_,
@@ -334,7 +336,7 @@ def record(type_: str, table: str, *attributes: Attribute, plural: str = "", rou
         plural=plural,
         includes=("workspace", *_OF_SOURCES) if route else (),
         operations=READ if route else (),
-        summaries=said,
+        summaries=summaries,
     )
 
 

@@ -150,8 +150,8 @@ def read_caller_settings(environment: Mapping[str, str]) -> CallerSettings:
     """
     values: dict[str, str | tuple[str, ...] | tuple[tuple[str, str], ...]] = {}
     for field in fields(CallerSettings):
-        if said := environment.get(field.name.upper()):
-            values[field.name] = _several(said) if isinstance(field.default, tuple) else said
+        if text := environment.get(field.name.upper()):
+            values[field.name] = _several(text) if isinstance(field.default, tuple) else text
     if "SERVICE_CLAIM" in environment:
         pairs = [each.partition("=") for each in _several(environment["SERVICE_CLAIM"])]
         if not all(claim and value for claim, _, value in pairs):

@@ -71,10 +71,10 @@ def _is_operator(claims: Mapping[str, object], meaning: CallerSettings) -> bool:
     """Say whether a person's token has the value that makes an operator: as a text, or among those of an array."""
     if not (meaning.operator_claim and meaning.operator_value):
         return False
-    said = claims.get(meaning.operator_claim)
-    if isinstance(said, str) and said.startswith("[") and said.endswith("]"):
-        said = said[1:-1].split(" ")
-    return meaning.operator_value in ([said] if isinstance(said, str) else said if isinstance(said, list) else [])
+    value = claims.get(meaning.operator_claim)
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        value = value[1:-1].split(" ")
+    return meaning.operator_value in ([value] if isinstance(value, str) else value if isinstance(value, list) else [])
 
 
 def writing(principal: Principal) -> Person | Service:
@@ -90,13 +90,13 @@ def _scopes(claims: Mapping[str, object], meaning: CallerSettings) -> frozenset[
     """
     found: set[str] = set()
     for claim in meaning.scope_claims:
-        said = claims.get(claim)
-        if not isinstance(said, str):
+        value = claims.get(claim)
+        if not isinstance(value, str):
             continue
-        if claim != "scope" and said.startswith("[") and said.endswith("]"):
-            said = said[1:-1]
-        if not said.startswith(("[", "map[")):
-            found.update(said.split(" "))
+        if claim != "scope" and value.startswith("[") and value.endswith("]"):
+            value = value[1:-1]
+        if not value.startswith(("[", "map[")):
+            found.update(value.split(" "))
     return frozenset(
         scope.removeprefix(meaning.scope_prefix) for scope in found if scope and scope.startswith(meaning.scope_prefix)
     ) - {""}

@@ -110,7 +110,7 @@ class PageRead:
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks for one caller what the arguments of a tool, `said`, are about; `base` stands before the paths of links.
+    """Asks for one caller what the `arguments` of a tool are about; `base` stands before the paths of links.
 
     What reads raises what HTTP answers it with; what looks for what a name means also raises `Unclear`.
     """
@@ -118,7 +118,7 @@ class Asker:
     principal: Principal
     read: Read
     base: str
-    said: Arguments
+    arguments: Arguments
 
     def ask[Result](self, resource: Resource, work: Callable[[Transaction], Result], read: Reading) -> Result:
         """Return what `work` returns, if the caller may read such."""
@@ -164,7 +164,7 @@ class Asker:
 
     def paging(self, size: int = USUAL_SIZE) -> Parameters:
         """Return which page is asked for, of so many rows where it is not said."""
-        return {"page[size]": self.said.get("size", size), "page[after]": self.said.get("cursor")}
+        return {"page[size]": self.arguments.get("size", size), "page[after]": self.arguments.get("cursor")}
 
     def link(self, resource: Resource, row: Row) -> str | None:
         """Return the link to one row; None where a GET would not show it."""
@@ -174,7 +174,7 @@ class Asker:
     @cached_property
     def within(self) -> UUID | None:
         """The workspace that is said; None where none is."""
-        return self.named(OWN_WORKSPACE, self.said["workspace"]) if "workspace" in self.said else None
+        return self.named(OWN_WORKSPACE, self.arguments["workspace"]) if "workspace" in self.arguments else None
 
     @cached_property
     def workspace(self) -> UUID:
@@ -185,54 +185,58 @@ class Asker:
         items = [self.item(found, row) for row in found.rows]
         return _only(items, "You see no workspace.", "There are several workspaces: say which.")
 
-    def named(self, resource: Resource, said: str) -> UUID:
+    def named(self, resource: Resource, reference: str) -> UUID:
         """Return the resource of a type that an id or a name means."""
-        absent = f"There is no {resource.name} called {quoted(said)} that you see."
-        return parse_id(said) or _only(self.items_named(resource, said), absent, _several(said, resource.names))
+        absent = f"There is no {resource.name} called {quoted(reference)} that you see."
+        return parse_id(reference) or _only(
+            self.items_named(resource, reference), absent, _several(reference, resource.names)
+        )
 
     def record(self) -> tuple[Resource, UUID]:
         """Return the record that an id or a name means, of the type that is said or of whichever."""
-        said, type_, workspace = self.said["record"], self.said.get("type"), self.within
-        id_, items = parse_id(said), list[Object]()
+        reference, type_, workspace = self.arguments["record"], self.arguments.get("type"), self.within
+        id_, items = parse_id(reference), list[Object]()
         for resource in (each for each in records() if each.is_readable and type_ in {None, each.type}):
             if id_ is None:
-                items += self.items_named(resource, said, workspace)
+                items += self.items_named(resource, reference, workspace)
                 continue
             read = partial(reading.retrieve, principal=self.principal, resource=resource, id_=id_, view=View())
             with suppress(NotFound):
                 self.ask(resource, read, Reading("retrieve", resource, id_))
                 return resource, id_
-        id_ = _only(items, f"There is no {type_ or 'record'} {quoted(said)} that you see.", _several(said))
+        id_ = _only(items, f"There is no {type_ or 'record'} {quoted(reference)} that you see.", _several(reference))
         return resource_of(items[0]["type"]), id_
 
     def connection(self, name: str = "connector") -> UUID | None:
         """Return the workspace connector that its id, or the name of its tool, means; None where none is said."""
-        said, workspace = self.said.get(name), self.within
-        if said is None:
+        reference, workspace = self.arguments.get(name), self.within
+        if reference is None:
             return None
-        absent = f"There is no connector called {quoted(said)} in a workspace that you see."
-        return parse_id(said) or _only(self.connections(said, workspace), absent, _several(said, "connectors"))
+        absent = f"There is no connector called {quoted(reference)} in a workspace that you see."
+        return parse_id(reference) or _only(
+            self.connections(reference, workspace), absent, _several(reference, "connectors")
+        )
 
     def group(self) -> UUID:
         """Return the group that is said; one of that name is found among the caller's own."""
-        said = self.said["group"]
-        if id_ := parse_id(said):
+        reference = self.arguments["group"]
+        if id_ := parse_id(reference):
             return id_
         found = self.page(WORKSPACE_GROUP, {"page[size]": MAX_PAGE_SIZE})
-        rows = [row for row in found.rows if str(row["name"]).casefold().startswith(said.casefold())]
-        items = [self.item(found, row) for row in _exactly(WORKSPACE_GROUP, rows, said)]
-        return _only(items, f"No group of yours is called {quoted(said)}.", _several(said, "groups"))
+        rows = [row for row in found.rows if str(row["name"]).casefold().startswith(reference.casefold())]
+        items = [self.item(found, row) for row in _exactly(WORKSPACE_GROUP, rows, reference)]
+        return _only(items, f"No group of yours is called {quoted(reference)}.", _several(reference, "groups"))
 
-    def items_named(self, resource: Resource, said: str, workspace: UUID | None = None) -> list[Object]:
+    def items_named(self, resource: Resource, text: str, workspace: UUID | None = None) -> list[Object]:
         """Return what of a type is called so, or else begins so."""
-        asked = {"filter[name][starts]": said, "page[size]": MOST_CHOICES}
+        asked = {"filter[name][starts]": text, "page[size]": MOST_CHOICES}
         within = workspace if resource.relationship("workspace") else None
         found = self.page(resource, asked | {"filter[workspace]": within})
-        return [self.item(found, row) for row in _exactly(resource, found.rows, said)]
+        return [self.item(found, row) for row in _exactly(resource, found.rows, text)]
 
-    def connections(self, said: str, workspace: UUID | None) -> list[Object]:
+    def connections(self, text: str, workspace: UUID | None) -> list[Object]:
         """Return the workspace connectors whose tool is called so, or begins so."""
-        tools = self.items_named(CONNECTOR, said)
+        tools = self.items_named(CONNECTOR, text)
         if not tools:
             return []
         # Of the rows of all workspaces a service asks for one tool's only (docs/adr/0029).
@@ -258,10 +262,10 @@ class Asker:
         return item | {"link": self.link(found.resource, row)}
 
 
-def _exactly(resource: Resource, rows: Sequence[Row], said: str) -> Sequence[Row]:
+def _exactly(resource: Resource, rows: Sequence[Row], text: str) -> Sequence[Row]:
     """Return those of the rows that are called so; all where none is."""
     name = _name_of(resource)
-    return [row for row in rows if str(row[name]).casefold() == said.casefold()] or rows
+    return [row for row in rows if str(row[name]).casefold() == text.casefold()] or rows
 
 
 def _only(items: Sequence[Object], absent: str, several: str) -> UUID:
@@ -271,9 +275,9 @@ def _only(items: Sequence[Object], absent: str, several: str) -> UUID:
     raise Unclear(several if items else absent, list(items[:MOST_CHOICES]))
 
 
-def _several(said: str, names: str = "") -> str:
+def _several(reference: str, names: str = "") -> str:
     """Return the sentence that a name may mean several things."""
-    return f"{quoted(said)} may be one of several{names and ' '}{names}: say which, by its id."
+    return f"{quoted(reference)} may be one of several{names and ' '}{names}: say which, by its id."
 
 
 def _name_of(resource: Resource) -> str:

@@ -116,18 +116,18 @@ def _message(body: bytes) -> Object:
 
 def _revision(method: str, params: Object, header: Header) -> str:
     """Return the revision of a request, which says all that it must. Raises `Refused`."""
-    meta, said = params.get("_meta"), header("mcp-protocol-version")
+    meta, announced = params.get("_meta"), header("mcp-protocol-version")
     version = meta.get(f"{_META}protocolVersion") if isinstance(meta, dict) else None
     if method == "initialize" and version is None:
         return WITH_HANDSHAKE
-    if version is None and said is None:
+    if version is None and announced is None:
         raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is missing.")
-    _require_known(said)
-    if version is None and said == WITH_HANDSHAKE:
+    _require_known(announced)
+    if version is None and announced == WITH_HANDSHAKE:
         return WITH_HANDSHAKE
     if not isinstance(meta, dict) or version is None:
         raise Refused(INVALID_PARAMS, f"The params must have _meta with {_META}protocolVersion.")
-    if said != version:
+    if announced != version:
         raise Refused(HEADER_MISMATCH, "The header MCP-Protocol-Version is not the version of the body.")
     if version != STATELESS:
         raise Refused(INVALID_PARAMS, f"The revision {version} has no version in _meta.")

@@ -81,9 +81,9 @@ ONE = Argument("connector", "Only this one: its id, or the name of its tool.")
 
 def _type_in(asker: Asker) -> str:
     """Return the record type that is said. Raises `Unclear`."""
-    if "type" not in asker.said:
+    if "type" not in asker.arguments:
         raise Unclear(f"Say of which type: {', '.join(RECORD_TYPES)}.")
-    return str(asker.said["type"])
+    return str(asker.arguments["type"])
 
 
 def _connector_of(found: PageRead, row: Row) -> Object:
@@ -151,7 +151,7 @@ def _end_of(day: date) -> str:
     items=fields("id name link type workspace workspace_id"),
 )
 def _find(asker: Asker) -> ToolResult:
-    name, type_ = asker.said.get("name"), asker.said.get("type")
+    name, type_ = asker.arguments.get("name"), asker.arguments.get("type")
     # A tool's connectors are found by its name, all else of a type by its own.
     if name is None or type_ not in {None, WORKSPACE_CONNECTOR.type}:
         return _all_of(asker)
@@ -174,7 +174,7 @@ def _find(asker: Asker) -> ToolResult:
 
 def _all_of(asker: Asker) -> ToolResult:
     """Return what there is of a type, or begins so; else the workspaces; or what one connector alone brings in."""
-    resource, name = resource_of(asker.said.get("type", OWN_WORKSPACE.type)), asker.said.get("name")
+    resource, name = resource_of(asker.arguments.get("type", OWN_WORKSPACE.type)), asker.arguments.get("name")
     workspace = asker.within
     asked = {
         **asker.paging(),
@@ -207,7 +207,7 @@ def _nothing(name: str) -> str:
     more=fields("type id"),
 )
 def _sources(asker: Asker) -> ToolResult:
-    if "record" not in asker.said:
+    if "record" not in asker.arguments:
         return _sources_of_each(asker)
     record, id_ = asker.record()
     found = asker.sources(record, id_, {"include": "workspace_connector.connector", **asker.paging()})
@@ -259,10 +259,10 @@ def _sources_of_each(asker: Asker) -> ToolResult:
     items=fields("id name link type workspace", WORKSPACE_CONNECTOR, "last_failure:object", but=_UNTOLD),
 )
 def _connectors(asker: Asker) -> ToolResult:
-    health, name = asker.said.get("health"), asker.said.get("connector")
-    is_within = "workspace" in asker.said or health is None or isinstance(asker.principal, Person)
+    health, name = asker.arguments.get("health"), asker.arguments.get("connector")
+    is_within = "workspace" in asker.arguments or health is None or isinstance(asker.principal, Person)
     # Of one health there is an index of the newest first.
-    is_stalest = health is None and asker.said.get("order", "stalest") == "stalest"
+    is_stalest = health is None and asker.arguments.get("order", "stalest") == "stalest"
     asked = {
         "include": "connector,workspace,last_failure",
         "filter[health]": health,
@@ -282,8 +282,8 @@ def _connectors(asker: Asker) -> ToolResult:
         if not told:
             return "No connector is told here."
         names = {health: [each["name"] for each in told if each["health"] == health] for health in NOT_WELL}
-        said = [f"{health.replace('_', ' ')}: {listed(found)}" for health, found in names.items() if found]
-        return f"{told_here(len(told), 'connector')}; {'; '.join(said) or 'all ok'}."
+        summary = [f"{health.replace('_', ' ')}: {listed(found)}" for health, found in names.items() if found]
+        return f"{told_here(len(told), 'connector')}; {'; '.join(summary) or 'all ok'}."
 
     return ToolResult.of_page(found, item, say)
 
@@ -305,8 +305,8 @@ def _failures(asker: Asker) -> ToolResult:
         "filter[outcome]": "parked",
         "filter[workspace_connector]": asker.connection(),
         "filter[workspace]": asker.within,
-        "filter[reason]": asker.said.get("reason"),
-        "page[total]": "true" if "reason" in asker.said else None,
+        "filter[reason]": asker.arguments.get("reason"),
+        "page[total]": "true" if "reason" in asker.arguments else None,
         **asker.paging(USUAL_GROUPED),
     }
     found = asker.page(SYNC_MESSAGE, asked)
@@ -355,7 +355,7 @@ def _failure(asker: Asker, name: str | None, connector: str, rows: Sequence[Row]
     more=fields("as_of"),
 )
 def _runs(asker: Asker) -> ToolResult:
-    day = date.fromisoformat(asker.said["day"]) if "day" in asker.said else datetime.now(UTC).date()
+    day = date.fromisoformat(asker.arguments["day"]) if "day" in asker.arguments else datetime.now(UTC).date()
     connection = asker.connection()
     workspace = None if connection else asker.workspace
     asked = {
@@ -372,13 +372,13 @@ def _runs(asker: Asker) -> ToolResult:
         groups = {connector: rows for (connector,), rows in found.grouped(count, "workspace_connector_id").items()}
         cursor = found.cursor_after(count)
         # The first page of a workspace also tells of connectors without a run.
-        if cursor is None and "cursor" not in asker.said:
+        if cursor is None and "cursor" not in asker.arguments:
             groups |= {connector: [] for connector in names if connector not in groups}
         return [_runs_of(asker, each, names.get(each), rows) for each, rows in groups.items()], cursor
 
     def say(told: list[Object]) -> str:
         incomplete = [each["connector"] or each["connector_id"] for each in told if not each["is_complete"]]
-        until = f"the end of {day}" if "day" in asker.said else "now"
+        until = f"the end of {day}" if "day" in asker.arguments else "now"
         if not told:
             return f"No run began until {until}."
         if not incomplete:
@@ -417,18 +417,18 @@ def _runs_of(asker: Asker, connector: str, name: str | None, rows: Sequence[Row]
     items=fields("connector_id connector", CONNECTOR_ACTIVITY, "message:object row:object caller:object"),
 )
 def _activity(asker: Asker) -> ToolResult:
-    said = asker.said
-    if said.get("by") in _ONE_BY_ONE:
+    arguments = asker.arguments
+    if arguments.get("by") in _ONE_BY_ONE:
         return _one_by_one(asker)
     connection = asker.connection()
     workspace = None if connection else asker.workspace
     names = _tools_of(asker, workspace) if workspace else {}
-    is_summed = said.get("by", "connector") == "connector"
+    is_summed = arguments.get("by", "connector") == "connector"
     asked = {
         "filter[workspace_connector]": connection,
         "filter[workspace]": workspace,
-        "filter[date][gte]": said.get("from"),
-        "filter[date][lte]": said.get("to"),
+        "filter[date][gte]": arguments.get("from"),
+        "filter[date][lte]": arguments.get("to"),
         "sum[by]": "connector" if is_summed else None,
         **asker.paging(),
     }
@@ -450,7 +450,7 @@ def _activity(asker: Asker) -> ToolResult:
 
 def _one_by_one(asker: Asker) -> ToolResult:
     """Return the messages that came, the rows that were written or ended, or what callers did over HTTP."""
-    said, by, workspace = asker.said, asker.said["by"], asker.within
+    arguments, by, workspace = asker.arguments, asker.arguments["by"], asker.within
     resource, at, include = _ONE_BY_ONE[by]
     resource = resource or ledgers()[_type_in(asker)]
     connection = asker.connection()
@@ -462,9 +462,9 @@ def _one_by_one(asker: Asker) -> ToolResult:
         f"filter[{'resource' if by == 'caller' else 'workspace_connector'}]": connection,
         "filter[workspace]": workspace if by == "caller" or connection is None else None,
         "filter[deleted]": "include" if by == "row" else None,
-        "sort": at if by == "row" and "from" in said else None,
-        f"filter[{at}][gte]": f"{said['from']}T00:00:00.000Z" if "from" in said else None,
-        f"filter[{at}][lt]": _end_of(date.fromisoformat(said["to"])) if "to" in said else None,
+        "sort": at if by == "row" and "from" in arguments else None,
+        f"filter[{at}][gte]": f"{arguments['from']}T00:00:00.000Z" if "from" in arguments else None,
+        f"filter[{at}][lt]": _end_of(date.fromisoformat(arguments["to"])) if "to" in arguments else None,
         **asker.paging(),
     }
     found = asker.page(resource, asked)
@@ -530,8 +530,8 @@ def _impact(asker: Asker) -> ToolResult:
 )
 def _providers(asker: Asker) -> ToolResult:
     filters = {"category": "filter[category]", "country": "filter[country]", "name": "filter[name][starts]"}
-    asked = {parameter: asker.said[name] for name, parameter in filters.items() if name in asker.said}
-    if is_catalogue := bool(asked) or asker.said.get("of") == "catalogue":
+    asked = {parameter: asker.arguments[name] for name, parameter in filters.items() if name in asker.arguments}
+    if is_catalogue := bool(asked) or asker.arguments.get("of") == "catalogue":
         found, of = asker.page(PROVIDER, {**asked, **asker.paging()}), "of the catalogue"
     else:
         asked = {"filter[workspace]": asker.workspace, "include": "provider", **asker.paging()}
@@ -557,7 +557,7 @@ def _providers(asker: Asker) -> ToolResult:
     more=fields("members:objects"),
 )
 def _groups(asker: Asker) -> ToolResult:
-    if "group" in asker.said:
+    if "group" in asker.arguments:
         return _group(asker)
     workspace = asker.within
     found = asker.page(WORKSPACE_GROUP, {"include": "workspaces", **asker.paging()})
@@ -612,7 +612,7 @@ def _group(asker: Asker) -> ToolResult:
 )
 def _fleet(asker: Asker) -> ToolResult:
     row = asker.ask(FLEET, answers.fleet, Reading("retrieve", FLEET))
-    whole, cursor = attributes(FLEET, row), asker.said.get("cursor", "0")
+    whole, cursor = attributes(FLEET, row), asker.arguments.get("cursor", "0")
     if not cursor.isdecimal() or len(cursor) > MOST_DIGITS:
         raise InvalidCursor("The cursor must be an answer's next_cursor.")
     tools, first = whole.pop("tools"), int(cursor)
@@ -623,7 +623,7 @@ def _fleet(asker: Asker) -> ToolResult:
             "number": tool["number"],
             "by_health": {health: tool[health] for health in HEALTH if tool[health]},
         }
-        for tool in tools[first : first + asker.said.get("size", USUAL_SIZE)]
+        for tool in tools[first : first + asker.arguments.get("size", USUAL_SIZE)]
     ]
 
     def tell(count: int) -> tuple[list[Object], str | None]:
@@ -634,11 +634,11 @@ def _fleet(asker: Asker) -> ToolResult:
         if whole["as_of"] is None:
             return "Nothing has been counted yet: it is each minute."
         numbers = {each["health"]: each["number"] for each in whole["connectors"] if each["number"]}
-        said = ", ".join(f"{number} {health.replace('_', ' ')}" for health, number in numbers.items())
+        summary = ", ".join(f"{number} {health.replace('_', ' ')}" for health, number in numbers.items())
         parked = sum(each["number"] for each in whole["parked"])
         silent = " Most that were due have not come: no customer's fault, nor a tool's." if whole["is_silent"] else ""
         return (
-            f"{counted(sum(numbers.values()), 'connector')}{f' ({said})' if said else ''}, "
+            f"{counted(sum(numbers.values()), 'connector')}{f' ({summary})' if summary else ''}, "
             f"{counted(parked, 'parked message')}, {counted(whole['runs_incomplete'], 'incomplete run')}.{silent}"
         )
 

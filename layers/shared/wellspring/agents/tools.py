@@ -36,10 +36,10 @@ _KINDS: Mapping[str, Schema] = {
 }
 
 
-def fields(*said: str | Resource, but: Sequence[str] = ()) -> dict[str, Schema]:
+def fields(*members: str | Resource, but: Sequence[str] = ()) -> dict[str, Schema]:
     """Return what something has: names, each with its kind behind a colon unless it is a text, and attributes."""
     found: dict[str, str] = {}
-    for each in said:
+    for each in members:
         if isinstance(each, Resource):
             found |= {declared.name: declared.kind for declared in each.attributes if declared.name not in but}
         else:
@@ -71,10 +71,10 @@ class Argument:
         """Its JSON Schema."""
         if self.kind == "size":
             return {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "description": self.description}
-        said: Schema = {"type": "string", "description": self.description}
+        text: Schema = {"type": "string", "description": self.description}
         if self.kind == "day":
-            return {**said, "format": "date"}
-        return {**said, "enum": list(self.choices)} if self.choices else said
+            return {**text, "format": "date"}
+        return {**text, "enum": list(self.choices)} if self.choices else text
 
     def problem(self, value: object) -> str | None:
         """Return what is wrong with a value; None where it is as it should be."""

@@ -56,14 +56,14 @@ METHODS = frozenset({"initialize", "ping", "server/discover", "tools/list", "too
 
 
 def _answer(request: Request, call: Call, tools: list[Object]) -> Object:
-    said = {"capabilities": protocol.CAPABILITIES, "instructions": INSTRUCTIONS}
+    about = {"capabilities": protocol.CAPABILITIES, "instructions": INSTRUCTIONS}
     match call.method:
         case "initialize" if not call.is_stateless:
-            return call.result({"protocolVersion": protocol.WITH_HANDSHAKE, **said, "serverInfo": protocol.SERVER})
+            return call.result({"protocolVersion": protocol.WITH_HANDSHAKE, **about, "serverInfo": protocol.SERVER})
         case "ping" if not call.is_stateless:
             return call.result({})
         case "server/discover" if call.is_stateless:
-            return call.result({"supportedVersions": list(protocol.REVISIONS), **said}, **KEPT)
+            return call.result({"supportedVersions": list(protocol.REVISIONS), **about}, **KEPT)
         case "tools/list":
             if "cursor" in call.params:
                 raise call.refused(protocol.INVALID_PARAMS, "There is no such cursor: all tools are on one page.")

@@ -43,8 +43,8 @@ def schema_migration() -> LambdaHandler:
             outcome = {"Status": "SUCCESS", "Data": _work(event)}
         # A migration that waits for another too long leaves by SystemExit, and CloudFormation must know of that too.
         except (Exception, SystemExit) as error:  # noqa: BLE001  (the edge: whatever it is, CloudFormation waits)
-            said = describe(error) | {"sqlstate": sqlstate(error), "constraint": constraint(error)}
-            logger.error("migration failed", extra=said)
+            fields = describe(error) | {"sqlstate": sqlstate(error), "constraint": constraint(error)}
+            logger.error("migration failed", extra=fields)
             stream = getattr(context, "log_stream_name", "")
             outcome = {"Status": "FAILED", "Reason": f"The migration failed; log stream {stream} says where."}
         if "ResponseURL" not in event:

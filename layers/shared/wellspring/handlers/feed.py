@@ -73,8 +73,8 @@ def _report(deliveries: Sequence[Delivery], told: Sequence[Told], verdicts: Sequ
     for event, verdict in zip(told, verdicts, strict=True):
         if verdict.status in {"parked", "returned"}:
             _log(event, verdict)
-    said = {"bodies": len(deliveries), "events": len(told)} | dict(totals)
-    logger.info("batch done", extra=said | {"milliseconds": round(seconds * MILLISECONDS)})
+    fields = {"bodies": len(deliveries), "events": len(told)} | dict(totals)
+    logger.info("batch done", extra=fields | {"milliseconds": round(seconds * MILLISECONDS)})
     values: dict[str, float] = {
         "FeedEvents": len(told),
         "FeedApplied": totals["applied"],
@@ -90,10 +90,10 @@ def _report(deliveries: Sequence[Delivery], told: Sequence[Told], verdicts: Sequ
 
 
 def _log(event: Told, verdict: Verdict) -> None:
-    said: dict[str, object] = {name: getattr(event, name) for name in ("source", "event_id", "event_type", "subject")}
-    said |= {"outcome": verdict.status, "reason": verdict.reason, **verdict.evidence}
+    fields: dict[str, object] = {name: getattr(event, name) for name in ("source", "event_id", "event_type", "subject")}
+    fields |= {"outcome": verdict.status, "reason": verdict.reason, **verdict.evidence}
     if verdict.status == "parked":
-        said["problems"] = [dict(problem) for problem in verdict.problems]
-        logger.error("event parked, it cannot succeed by itself", extra=said)
+        fields["problems"] = [dict(problem) for problem in verdict.problems]
+        logger.error("event parked, it cannot succeed by itself", extra=fields)
     else:
-        logger.warning("event returned, to be tried again", extra=said)
+        logger.warning("event returned, to be tried again", extra=fields)

@@ -303,10 +303,10 @@ def _is_too_large(body: str) -> bool:
     return size > LARGEST_BODY_BYTES or size + body.count('"') + body.count("\\") > LARGEST_ANSWER_BYTES
 
 
-def _instead(error: WellspringError, said: WellspringError) -> WellspringError:
-    """Return `said`, with what the log may say of `error`."""
-    said.evidence = error.evidence
-    return said
+def _instead(error: WellspringError, told: WellspringError) -> WellspringError:
+    """Return `told`, with what the log may say of `error`."""
+    told.evidence = error.evidence
+    return told
 
 
 def _log_fields(request: Request) -> dict[str, object]:
@@ -319,8 +319,8 @@ def _log_fields(request: Request) -> dict[str, object]:
 def _failure(request: Request, error: WellspringError, failed: ErrorBody) -> HttpResponse:
     log = logger.error if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logger.info
     codes = sorted({problem.code for problem in error.problems}) if isinstance(error, Problems) else [error.code]
-    said = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
-    log("answered", extra=said | error.evidence)
+    fields = {"status": int(error.status), "code": ", ".join(codes), **_log_fields(request)}
+    log("answered", extra=fields | error.evidence)
     body, media_type = failed(request, error)
     return _rendered(Response(body, error.status, media_type, error.headers))
 

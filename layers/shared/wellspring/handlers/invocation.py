@@ -45,12 +45,12 @@ def scheduled(work: Callable[[Deadline], dict[str, object]], doing: str, done: s
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
         try:
-            said = work(deadline_of(context))
+            fields = work(deadline_of(context))
         except WellspringError as error:
             logger.error(f"{doing} failed", extra={"code": error.code} | error.evidence)
             # Its cause holds SQL, which Lambda would log.
             raise error from None
-        logger.info(done, extra=said)
-        return said
+        logger.info(done, extra=fields)
+        return fields
 
     return handler

@@ -37,8 +37,8 @@ def release_of(kind: Kind) -> LambdaHandler:
 def dismiss_of(kind: Kind) -> LambdaHandler:
     """Return the handler of `POST <route>/{id}/dismiss`."""
 
-    def of_one(request: Request, said: Mapping[str, object]) -> Row:
-        return dismiss(kind(), request.principal, _id(request), str(said["note"]), request.deadline)
+    def of_one(request: Request, meta: Mapping[str, object]) -> Row:
+        return dismiss(kind(), request.principal, _id(request), str(meta["note"]), request.deadline)
 
     return _of_one(kind, (NOTE,), of_one)
 
@@ -52,8 +52,8 @@ def release_many_of(kind: Kind, of: MetaMember, oldest_of: Callable[[str, str], 
 
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
-        said = _said(request, (of, reason, DRY_RUN))
-        oldest, is_dry = oldest_of(str(said[of.name]), str(said["reason"])), bool(said.get("dry_run"))
+        choice = _meta_of(request, (of, reason, DRY_RUN))
+        oldest, is_dry = oldest_of(str(choice[of.name]), str(choice["reason"])), bool(choice.get("dry_run"))
         released = release_many(kind(), request.principal, oldest, request.deadline, is_dry=is_dry)
         meta = asdict(released) | {"remaining": released.remaining}
         return Response(render({"jsonapi": {"version": "1.1"}, "meta": meta}))
@@ -69,13 +69,13 @@ def _of_one(
 
     def operation(request: Request) -> Response:
         permit(request.principal, resource.policy, "update")
-        row = work(request, _said(request, members))
+        row = work(request, _meta_of(request, members))
         return single_response(resource, RowWithIncludes(row, {}), View(), location(resource, row))
 
     return jsonapi_handler(operation)
 
 
-def _said(request: Request, members: tuple[MetaMember, ...]) -> Mapping[str, object]:
+def _meta_of(request: Request, members: tuple[MetaMember, ...]) -> Mapping[str, object]:
     problems: list[WellspringError] = no_parameters(request.raw_query)
     return parse_meta(request.body, members, problems=problems)
 

@@ -34,14 +34,16 @@ def settler() -> LambdaHandler:
         if "Verb" in event:
             return _run_command(event, deadline_of(context))
         settled = settling.settle(deadline_of(context))
-        said: dict[str, object] = {name: {**done.said, "is_all": done.is_all} for name, done in settled.done.items()}
-        logger.info("settled", extra=said)
+        fields: dict[str, object] = {
+            name: {**done.numbers, "is_all": done.is_all} for name, done in settled.done.items()
+        }
+        logger.info("settled", extra=fields)
         counted = {name: value for done in settled.done.values() for name, value in done.metrics.items()}
         if counted:
             metrics.emit(counted)
         if settled.failed:
             raise InternalError(f"Steps that failed: {', '.join(settled.failed)}.")
-        return said
+        return fields
 
     return handler
 
@@ -58,13 +60,13 @@ def _run_command(event: Event, deadline: Deadline) -> dict[str, object]:
     if unknown := sorted(event.keys() - members - {"Verb"}):
         raise ValueError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(sorted(members))}.")
     try:
-        said = verb(event, deadline)
+        fields = verb(event, deadline)
     except WellspringError as error:
         logger.error("verb failed", extra={"verb": name, "code": error.code} | error.evidence)
         # Its cause holds SQL, which Lambda would log.
         raise error from None
-    logger.info("verb done", extra={"verb": name, **said})
-    return said
+    logger.info("verb done", extra={"verb": name, **fields})
+    return fields
 
 
 def _release(event: Event, deadline: Deadline) -> dict[str, object]:
@@ -82,7 +84,7 @@ def _release(event: Event, deadline: Deadline) -> dict[str, object]:
 
 def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
     done = recounting.recount(deadline, _connector(event, "After"))
-    said: dict[str, object] = {
+    fields: dict[str, object] = {
         "connectors": done.connectors,
         "different": done.number,
         "differences": [_told(difference) for difference in done.differences],
@@ -90,7 +92,7 @@ def _recount(event: Event, deadline: Deadline) -> dict[str, object]:
     }
     if done.number:
         logger.error("sums are not what the rows are", extra={"different": done.number})
-    return said if done.is_all else said | {"after": str(done.last) if done.last else None}
+    return fields if done.is_all else fields | {"after": str(done.last) if done.last else None}
 
 
 def _told(difference: Difference) -> dict[str, object]:

@@ -23,28 +23,28 @@ def sync_consumer() -> LambdaHandler:
 
 def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
     began = time.monotonic()
-    arrivals = [
-        messages.arrival(delivery.body, group=delivery.group, sent=delivery.sent, receives=delivery.tries)
+    received = [
+        messages.receive(delivery.body, group=delivery.group, sent=delivery.sent, receives=delivery.tries)
         for delivery in deliveries
     ]
-    outcomes = applying.apply(arrivals, deadline)
-    _report(deliveries, arrivals, outcomes, time.monotonic() - began)
-    after_batch.release_for(applying.made_by(arrivals, outcomes), deadline)
+    outcomes = applying.apply(received, deadline)
+    _report(deliveries, received, outcomes, time.monotonic() - began)
+    after_batch.release_for(applying.made_by(received, outcomes), deadline)
     return [outcome.is_done for outcome in outcomes]
 
 
 def _report(
-    deliveries: Sequence[Delivery], arrivals: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
+    deliveries: Sequence[Delivery], received: Sequence[ReceivedMessage], outcomes: Sequence[Outcome], seconds: float
 ) -> None:
     """Write one line for each message, by what it asks for and what became of it; one for the batch; the metrics."""
     totals: Counter[str] = Counter(messages=len(deliveries), records=0, inserted=0, tombstoned=0, matched=0)
     applied = 0
-    for delivery, arrival, outcome in zip(deliveries, arrivals, outcomes, strict=True):
-        counts = _counts(arrival, outcome)
+    for delivery, message, outcome in zip(deliveries, received, outcomes, strict=True):
+        counts = _counts(message, outcome)
         totals.update(counts)
         totals[outcome.status] += 1
         applied += counts.get("records", 0) if outcome.status == "applied" else 0
-        _log(delivery, arrival, outcome, counts)
+        _log(delivery, message, outcome, counts)
     logger.info("batch done", extra=dict(totals) | {"milliseconds": round(seconds * MILLISECONDS)})
     sent = [delivery.sent for delivery in deliveries if delivery.sent]
     values: dict[str, float] = {
@@ -62,30 +62,30 @@ def _report(
     metrics.emit(values)
 
 
-def _log(delivery: Delivery, arrival: ReceivedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
-    said: dict[str, object] = {
+def _log(delivery: Delivery, message: ReceivedMessage, outcome: Outcome, counts: Mapping[str, int]) -> None:
+    fields: dict[str, object] = {
         "sqs_message_id": delivery.sqs_id,
         "message_group": delivery.group,
         "receives": delivery.receives,
         "outcome": outcome.status,
-        "message_id": arrival.message_id,
+        "message_id": message.message_id,
         **counts,
     }
     if outcome.reason:
-        said |= {"reason": outcome.reason, **outcome.evidence}
+        fields |= {"reason": outcome.reason, **outcome.evidence}
     if outcome.problems:
-        said |= {
+        fields |= {
             "problems": [_told(problem) for problem in outcome.problems[:PROBLEMS_TOLD]],
             "problem_count": len(outcome.problems),
         }
     if outcome.status == "parked":
-        logger.error("message parked, it cannot succeed by itself", extra=said)
+        logger.error("message parked, it cannot succeed by itself", extra=fields)
     elif outcome.reason == UNEXPECTED:
-        logger.error("message returned, it met an unexpected exception", extra=said)
+        logger.error("message returned, it met an unexpected exception", extra=fields)
     elif outcome.status == "returned":
-        logger.warning("message returned, to be tried again", extra=said)
+        logger.warning("message returned, to be tried again", extra=fields)
     else:
-        logger.info("message %s", outcome.status, extra=said)
+        logger.info("message %s", outcome.status, extra=fields)
 
 
 def _told(problem: Problem) -> str:
@@ -93,11 +93,11 @@ def _told(problem: Problem) -> str:
     return problem.id if problem.code == "malformed" else f"{problem.code}: {problem.type} {problem.id}"
 
 
-def _counts(arrival: ReceivedMessage, outcome: Outcome) -> dict[str, int]:
-    if arrival.work is None:
+def _counts(message: ReceivedMessage, outcome: Outcome) -> dict[str, int]:
+    if message.work is None:
         return {}
     return {
-        "records": arrival.work.record_count,
+        "records": message.work.record_count,
         "inserted": outcome.linked,
         "tombstoned": outcome.ended,
         "matched": outcome.matched,

@@ -116,8 +116,8 @@ def _idempotency_key(request: Request, problems: list[WellspringError]) -> str |
 
 
 def _fingerprint(request: Request) -> bytes:
-    said = f"{request.method}\n{request.path}\n{request.raw_query}\n"
-    return hashlib.sha256(said.encode(errors="surrogatepass") + request.body).digest()
+    head = f"{request.method}\n{request.path}\n{request.raw_query}\n"
+    return hashlib.sha256(head.encode(errors="surrogatepass") + request.body).digest()
 
 
 def _packed(response: Response) -> str:

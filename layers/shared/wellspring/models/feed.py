@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from wellspring.models.base import INFRASTRUCTURE, count, id_, index, instant, json, now, own_table, pk, public_id
 
 
-def _texts(*names: str, **said: Any) -> Iterator[Column[str]]:
-    yield from (Column(name, Text, **said) for name in names)
+def _texts(*names: str, **options: Any) -> Iterator[Column[str]]:
+    yield from (Column(name, Text, **options) for name in names)
 
 
 _OPEN = "outcome = ANY (ARRAY['waiting'::text, 'parked'::text])"

@@ -58,10 +58,12 @@ def listed(name: str, parent: str | None, *, named: bool = True) -> Iterator[Sch
 def told_columns(resource: Resource) -> list[Column[Any]]:
     """Return fresh columns for what the feed tells of a resource, as its attributes are declared."""
     return [
-        Column(said.name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
-        if said.kind == "texts"
-        else Column(said.name, direction_enum if said.kind == "direction" else Text, nullable=not said.required)
-        for said in resource.told
+        Column(attribute.name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+        if attribute.kind == "texts"
+        else Column(
+            attribute.name, direction_enum if attribute.kind == "direction" else Text, nullable=not attribute.required
+        )
+        for attribute in resource.told
     ]
 
 

@@ -175,16 +175,16 @@ def _statement(section: Section) -> TextClause:
 
 def _attributes(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield what a person of the workspace would be shown of `row` if they asked for it by its id."""
-    for said in resource.attributes:
-        if said.computed or said.service_only:
+    for attribute in resource.attributes:
+        if attribute.computed or attribute.service_only:
             continue
-        column = attribute_of(said.column or said.name)
-        if resource.tenancy == "message" and said.name == "reason":
+        column = attribute_of(attribute.column or attribute.name)
+        if resource.tenancy == "message" and attribute.name == "reason":
             # To a person a tenant mismatch looks like an unknown record (contract, section 7).
             column = f"CASE WHEN {column} = 'tenant_mismatch' THEN 'unknown_record' ELSE {column} END"
-        elif said.kind == "problems":
+        elif attribute.kind == "problems":
             column = f"wellspring.shown_problems({column}, false)"
-        yield said.name, column
+        yield attribute.name, column
 
 
 def _linkage(section: Section) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ from wellspring.resources import HEALTH, SYNC_MESSAGE
 # So many tools are told, those first of which most connectors are ill.
 MOST_TOOLS = 500
 ILL = ("failing", "consent_expired", "late")
-_REASONS = next(said.choices for said in SYNC_MESSAGE.attributes if said.name == "reason")
+_REASONS = next(attribute.choices for attribute in SYNC_MESSAGE.attributes if attribute.name == "reason")
 
 # Connectors as lists show them; messages and runs as far as lists count them, along the indexes of those lists.
 _COUNT = text(f"""

@@ -72,9 +72,9 @@ def export(shelf: Shelf, workspace: UUID, run: str, write: Write, deadline: Dead
     kept = shelf.get(f"{folder}export.json")
     checkpoint, tag = Checkpoint(str(workspace), run), None
     if kept is not None:
-        said: dict[str, Any] = json.loads(kept[0])
+        members: dict[str, Any] = json.loads(kept[0])
         tag = kept[1]
-        checkpoint = Checkpoint(**said | {"parts": tuple(said["parts"]), "place": Place(**said["place"])})
+        checkpoint = Checkpoint(**members | {"parts": tuple(members["parts"]), "place": Place(**members["place"])})
 
     def read(section: Section, place: Place) -> Page:
         work = partial(exporting.page, workspace=pk, section=section, place=place, most=PAGE)

@@ -29,7 +29,7 @@ TOO_LONG_SECONDS = 15 * 60.0
 class Done:
     """What the log and the answer say that a step did, whether that is all that it could do now, and its metrics."""
 
-    said: Mapping[str, int]
+    numbers: Mapping[str, int]
     is_all: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -48,8 +48,8 @@ class Settled:
 
 def _release(deadline: Deadline) -> Done:
     outcomes, is_all = releasing.release(deadline)
-    said = {"applied": outcomes["applied"], "parked": outcomes["parked"]}
-    return Done(said, is_all, {"Released": outcomes["applied"]})
+    numbers = {"applied": outcomes["applied"], "parked": outcomes["parked"]}
+    return Done(numbers, is_all, {"Released": outcomes["applied"]})
 
 
 def _resume(deadline: Deadline) -> Done:

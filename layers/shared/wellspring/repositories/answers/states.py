@@ -22,7 +22,9 @@ from wellspring.resources import WORKSPACE_CONNECTOR
 LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
 LAST_FAILURE_ID = "last_failure_id"
 COMPUTED = WORKSPACE_CONNECTOR.computed
-COUNTS = tuple(said.name for said in WORKSPACE_CONNECTOR.attributes if said.computed and said.kind == "count")
+COUNTS = tuple(
+    attribute.name for attribute in WORKSPACE_CONNECTOR.attributes if attribute.computed and attribute.kind == "count"
+)
 
 # What is said of a connector of which nothing is known yet. Its health is in its own row, by which lists are filtered.
 SHOWN = {

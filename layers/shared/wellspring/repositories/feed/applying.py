@@ -68,7 +68,7 @@ def _fed(resource: Resource) -> Fed:
     references = sorted(resource.to_one, key=lambda each: each.name != "workspace")
     return Fed(
         table_of(resource.table),
-        {said.name: _TYPES[said.kind] for said in resource.told},
+        {attribute.name: _TYPES[attribute.kind] for attribute in resource.told},
         {each.name: each.target for each in references},
         _ENDS.get(resource.type, ()),
         "slug" if resource is PROVIDER else None,

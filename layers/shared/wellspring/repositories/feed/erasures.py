@@ -157,9 +157,9 @@ def _blank(type_: str) -> dict[str, str]:
     if type_ == WORKSPACE_MEMBERSHIP.type:
         return {}
     return {
-        said.name: "'{}'" if said.kind == "texts" else f"'{ERASED}'" if said.required else "NULL"
-        for said in resource_of(type_).told
-        if said.kind in {"text", "texts"}
+        attribute.name: "'{}'" if attribute.kind == "texts" else f"'{ERASED}'" if attribute.required else "NULL"
+        for attribute in resource_of(type_).told
+        if attribute.kind in {"text", "texts"}
     }
 
 

@@ -102,8 +102,8 @@ def rejects(transaction: Connection, pk: int) -> Iterator[Reject]:
 
 def summary(transaction: Connection, pk: int) -> dict[str, Any]:
     """Return what became of a file, as its summary says it."""
-    said = transaction.execute(_SUMMARY, {"pk": pk}).mappings().one()
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
+    sums = transaction.execute(_SUMMARY, {"pk": pk}).mappings().one()
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in sums.items()}
 
 
 def finish(transaction: Connection, pk: int, outcome: str) -> None:

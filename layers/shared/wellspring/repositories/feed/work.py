@@ -46,15 +46,15 @@ class FeedEvent:
     @property
     def text(self) -> str:
         """The event as it is kept: ASCII, with its members in one order, and `read` makes it of that again."""
-        said = {name: getattr(self, name) for name in self.__slots__}
-        said |= {"values": dict(self.values), "time": None if self.time is None else self.time.isoformat()}
-        return json.dumps(said, sort_keys=True)
+        members = {name: getattr(self, name) for name in self.__slots__}
+        members |= {"values": dict(self.values), "time": None if self.time is None else self.time.isoformat()}
+        return json.dumps(members, sort_keys=True)
 
 
 def read(text: str) -> FeedEvent:
     """Return the event whose `text` this is."""
-    said = json.loads(text)
-    return FeedEvent(**said | {"time": None if said["time"] is None else datetime.fromisoformat(said["time"])})
+    members = json.loads(text)
+    return FeedEvent(**members | {"time": None if members["time"] is None else datetime.fromisoformat(members["time"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,17 +46,17 @@ class Unit:
     linked: defaultdict[tuple[str, RecordType], set[str]] = field(default_factory=lambda: defaultdict(set))
     made: defaultdict[RecordType, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
-    def takes(self, arrival: ReceivedMessage) -> bool:
+    def takes(self, message: ReceivedMessage) -> bool:
         """Say whether a message may be applied together with those before it; if so it is one of them from now on."""
-        names, item = {arrival.digest, arrival.message_id or arrival.digest}, arrival.work
+        names, item = {message.digest, message.message_id or message.digest}, message.work
         if not self.names.isdisjoint(names) or (isinstance(item, OfRecords) and self._comes_behind(item)):
             return False
         if isinstance(item, RecordsSynced):
             connector = item.workspace_connector_id
             for type_, ids in item.records.items():
                 self.linked[connector, type_].update(ids)
-            for type_, said in item.attributes.items():
-                self.made[type_] |= dict.fromkeys(said, connector)
+            for type_, values in item.attributes.items():
+                self.made[type_] |= dict.fromkeys(values, connector)
         self.names |= names
         return True
 
@@ -81,10 +81,10 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
 
     Raises what `messages.note` and `_make` do.
     """
-    changes = {number: arrival.work for number, arrival in enumerate(unit) if isinstance(arrival.work, Change)}
+    changes = {number: message.work for number, message in enumerate(unit) if isinstance(message.work, Change)}
     asked = questions(list(changes.values()))
-    claims = {number: arrival.claim for number, arrival in enumerate(unit) if arrival.work is None}
-    connectors = {id_ for arrival in unit if (id_ := arrival.workspace_connector_id)}
+    claims = {number: message.claim for number, message in enumerate(unit) if message.work is None}
+    connectors = {id_ for message in unit if (id_ := message.workspace_connector_id)}
     # The lock first: what the other statements see is what it protects.
     _, known_rows, *rest = execute_pipelined(
         transaction,
@@ -97,18 +97,18 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
     entries: list[Entry] = []
     applied: dict[int, Effect] = {}
     makeable = _makeable(transaction, changes, found)
-    for number, (arrival, was) in enumerate(zip(unit, known, strict=True)):
+    for number, (message, was) in enumerate(zip(unit, known, strict=True)):
         there = found.get(number)
         makes = makeable.get(number, frozenset())
         if there is not None and makes:
             left = tuple(problem for problem in there.problems if (problem.type, problem.id) not in makes)
             there = replace(there, problems=left)
-        verdict = judge(arrival, was, there.problems if there else ())
+        verdict = judge(message, was, there.problems if there else ())
         if isinstance(verdict, Outcome):
             outcomes[number] = verdict
             if verdict.status == "parked":
                 of = (there.parent_pk, there.workspace_pk) if there else claimed.get(number)
-                entries.append(parked(arrival, was, verdict, of))
+                entries.append(parked(message, was, verdict, of))
         elif there is not None:
             applied[number] = Effect(was.pk, changes[number], there, makes)
     made = _make(transaction, applied)
@@ -142,16 +142,16 @@ def _overtaken_here(unit: Sequence[ReceivedMessage], known: Sequence[Known]) -> 
     seen: list[Known] = []
     # Of each connector or workspace: the highest pk of what only adds, and of what does not.
     newest: dict[tuple[str, bool], int] = {}
-    for arrival, was in zip(unit, known, strict=True):
-        subject = arrival.subject_id
+    for message, was in zip(unit, known, strict=True):
+        subject = message.subject_id
         if subject is None:
             seen.append(was)
             continue
-        others = [newest.get((subject, False), 0), 0 if arrival.only_adds else newest.get((subject, True), 0)]
+        others = [newest.get((subject, False), 0), 0 if message.only_adds else newest.get((subject, True), 0)]
         is_overtaken = was.is_overtaken or (was.outcome == "parked" and max(others) > was.pk)
         seen.append(replace(was, is_overtaken=is_overtaken))
         if was.outcome != "dismissed":
-            place = (subject, arrival.only_adds)
+            place = (subject, message.only_adds)
             newest[place] = max(newest.get(place, 0), was.pk)
     return seen
 
@@ -218,26 +218,26 @@ def _make(transaction: Transaction, applied: dict[int, Effect]) -> dict[int, Cou
     return counts
 
 
-def park(transaction: Transaction, arrival: ReceivedMessage, reason: str) -> Outcome:
+def park(transaction: Transaction, message: ReceivedMessage, reason: str) -> Outcome:
     """Park a message whose failure is its own, for another reason than what it names.
 
     Raises as `apply_unit` does.
     """
-    connector = [arrival.workspace_connector_id] if arrival.workspace_connector_id else []
-    of = [parent(arrival.work)] if arrival.work else claimants({0: arrival.claim})
-    _, known_rows, *parents = execute_pipelined(transaction, [messages.lock(connector), messages.known([arrival]), *of])
+    connector = [message.workspace_connector_id] if message.workspace_connector_id else []
+    of = [parent(message.work)] if message.work else claimants({0: message.claim})
+    _, known_rows, *parents = execute_pipelined(transaction, [messages.lock(connector), messages.known([message]), *of])
     (was,) = (Known(*row) for row in known_rows)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
-    outcome = parking(Problem(reason, "message", arrival.message_id or ""))
+    outcome = parking(Problem(reason, "message", message.message_id or ""))
     # What is malformed says which of the claims it is of, too.
     found = next((row[-2:] for rows in parents for row in rows), None)
-    interrupted = [interrupt(arrival.work, was.pk)] if isinstance(arrival.work, RunCompleted) else []
-    messages.note(transaction, [parked(arrival, was, outcome, found)], *interrupted)
+    interrupted = [interrupt(message.work, was.pk)] if isinstance(message.work, RunCompleted) else []
+    messages.note(transaction, [parked(message, was, outcome, found)], *interrupted)
     return outcome
 
 
-def _entry(arrival: ReceivedMessage, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
+def _entry(message: ReceivedMessage, was: Known, effect: Effect, made: Mapping[str, int]) -> Entry:
     item = effect.item
     if isinstance(item, ProvidersMatched):
         counts = {PROVIDER: {"named": item.record_count, "matched": 0}}
@@ -248,7 +248,7 @@ def _entry(arrival: ReceivedMessage, was: Known, effect: Effect, made: Mapping[s
             for type_, ids in item.records.items()
         }
     return Entry(
-        arrival=arrival,
+        message=message,
         was=was,
         outcome="applied",
         connector_pk=None if isinstance(item, ProvidersMatched) else effect.found.parent_pk,

@@ -35,7 +35,7 @@ FEW = 20
 
 
 def complete_chunk(
-    transaction: Transaction, arrival: ReceivedMessage, item: RunCompleted, most: int, percent: int
+    transaction: Transaction, message: ReceivedMessage, item: RunCompleted, most: int, percent: int
 ) -> Outcome:
     """Complete a run, or do the next part of its snapshot, as `judging` says.
 
@@ -43,17 +43,17 @@ def complete_chunk(
     of a type's live records on the connector.
     """
     of = {"connector": item.workspace_connector_id, "run": item.run}
-    taken = take_up(transaction, arrival, item, Statement(_MISSING, {**of, "ids": array(item.message_ids)}))
+    taken = take_up(transaction, message, item, Statement(_MISSING, {**of, "ids": array(item.message_ids)}))
     if isinstance(taken, Outcome):
         return taken
     entry, (missing,) = taken
     was = entry.was
-    chunk = _Chunk(transaction, arrival, item, entry, most, dict(was.progress))
+    chunk = _Chunk(transaction, message, item, entry, most, dict(was.progress))
     problems = [Problem("incomplete_run", type_, str(id_)) for type_, id_ in missing]
     if problems and was.outcome != "in_progress":
         return chunk.park(problems, was)
     if was.reason == "too_many_endings":
-        if not arrival.is_confirmed:
+        if not message.is_confirmed:
             # As it was: whoever may carry it out is asked for nothing new.
             return Outcome(status="parked", reason="too_many_endings")
         chunk.progress["is_confirmed"] = True
@@ -74,7 +74,7 @@ class _Chunk:
     """One transaction of a `run.completed`, which notes in `progress` how far it has come."""
 
     transaction: Transaction
-    arrival: ReceivedMessage
+    message: ReceivedMessage
     item: RunCompleted
     entry: Entry
     most: int
@@ -83,7 +83,7 @@ class _Chunk:
     def park(self, problems: Sequence[Problem], was: Known, counted: Sequence[Mapping[str, Any]] = ()) -> Outcome:
         """Park it; its run is incomplete."""
         outcome = parking(*problems)
-        row = parked(self.arrival, was, outcome, (self.entry.connector_pk, self.entry.workspace_pk))
+        row = parked(self.message, was, outcome, (self.entry.connector_pk, self.entry.workspace_pk))
         messages.note(self.transaction, [row], self._set_state("incomplete", counted))
         return outcome
 
@@ -194,8 +194,8 @@ class _Chunk:
         if item.snapshot:
             of_snapshot = item.snapshot.model_dump() | {"read_since": item.snapshot.read_since.isoformat()}
             snapshot = json.dumps(of_snapshot | {"endings": counted})
-        said = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": self.arrival.occurred_at}
-        return Statement(_SET_STATE, {**self._of, **said, "state": state, "message": self.entry.was.pk})
+        values = {"expected": len(item.message_ids), "snapshot": snapshot, "occurred_at": self.message.occurred_at}
+        return Statement(_SET_STATE, {**self._of, **values, "state": state, "message": self.entry.was.pk})
 
 
 def _is_too_much(ends: int, live: int, percent: int) -> bool:

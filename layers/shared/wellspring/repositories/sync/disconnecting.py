@@ -23,9 +23,9 @@ from wellspring.repositories.sync.tables import RECORDS
 _THERE = text(messages.THERE)
 
 
-def end_chunk(transaction: Transaction, arrival: ReceivedMessage, item: ConnectorDisconnected, most: int) -> Outcome:
+def end_chunk(transaction: Transaction, message: ReceivedMessage, item: ConnectorDisconnected, most: int) -> Outcome:
     """End the next rows of the connector that a message disconnects, as `judging` says."""
-    taken = take_up(transaction, arrival, item, Statement(_THERE))
+    taken = take_up(transaction, message, item, Statement(_THERE))
     if isinstance(taken, Outcome):
         return taken
     entry, answers = taken

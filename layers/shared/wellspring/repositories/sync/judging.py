@@ -22,7 +22,7 @@ BEGINNING = ("-infinity", 0)
 OVER = {"reverted": "reverted_run", "completing": "completed_run", "complete": "completed_run"}
 
 
-def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> Outcome | None:
+def judge(message: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> Outcome | None:
     """Return what becomes of a message whose names have these problems; None: it is applied (contract, section 5)."""
     # What is no message, or has an id that is another's, stays that: the same body is parked once.
     if was.outcome in {"applied", "dismissed"} or was.reason in {"malformed", "reused_id"}:
@@ -31,20 +31,20 @@ def judge(arrival: ReceivedMessage, was: Known, problems: Sequence[Problem]) -> 
     found = tuple(problems)
     of_run = None
     if was.outcome != "in_progress":
-        is_too_old = was.run_state == "expired" and isinstance(arrival.work, RunCompleted)
+        is_too_old = was.run_state == "expired" and isinstance(message.work, RunCompleted)
         of_run = "expired" if is_too_old else OVER.get(was.run_state or "")
-    if arrival.work is None:
-        found = (Problem("malformed", "message", arrival.validation_error),)
+    if message.work is None:
+        found = (Problem("malformed", "message", message.validation_error),)
     elif not was.is_same:
-        found = (Problem("reused_id", "message", arrival.work.id),)
+        found = (Problem("reused_id", "message", message.work.id),)
     elif of_run is not None:
         # Whatever else it may miss: it is not wanted any more.
-        found = (Problem(of_run, "message", arrival.work.id),)
+        found = (Problem(of_run, "message", message.work.id),)
     # SQS compares groups by their bytes: two spellings of an id are two groups, and between them there is no order.
-    elif arrival.group != arrival.subject_id:
-        found = (Problem("wrong_group", "message", arrival.work.id),)
-    elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(arrival.work, RunCompleted):
-        found = (Problem("overtaken", "message", arrival.work.id),)
+    elif message.group != message.subject_id:
+        found = (Problem("wrong_group", "message", message.work.id),)
+    elif was.is_overtaken and was.outcome == "parked" and not found and not isinstance(message.work, RunCompleted):
+        found = (Problem("overtaken", "message", message.work.id),)
     if found:
         return parking(*found)
     return None
@@ -55,24 +55,24 @@ def parking(*problems: Problem) -> Outcome:
     return Outcome(status="parked", reason=problems[0].code, problems=problems)
 
 
-def parked(arrival: ReceivedMessage, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
+def parked(message: ReceivedMessage, was: Known, outcome: Outcome, parent: Sequence[int | None] | None) -> Entry:
     """Return what is written of a message that is parked.
 
     `parent` are the pks of its connector, or workspace, and of its workspace, as far as they are known.
     """
     parent_pk, workspace_pk = parent or (None, None)
     return Entry(
-        arrival=arrival,
+        message=message,
         was=was,
         outcome="parked",
-        connector_pk=None if isinstance(arrival.work, ProvidersMatched) else parent_pk,
+        connector_pk=None if isinstance(message.work, ProvidersMatched) else parent_pk,
         workspace_pk=workspace_pk,
         problems=outcome.problems,
     )
 
 
 def take_up(
-    transaction: Transaction, arrival: ReceivedMessage, work: InChunks, *more: Statement
+    transaction: Transaction, message: ReceivedMessage, work: InChunks, *more: Statement
 ) -> tuple[Entry, Sequence[Result]] | Outcome:
     """Lock a message's connector, and find out how far the message has come; ask `more` in the same flush.
 
@@ -82,20 +82,20 @@ def take_up(
     """
     connector_id = work.workspace_connector_id
     _, known_rows, connectors, *answers = execute_pipelined(
-        transaction, [messages.lock([connector_id]), messages.known([arrival]), parent(work), *more]
+        transaction, [messages.lock([connector_id]), messages.known([message]), parent(work), *more]
     )
     (was,) = (Known(*row) for row in known_rows)
     connector = next(iter(connectors), None)
     unknown = Problem("unknown_connector", "workspace_connector", connector_id)
-    verdict = judge(arrival, was, () if connector else (unknown,))
+    verdict = judge(message, was, () if connector else (unknown,))
     if verdict is not None or connector is None:
         outcome = verdict or Outcome(status="duplicate")
         if outcome.status == "parked":
-            messages.note(transaction, [parked(arrival, was, outcome, connector)])
+            messages.note(transaction, [parked(message, was, outcome, connector)])
         return outcome
     pk, workspace_pk = connector
     counts = {type_: {"ended": 0} for type_ in RECORDS}
     begun = Entry(
-        arrival=arrival, was=was, outcome="in_progress", connector_pk=pk, workspace_pk=workspace_pk, counts=counts
+        message=message, was=was, outcome="in_progress", connector_pk=pk, workspace_pk=workspace_pk, counts=counts
     )
     return begun, answers

@@ -71,7 +71,7 @@ class Entry:
         problems: all of them; the first is the reason.
     """
 
-    arrival: ReceivedMessage
+    message: ReceivedMessage
     was: Known
     outcome: str
     connector_pk: int | None = None
@@ -101,17 +101,17 @@ SELECT true FROM wellspring.lock_connectors(
   NULL)""")
 
 
-def known(arrivals: Sequence[ReceivedMessage]) -> Statement:
+def known(received: Sequence[ReceivedMessage]) -> Statement:
     """Ask what is known of messages; answered for each, in their order, with the values of a `Known`."""
     return Statement(
         KNOWN,
         {
-            "ids": array(arrival.message_id for arrival in arrivals),
-            "digests": array(arrival.digest for arrival in arrivals),
-            "subjects": array(arrival.subject_id for arrival in arrivals),
-            "adding": array(arrival.only_adds for arrival in arrivals),
+            "ids": array(message.message_id for message in received),
+            "digests": array(message.digest for message in received),
+            "subjects": array(message.subject_id for message in received),
+            "adding": array(message.only_adds for message in received),
             # Of any characters, which an array's text would have to quote.
-            "runs": json.dumps([arrival.run for arrival in arrivals]),
+            "runs": json.dumps([message.run for message in received]),
         },
     )
 
@@ -222,29 +222,29 @@ UPDATE {connector_state} AS state
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    arrival = entry.arrival
+    message = entry.message
     # What is too old is not tried again.
     is_kept = entry.outcome == "in_progress" or (entry.outcome == "parked" and entry.reason != "expired")
     return {
         "pk": entry.was.pk,
-        "message_id": arrival.message_id,
-        "subject_id": arrival.subject_id,
+        "message_id": message.message_id,
+        "subject_id": message.subject_id,
         "workspace_connector_pk": entry.connector_pk,
         "workspace_pk": entry.workspace_pk,
-        "group_id": arrival.group,
-        "message_type": arrival.type,
-        "direction": arrival.direction,
-        "mode": arrival.mode,
-        "run": arrival.run,
-        "digest": arrival.digest,
-        "occurred_at": arrival.occurred_at,
-        "sent": arrival.sent or None,
+        "group_id": message.group,
+        "message_type": message.type,
+        "direction": message.direction,
+        "mode": message.mode,
+        "run": message.run,
+        "digest": message.digest,
+        "occurred_at": message.occurred_at,
+        "sent": message.sent or None,
         "counts": entry.counts,
         "outcome": entry.outcome,
         "reason": entry.reason,
         "problems": [asdict(problem) for problem in sorted(entry.problems, key=_place)[:PROBLEMS_KEPT]],
         "problem_count": len(entry.problems),
-        "body": arrival.storable_body if is_kept else None,
+        "body": message.storable_body if is_kept else None,
         "progress": entry.was.progress if entry.outcome == "in_progress" else None,
     }
 
@@ -347,7 +347,7 @@ def _missing(entry: Entry) -> set[tuple[str, str]]:
     if entry.outcome != "parked" or entry.reason == "overtaken":
         return set()
     waits = {(problem.type, problem.id) for problem in entry.problems if problem.code.startswith(_IS_MISSING)}
-    work = entry.arrival.work
+    work = entry.message.work
     if entry.connector_pk is not None or not isinstance(work, RecordsSynced):
         return waits
     # What it makes itself comes with its connector. What of that turns out to be gone then, it waits for from then on.
@@ -358,13 +358,13 @@ def _state(entry: Entry) -> dict[str, Any] | None:
     is_parked, is_applied = entry.outcome == "parked", entry.outcome == "applied"
     if not (is_parked or is_applied or entry.newly_parked):
         return None
-    has_synced = is_applied and entry.arrival.type == "records.synced"
+    has_synced = is_applied and entry.message.type == "records.synced"
     return {
         "pk": entry.was.pk,
         "connector_pk": entry.connector_pk,
         "parked": entry.newly_parked,
-        "synced_at": entry.arrival.occurred_at if has_synced else None,
-        "run": entry.arrival.run,
+        "synced_at": entry.message.occurred_at if has_synced else None,
+        "run": entry.message.run,
         "has_failed": is_parked,
         "is_applied": is_applied,
     }
@@ -374,7 +374,7 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """Return what messages add to the rows of their runs; of one that says that its run is over, only what it ends."""
     runs: dict[tuple[int, str], dict[str, Any]] = {}
     for entry in entries:
-        run, connector_pk = entry.arrival.run, entry.connector_pk
+        run, connector_pk = entry.message.run, entry.connector_pk
         if run is None or connector_pk is None:
             continue
         found = runs.setdefault(
@@ -382,7 +382,7 @@ def _runs(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             {"connector_pk": connector_pk, "workspace_pk": entry.workspace_pk, "run": run}
             | {"applied": 0, "parked": 0, "counts": {}},
         )
-        if not isinstance(entry.arrival.work, RunCompleted):
+        if not isinstance(entry.message.work, RunCompleted):
             found["applied"] += int(entry.outcome == "applied")
             found["parked"] += entry.newly_parked
         for type_, counts in entry.counts.items():

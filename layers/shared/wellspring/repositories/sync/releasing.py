@@ -245,8 +245,8 @@ def releasable(
 
     Without a connector it is everybody's, those of no connector too; without a reason whatever they are parked for.
     """
-    said = {"workspace_connector_pk": connector_pk, "reason": reason}
-    matching = {name: value for name, value in said.items() if value is not None}
+    conditions = {"workspace_connector_pk": connector_pk, "reason": reason}
+    matching = {name: value for name, value in conditions.items() if value is not None}
     return parked.oldest(transaction, parked.MESSAGES, matching, most, column="pk", where=_IS_RELEASABLE)
 
 

@@ -104,13 +104,13 @@ def claimants(claims: Mapping[int, Claim]) -> list[Statement]:
 
     Answered, for those that are there, with the number of the claim, the connector's pk and its workspace's.
     """
-    said = {number: claim for number, claim in claims.items() if claim.workspace_connector_id or claim.workspace_id}
+    named = {number: claim for number, claim in claims.items() if claim.workspace_connector_id or claim.workspace_id}
     values = {
-        "numbers": array(said),
-        "connectors": array(claim.workspace_connector_id for claim in said.values()),
-        "workspaces": array(claim.workspace_id for claim in said.values()),
+        "numbers": array(named),
+        "connectors": array(claim.workspace_connector_id for claim in named.values()),
+        "workspaces": array(claim.workspace_id for claim in named.values()),
     }
-    return [Statement(_CLAIMANTS, values)] if said else []
+    return [Statement(_CLAIMANTS, values)] if named else []
 
 
 _CLAIMANTS = text(f"""

@@ -34,12 +34,12 @@ from wellspring.resources import DIRECTIONS
 MARKED, LOOKED_AT = 1000, 50
 
 
-def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: SyncReverted, most: int) -> Outcome:
+def revert_chunk(transaction: Transaction, message: ReceivedMessage, item: SyncReverted, most: int) -> Outcome:
     """Undo the next rows of the messages that a message reverts, as `judging` says: end some, and bring some back.
 
     What came back is `linked`. `parked` where rows were left that would have come back, had it not been overtaken.
     """
-    taken = take_up(transaction, arrival, item, Statement(_IS_LIVE, {"id": item.workspace_connector_id}))
+    taken = take_up(transaction, message, item, Statement(_IS_LIVE, {"id": item.workspace_connector_id}))
     if isinstance(taken, Outcome):
         return taken
     entry, (lives,) = taken
@@ -59,7 +59,7 @@ def revert_chunk(transaction: Transaction, arrival: ReceivedMessage, item: SyncR
     if progress is None and left:
         overtaken = parking(Problem("overtaken", "message", item.id))
         outcome = replace(overtaken, ended=outcome.ended, linked=outcome.linked, evidence={"left_ended": left})
-        done += messages.write([parked(arrival, was, outcome, (entry.connector_pk, entry.workspace_pk))])
+        done += messages.write([parked(message, was, outcome, (entry.connector_pk, entry.workspace_pk))])
     else:
         done.append(messages.proceed(was.pk, None if progress is None else {**progress, "left": left}))
     execute_pipelined(transaction, done)

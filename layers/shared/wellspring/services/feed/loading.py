@@ -121,7 +121,7 @@ def _apply_chunk(chunk: _Chunk, pk: int, before: int, deadline: Deadline) -> boo
 
     def write_checkpoint(transaction: Transaction, verdicts: Sequence[Verdict]) -> None:
         numbered = zip(chunk.told, verdicts, strict=True)
-        parked = [Reject(number, str(said.reason), "") for number, said in numbered if said.status == "parked"]
+        parked = [Reject(number, str(told.reason), "") for number, told in numbered if told.status == "parked"]
         counts = Counter[str](verdict.status for verdict in verdicts)
         counts["rejected"] = len(chunk.rejects)
         done = {name: counts[name] for name in loads.COUNTS}

@@ -54,11 +54,11 @@ def made_by(batch: Sequence[ReceivedMessage], outcomes: Sequence[Outcome]) -> li
     What messages bring that made records of it, and messages that are applied now, where a `run.completed` waits.
     """
     things: list[tuple[str, str]] = []
-    for arrival, outcome in zip(batch, outcomes, strict=True):
-        if outcome.made and isinstance(arrival.work, RecordsSynced):
-            things += [(type_, id_) for type_, said in arrival.work.attributes.items() for id_ in said]
-        if outcome.is_awaited and arrival.work is not None:
-            things.append(("message", arrival.work.id))
+    for message, outcome in zip(batch, outcomes, strict=True):
+        if outcome.made and isinstance(message.work, RecordsSynced):
+            things += [(type_, id_) for type_, named in message.work.attributes.items() for id_ in named]
+        if outcome.is_awaited and message.work is not None:
+            things.append(("message", message.work.id))
     return things
 
 
@@ -72,8 +72,8 @@ class _Batch:
         # How many rows a message in chunks has ended so far.
         self._ended: dict[int, int] = {}
         self._lines: dict[str, deque[int]] = {}
-        for number, arrival in enumerate(batch):
-            self._lines.setdefault(arrival.group, deque()).append(number)
+        for number, message in enumerate(batch):
+            self._lines.setdefault(message.group, deque()).append(number)
 
     def applied(self) -> list[Outcome]:
         """Do what can be done; return an outcome for each message."""
@@ -94,11 +94,11 @@ class _Batch:
         lines = self._lines.values()
         changes = (takewhile(lambda number: not _is_in_chunks(self._batch[number]), line) for line in lines)
         for number in sorted(chain.from_iterable(changes)):
-            arrival = self._batch[number]
-            if arrival.group not in waiting and unit.takes(arrival):
-                taken[number] = arrival
+            message = self._batch[number]
+            if message.group not in waiting and unit.takes(message):
+                taken[number] = message
             else:
-                waiting.add(arrival.group)
+                waiting.add(message.group)
         return taken
 
     def _apply(self, unit: Mapping[int, ReceivedMessage]) -> None:
@@ -113,20 +113,20 @@ class _Batch:
             return
         except Exception as error:  # noqa: BLE001  (whatever it is, it may concern one message only)
             if len(unit) > 1:
-                for number, arrival in unit.items():
-                    if not self._deadline.has_passed and number in self._lines.get(arrival.group, ()):
-                        self._apply({number: arrival})
+                for number, message in unit.items():
+                    if not self._deadline.has_passed and number in self._lines.get(message.group, ()):
+                        self._apply({number: message})
                 return
-            ((number, arrival),) = unit.items()
-            outcomes = {number: self._given_up(arrival, _returned(error))}
+            ((number, message),) = unit.items()
+            outcomes = {number: self._given_up(message, _returned(error))}
         self._settle(outcomes)
 
-    def _given_up(self, arrival: ReceivedMessage, outcome: Outcome) -> Outcome:
+    def _given_up(self, message: ReceivedMessage, outcome: Outcome) -> Outcome:
         """Park a message that fails for a reason of its own, again and again; else return what became of it."""
-        if outcome.reason != UNEXPECTED or arrival.receives < LAST_RECEIVE or self._deadline.has_passed:
+        if outcome.reason != UNEXPECTED or message.receives < LAST_RECEIVE or self._deadline.has_passed:
             return outcome
         try:
-            work = partial(applying.park, arrival=arrival, reason="unexpected")
+            work = partial(applying.park, message=message, reason="unexpected")
             given_up = with_retries(work, PIPELINE_SCOPE, self._deadline)
         except Exception:  # noqa: BLE001  (then it goes back, as what it met first)
             return outcome
@@ -163,9 +163,9 @@ class _Batch:
         self._lines.clear()
 
 
-def apply_one(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
+def apply_one(transaction: Transaction, message: ReceivedMessage) -> Outcome:
     """Apply a message in a transaction that somebody else ends; of one in chunks, the first chunk."""
-    return _applied(transaction, [arrival])[0]
+    return _applied(transaction, [message])[0]
 
 
 def _applied(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[Outcome]:
@@ -173,20 +173,20 @@ def _applied(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> list[
     return [_chunk(transaction, unit[0])] if _is_in_chunks(unit[0]) else applying.apply_unit(transaction, unit)
 
 
-def _is_in_chunks(arrival: ReceivedMessage) -> bool:
-    return isinstance(arrival.work, InChunks)
+def _is_in_chunks(message: ReceivedMessage) -> bool:
+    return isinstance(message.work, InChunks)
 
 
-def _chunk(transaction: Transaction, arrival: ReceivedMessage) -> Outcome:
+def _chunk(transaction: Transaction, message: ReceivedMessage) -> Outcome:
     """Do the next part of a message that is applied in chunks."""
-    match arrival.work:
+    match message.work:
         case RunCompleted() as item:
-            return completing.complete_chunk(transaction, arrival, item, CHUNK, snapshot_end_limit())
+            return completing.complete_chunk(transaction, message, item, CHUNK, snapshot_end_limit())
         case SyncReverted() as item:
-            return reverting.revert_chunk(transaction, arrival, item, CHUNK)
+            return reverting.revert_chunk(transaction, message, item, CHUNK)
         case ConnectorDisconnected() as item:
-            return disconnecting.end_chunk(transaction, arrival, item, CHUNK)
-    raise TypeError(arrival.type)
+            return disconnecting.end_chunk(transaction, message, item, CHUNK)
+    raise TypeError(message.type)
 
 
 def _returned(error: Exception) -> Outcome:

@@ -18,7 +18,7 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Row
 from wellspring.database.retry import Deadline, with_retries
 from wellspring.errors import Conflict, NotFound
-from wellspring.messages import LAST_RECEIVE, Outcome, ReceivedMessage, arrival
+from wellspring.messages import LAST_RECEIVE, Outcome, ReceivedMessage, receive
 from wellspring.observability import logger
 from wellspring.queries import MOST_RELEASED
 from wellspring.repositories import connector_state, parked
@@ -80,9 +80,9 @@ def release_for(brought: Sequence[tuple[str, str]], deadline: Deadline) -> Count
         things = []
         for some in batched([pk for pk in pks if pk not in tried], TOGETHER, strict=False):
             tried.update(some)
-            arrivals, done = _released(some, deadline)
+            received, done = _released(some, deadline)
             outcomes.update(outcome.status for outcome in done)
-            things += applying.made_by(arrivals, done)
+            things += applying.made_by(received, done)
     return outcomes
 
 
@@ -121,14 +121,14 @@ def resume(deadline: Deadline) -> tuple[Counter[str], bool]:
     """
     work = partial(releasing.stalled, quiet=STALLED_SECONDS, most=TOGETHER)
     stalled = with_retries(work, PIPELINE_SCOPE, deadline)
-    done = _apply([arrival_of(each) for each in stalled], deadline)
+    done = _apply([message_of(each) for each in stalled], deadline)
     outcomes: Counter[str] = Counter(outcome.status for outcome in done)
     return outcomes, len(stalled) < TOGETHER and _left_nothing(outcomes)
 
 
-def arrival_of(kept: Kept) -> ReceivedMessage:
+def message_of(kept: Kept) -> ReceivedMessage:
     """Return a kept message as if it came now, for the last time: nobody counts how often it has been tried."""
-    return arrival(kept.body or "", group=kept.group or "", receives=LAST_RECEIVE, digest=kept.digest)
+    return receive(kept.body or "", group=kept.group or "", receives=LAST_RECEIVE, digest=kept.digest)
 
 
 def _left_nothing(outcomes: Counter[str]) -> bool:
@@ -144,31 +144,31 @@ def _release(pks: Sequence[int], deadline: Deadline) -> list[str]:
 
 def _released(pks: Sequence[int], deadline: Deadline) -> tuple[list[ReceivedMessage], list[Outcome]]:
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
-    arrivals = [arrival_of(each) for each in kept]
-    return arrivals, _apply(arrivals, deadline)
+    received = [message_of(each) for each in kept]
+    return received, _apply(received, deadline)
 
 
-def _apply(arrivals: list[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
-    outcomes = applying.apply(arrivals, deadline)
-    for received, outcome in zip(arrivals, outcomes, strict=True):
-        _log(received, outcome)
+def _apply(received: list[ReceivedMessage], deadline: Deadline) -> list[Outcome]:
+    outcomes = applying.apply(received, deadline)
+    for message, outcome in zip(received, outcomes, strict=True):
+        _log(message, outcome)
     return outcomes
 
 
-def _log(received: ReceivedMessage, outcome: Outcome) -> None:
-    said: dict[str, object] = {
-        "message_id": received.message_id,
-        "message_group": received.group,
+def _log(message: ReceivedMessage, outcome: Outcome) -> None:
+    fields: dict[str, object] = {
+        "message_id": message.message_id,
+        "message_group": message.group,
         "outcome": outcome.status,
     }
     if outcome.reason:
-        said |= {"reason": outcome.reason, **outcome.evidence}
+        fields |= {"reason": outcome.reason, **outcome.evidence}
     if outcome.status == "parked":
-        logger.error("message parked again, it cannot succeed by itself", extra=said)
+        logger.error("message parked again, it cannot succeed by itself", extra=fields)
     elif outcome.status == "returned":
-        logger.warning("message is left parked, to be tried again", extra=said)
+        logger.warning("message is left parked, to be tried again", extra=fields)
     else:
-        logger.info("message released: %s", outcome.status, extra=said)
+        logger.info("message released: %s", outcome.status, extra=fields)
 
 
 @dataclass(frozen=True)
@@ -192,11 +192,11 @@ class ParkedMessages(Parked):
         kept = _take(transaction, held)
         if kept.body is None or kept.group is None:
             raise Conflict("Its body is not kept any more: send it anew, with a new id.")
-        applying.apply_one(transaction, replace(arrival_of(kept), is_confirmed=self.is_confirmed))
+        applying.apply_one(transaction, replace(message_of(kept), is_confirmed=self.is_confirmed))
 
     def park(self, transaction: Transaction, held: Row) -> None:
         """Park it as `unexpected`, behind the lock of its connector."""
-        rows_of.park(transaction, arrival_of(_take(transaction, held)), "unexpected")
+        rows_of.park(transaction, message_of(_take(transaction, held)), "unexpected")
 
     def close(self, transaction: Transaction, held: Row, note: str) -> bool:
         """Dismiss it, behind the lock of its connector."""
