@@ -20,10 +20,8 @@ MAX_TOTAL = 10_000
 MOST_LINKED = 500
 # How many parked events one request releases (contract, section 7).
 MOST_RELEASED = 100
-
 # How many problems of a parked message are kept (contract, section 5).
 PROBLEMS_KEPT = 100
-
 # How many connectors of the workspaces that a query names are sorted by what is kept about them.
 MAX_STATES = 5_000
 # How many connectors a query of activity names, how many days it is of, and how many connectors a page adds up.
@@ -154,11 +152,6 @@ class ListQuery(AnswerQuery):
     def names_parents(self) -> bool:
         """Whether it is of the rows of some parents that it names, and not of all that the caller sees."""
         return bool(self.workspaces) or any(found.name in self.resource.driving for found in self.filters)
-
-    @property
-    def searches(self) -> bool:
-        """Whether names are searched for a part of them, which no index answers."""
-        return any(found.operator == "contains" for found in self.filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,11 +194,10 @@ class _Reader:
 
     def _missing(self, kind: str, needed: Sequence[str], said: Mapping[str, Any] | None) -> None:
         """Refuse a creation that does not say what it must."""
-        for name in needed if self.action == "create" and said is not None else ():
-            if name not in (said or {}):
-                self.refuse(
-                    SchemaValidationError, f"The {kind} {name} is missing.", f"/data/{kind}s" if said else "/data"
-                )
+        if self.action == "create" and said is not None:
+            for name in (each for each in needed if each not in said):
+                pointer = f"/data/{kind}s" if said else "/data"
+                self.refuse(SchemaValidationError, f"The {kind} {name} is missing.", pointer)
 
     def _relationships(self, said: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
         for name, value in (said or {}).items():
@@ -262,7 +261,7 @@ def _value(attribute: Attribute, value: Any) -> Value:
         instant = parse_instant(value) if isinstance(value, str) else None
         if value is not None and instant is None:
             raise ValueError("a time in ISO 8601 with an offset, or null")
-        return None if instant is None else in_utc(instant)
+        return instant and in_utc(instant)
     if attribute.kind == "boolean":
         is_good, form = isinstance(value, bool), "true or false"
     elif choices:

@@ -28,23 +28,6 @@ type Object = dict[str, Any]
 type Reachable = frozenset[tuple[str, str]]
 
 
-def resource_object(
-    resource: Resource,
-    row: Row,
-    fields: frozenset[str] | None = None,
-    reachable: Reachable = frozenset(),
-    *,
-    primary: bool = True,
-) -> Object:
-    """Return the resource object of one row, with the linkage that was read.
-
-    A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is none.
-    `fields` are the only ones to show, None for all. `reachable` has types and ids, as text, of what is included and
-    has a URL. What is `primary` was asked for, and not included with it.
-    """
-    return _shaper(resource, fields, primary=primary).shape(row, reachable)
-
-
 def exported_object(resource: Resource, row: Row) -> Object:
     """Return the resource object of one row in a file, which outlives URLs: linkage of the to-one, and no links."""
     return {
@@ -61,7 +44,7 @@ def exported_object(resource: Resource, row: Row) -> Object:
 
 
 def attributes_of(resource: Resource, row: Row, fields: frozenset[str] | None = None) -> Object:
-    """Return the attributes of one row as a document has them; `fields` as `resource_object` takes them."""
+    """Return the attributes of one row as a document has them; `fields` are the only ones to show, None for all."""
     return _shaper(resource, fields).attributes(row)
 
 
@@ -90,13 +73,11 @@ def location(resource: Resource, row: Row) -> str:
 
 def single_document(resource: Resource, found: RowWithIncludes, view: View, url: str) -> Object:
     """Return the document of one row; `url` is the link that leads to it."""
-    document: Object = {
-        "jsonapi": VERSION,
-        # What is answered has no URL of its own, but the one that was asked.
-        "links": {"self": url} if not resource.table or is_retrievable(resource, found.row) else {},
-        "data": resource_object(resource, found.row, view.fields.get(resource.type), _reachable(found.included)),
-    }
-    return _with_included(document, found.included, view)
+    # What is answered has no URL of its own, but the one that was asked.
+    links = {"self": url} if not resource.table or is_retrievable(resource, found.row) else {}
+    reachable = _reachable(found.included)
+    data = _shaper(resource, view.fields.get(resource.type)).shape(found.row, reachable)
+    return {"jsonapi": VERSION, "links": links, "data": data} | _included(found.included, view, reachable)
 
 
 def document_of_single(resource: Resource, row: Row) -> Object:
@@ -130,7 +111,7 @@ def page_document(
         meta["choices"] = page.choices
     if meta:
         document["meta"] = meta
-    return _with_included(document, page.included, view)
+    return document | _included(page.included, view, reachable)
 
 
 def version_of(resource: Resource, row: Row, whole: Object | None = None) -> str:
@@ -141,7 +122,7 @@ def version_of(resource: Resource, row: Row, whole: Object | None = None) -> str
     """
     own = {name: value for name, value in _without_kept(resource, row).items() if not name.endswith("_ids")}
     is_all = whole is not None and len(own) == len(row)
-    return _digest(_COMPACT.encode(whole if is_all else resource_object(resource, own)))
+    return _digest(_COMPACT.encode(whole if is_all else _shaper(resource, None).shape(own)))
 
 
 def entity_tag(
@@ -154,26 +135,16 @@ def entity_tag(
     """
     if not raw_query:
         return f'"{version_of(resource, found.row, document["data"])}"'
-    version = version_of(resource, found.row)
-    shown = [
-        (resource, found.row),
-        *((resource_of(type_), row) for type_, rows in found.included.items() for row in rows),
-    ]
-    if not any(name in row for of, row in shown for name in _computed(of)):
-        return f'"{version}.{_digest(body)}"'
     included = {
         type_: [_without_kept(resource_of(type_), row) for row in rows] for type_, rows in found.included.items()
     }
     lasting = RowWithIncludes(_without_kept(resource, found.row), included)
-    return f'"{version}.{_digest(json.dumps(single_document(resource, lasting, view, raw_query)))}"'
-
-
-def _computed(resource: Resource) -> tuple[str, ...]:
-    return (*resource.computed, *(f"{name}_id" for name in resource.computed_links))
+    rest = body if lasting == found else json.dumps(single_document(resource, lasting, view, raw_query))
+    return f'"{version_of(resource, found.row)}.{_digest(rest)}"'
 
 
 def _without_kept(resource: Resource, row: Row) -> Row:
-    computed = _computed(resource)
+    computed = (*resource.computed, *(f"{name}_id" for name in resource.computed_links))
     return {name: value for name, value in row.items() if name not in computed} if computed else row
 
 
@@ -207,15 +178,11 @@ def _page_links(page: Page, path: str, raw_query: str, *, names_profile: bool) -
     }
 
 
-def _with_included(document: Object, included: Included, view: View) -> Object:
-    if view.include is not None:
-        reachable = _reachable(included)
-        document["included"] = [
-            resource_object(resource_of(type_), row, view.fields.get(type_), reachable, primary=False)
-            for type_, rows in included.items()
-            for row in rows
-        ]
-    return document
+def _included(included: Included, view: View, reachable: Reachable) -> Object:
+    if view.include is None:
+        return {}
+    shapers = {type_: _shaper(resource_of(type_), view.fields.get(type_), primary=False) for type_ in included}
+    return {"included": [shapers[type_].shape(row, reachable) for type_, rows in included.items() for row in rows]}
 
 
 def _reachable(included: Included) -> Reachable:
@@ -257,7 +224,10 @@ def _rendered(render: _Render | None, value: Any) -> Any:
 
 
 class _Shaper:
-    """Shapes the rows of one type, as `resource_object` says: what does not depend on the row is decided once."""
+    """Shapes the rows of one type: what does not depend on the row is decided once.
+
+    `fields` are the only ones to show, None for all. What is `primary` was asked for, and not included with it.
+    """
 
     def __init__(self, resource: Resource, fields: frozenset[str] | None, *, primary: bool) -> None:
         self._resource = resource
@@ -279,17 +249,17 @@ class _Shaper:
             for value in (row[name],)
         }
 
-    def shape(self, row: Row, reachable: Reachable) -> Object:
-        """Return the resource object of one row."""
+    def shape(self, row: Row, reachable: Reachable = frozenset()) -> Object:
+        """Return the resource object of one row, with the linkage that was read.
+
+        A link leads to what a GET shows: of a tombstoned row, and of one that the caller may not retrieve, there is
+        none. `reachable` has types and ids, as text, of what is included and has a URL.
+        """
         document: Object = {"type": self._resource.type, "id": str(row["id"])}
         attributes = self.attributes(row)
         if attributes:
             document["attributes"] = attributes
-        relationships = {}
-        for name, say in self._relationships:
-            said = say(row, reachable)
-            if said:
-                relationships[name] = said
+        relationships = {name: said for name, say in self._relationships if (said := say(row, reachable))}
         if relationships:
             document["relationships"] = relationships
         if is_retrievable(self._resource, row):
@@ -359,8 +329,7 @@ def list_of_related(resource: Resource, relationship: Relationship, id_: object)
         # An answer has no list of its own: its path is below the row's.
         return f"{resource.route}/{id_}/{relationship.name}"
     back = next((each.name for each in target.to_one if each.target == resource.type), "")
-    if target.enrolled_in == resource.type:
-        back = target.enrolled_in
+    back = resource.type if target.enrolled_in == resource.type else back
     return url_of(target.route, f"filter[{back}]={id_}") if target.route and back else ""
 
 

@@ -89,11 +89,8 @@ def parse_list(
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in (within or {}).items())
     parameters = list_parameters(resource, frozenset(within or ()))
     said = read(parameters, raw_query)
-    filters = tuple(
-        Filter(*condition, value, name)
-        for name, value in said.values.items()
-        if name in parameters and (condition := parameters[name].condition)
-    )
+    conditions = ((name, parameters[name].condition) for name in said.values if name in parameters)
+    filters = tuple(Filter(*condition, said.values[name], name) for name, condition in conditions if condition)
     paging = said.paging
     if paging["view"].include is None and include:
         paging["view"] = View(include, paging["view"].fields)
@@ -367,23 +364,20 @@ def _with_operators(resource: Resource, said: Attribute) -> Iterator[tuple[str, 
 
 def _equal(said: Attribute) -> Iterator[tuple[str, Parameter]]:
     """Yield the filter by the value of an attribute, if it has one."""
-    name, condition = said.filter or said.name, (said.name, "eq")
-    if said.kind == "direction":
-        yield of_form(name, partial(_among, DIRECTIONS), " or ".join(DIRECTIONS), condition=condition)
-    elif said.kind == "boolean":
-        yield of_form(name, parse_boolean, "true or false", condition=condition)
-    elif said.found and said.kind == "uuid":
-        yield of_form(name, parse_id, "one uuid", condition=condition)
-    elif said.found and said.choices:
-        yield of_form(name, partial(_among, said.choices), f"one of: {', '.join(said.choices)}", condition=condition)
-    elif said.found == "equal":
-        yield of_form(name, text_of, f"a text of 1 to {MAX_FILTER_TEXT} characters", condition=condition)
-    elif said.found == "among":
-        form = f"one to {MAX_FILTER_CODES} codes, comma-separated"
-        yield of_form(name, _codes_of, form, condition=(said.name, "among"), is_list=True)
-    elif said.found == "name":
-        form = f"a name of 1 to {MAX_FILTER_TEXT} characters"
-        yield of_form("name", text_of, form, condition=(said.name, "named"))
+    name, is_found = said.filter or said.name, bool(said.found)
+    # The first that holds.
+    rows: Iterable[tuple[bool, Operator, Callable[[str], object], str]] = (
+        (said.kind == "direction", "eq", partial(_among, DIRECTIONS), " or ".join(DIRECTIONS)),
+        (said.kind == "boolean", "eq", parse_boolean, "true or false"),
+        (is_found and said.kind == "uuid", "eq", parse_id, "one uuid"),
+        (is_found and bool(said.choices), "eq", partial(_among, said.choices), f"one of: {', '.join(said.choices)}"),
+        (said.found == "equal", "eq", text_of, f"a text of 1 to {MAX_FILTER_TEXT} characters"),
+        (said.found == "among", "among", _codes_of, f"one to {MAX_FILTER_CODES} codes, comma-separated"),
+        (said.found == "name", "named", text_of, f"a name of 1 to {MAX_FILTER_TEXT} characters"),
+    )
+    for operator, parse, form in [row[1:] for row in rows if row[0]][:1]:
+        called, is_list = "name" if operator == "named" else name, operator == "among"
+        yield of_form(called, parse, form, condition=(said.name, operator), is_list=is_list)
 
 
 _PARTS: Mapping[Operator, tuple[int, str]] = {
@@ -401,8 +395,8 @@ def text_of(value: str, shortest: int = 1, longest: int = MAX_FILTER_TEXT) -> st
 def ids_of(value: str, most: int = MAX_FILTER_IDS) -> tuple[UUID, ...] | None:
     """Return the ids of a value, each once; None where it has another form, or has too many."""
     parts = value.split(",")
-    ids = [parse_id(part) for part in parts] if len(parts) <= MAX_FILTER_IDS else [None]
-    known = tuple(dict.fromkeys(id_ for id_ in ids if id_ is not None))
+    ids = dict.fromkeys(map(parse_id, parts) if len(parts) <= MAX_FILTER_IDS else [None])
+    known = tuple(id_ for id_ in ids if id_ is not None)
     return known if None not in ids and len(known) <= most else None
 
 
@@ -453,11 +447,8 @@ def _order(resource: Resource, filters: Iterable[Filter], said: Said) -> Sort:
 
 def _too_many_ids(query: ListQuery) -> Iterator[WellspringError]:
     """Yield filters that together name more ids than a URL has room for."""
-    counts = {
-        found.parameter: len(found.value)
-        for found in query.filters
-        if found.operator == "in" and isinstance(found.value, tuple)
-    }
+    named = (found for found in query.filters if found.operator == "in")
+    counts = {found.parameter: len(found.value) for found in named if isinstance(found.value, tuple)}
     if query.workspaces:
         counts["filter[workspace]"] = len(query.workspaces)
     if sum(counts.values()) > MAX_FILTER_IDS:
@@ -481,17 +472,12 @@ def _unbounded(query: ListQuery, said: Said) -> Iterator[WellspringError]:
     if sort.name == "deleted_at" and query.deleted != "only":
         yield refused("sort", "Only deleted rows have this order: ask for filter[deleted]=only with it.", _NO_ORDER)
     if sort.by_name and query.deleted != "exclude":
-        yield refused(
-            "sort" if is_sorted else "filter[deleted]",
-            "Only live rows have the order of names: ask for another sort, or without filter[deleted].",
-        )
+        detail = "Only live rows have the order of names: ask for another sort, or without filter[deleted]."
+        yield refused("sort" if is_sorted else "filter[deleted]", detail)
     if sort.name == resource.sorted_by and not query.workspaces:
-        brought = (found.parameter for found in query.filters if found.name == sort.name)
-        yield refused(
-            "sort" if is_sorted else next(brought, "sort"),
-            f"The order of {sort.name} is within workspaces: name them by filter[workspace].",
-            _NO_ORDER if is_sorted else "",
-        )
+        brought = "sort" if is_sorted else next(each.parameter for each in query.filters if each.name == sort.name)
+        detail = f"The order of {sort.name} is within workspaces: name them by filter[workspace]."
+        yield refused(brought, detail, _NO_ORDER if is_sorted else "")
     yield from _in_other_orders(query)
 
 
@@ -500,10 +486,8 @@ def _in_other_orders(query: ListQuery) -> Iterator[WellspringError]:
     resource, sort = query.resource, query.sort
     for found in query.filters:
         if found.operator in OF_NAMES and not sort.by_name:
-            yield refused(
-                found.parameter,
-                "Names are found in their own order: ask for sort=name or sort=-name with it, or for no sort.",
-            )
+            detail = "Names are found in their own order: ask for sort=name or sort=-name with it, or for no sort."
+            yield refused(found.parameter, detail)
         if found.operator == "contains" and resource.relationship("workspace") and len(query.workspaces) != 1:
             yield refused(
                 found.parameter,
@@ -511,23 +495,17 @@ def _in_other_orders(query: ListQuery) -> Iterator[WellspringError]:
                 "it by filter[workspace], or ask for filter[name][starts].",
             )
         if found.operator in RANGE_OPERATORS and found.name != sort.name:
-            also = " and filter[deleted]=only" if found.name == "deleted_at" else ""
-            yield refused(
-                found.parameter,
-                f"A range of {found.name} is read in its own order: ask for sort={found.name} or "
-                f"sort=-{found.name}{also} with it.",
-            )
+            own = f"sort={found.name} or sort=-{found.name}"
+            own += " and filter[deleted]=only" if found.name == "deleted_at" else ""
+            yield refused(found.parameter, f"A range of {found.name} is read in its own order: ask for {own} with it.")
 
 
 def _unbounded_messages(query: ListQuery) -> Iterator[WellspringError]:
     equal = {found.name: found.parameter for found in query.filters if found.operator == "eq"}
     names_run = any(found.name == "sync_run" for found in query.filters)
-    if "message_id" in equal:
-        for found in query.filters:
-            if found.name != "message_id":
-                yield refused(
-                    found.parameter, "A message is found by its id alone, or by that within filter[workspace]."
-                )
+    for found in query.filters if "message_id" in equal else ():
+        if found.name != "message_id":
+            yield refused(found.parameter, "A message is found by its id alone, or by that within filter[workspace].")
     if names_run:
         for name in sorted({"run", "reason"} & equal.keys()):
             yield refused(equal[name], "The messages of a run are found by it alone, or by their outcome.")
@@ -557,17 +535,13 @@ def not_together(resource: Resource, asked: Mapping[str, str]) -> Iterator[Wells
 
 def _beside_its_order(query: ListQuery, *, is_sorted: bool) -> Iterator[WellspringError]:
     """Yield what makes another list of one that is in the order of its filter."""
+    others = {"filter[deleted]": query.deleted != "exclude", "sort": is_sorted}
     if query.sole_source is not None:
         order, name, also = "in which the connector brought its records in", BY_SOLE_SOURCE, "filter[workspace]"
-        more = {"page[total]": query.total}
+        others["page[total]"] = query.total
     else:
         order, name, also = "of enrolment", query.resource.enrolled_in, "page[total]"
-        more = {"filter[workspace]": bool(query.workspaces)}
-    others = {"filter[deleted]": query.deleted != "exclude", "sort": is_sorted, **more}
-    given = [found.parameter for found in query.filters]
-    for parameter in (*given, *(other for other, is_given in others.items() if is_given)):
-        yield refused(
-            parameter,
-            f"With filter[{name}] a list is in the order {order}: beside it there are {also}, page[size], page[after] "
-            "and page[before].",
-        )
+        others["filter[workspace]"] = bool(query.workspaces)
+    beside = f"beside it there are {also}, page[size], page[after] and page[before]."
+    for parameter in (*(found.parameter for found in query.filters), *filter(others.get, others)):
+        yield refused(parameter, f"With filter[{name}] a list is in the order {order}: {beside}")

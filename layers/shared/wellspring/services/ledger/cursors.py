@@ -8,7 +8,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from wellspring.database import Transaction
@@ -17,9 +17,9 @@ from wellspring.errors import InvalidCursor
 from wellspring.queries import AnswerQuery, Position, Sort
 from wellspring.repositories import infrastructure
 from wellspring.resources import Resource
+from wellspring.times import MILLISECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 ID_BYTES, PK_BYTES, TIME_BYTES, TAG_BYTES = 16, 8, 8, 16
 
 
