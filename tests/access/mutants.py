@@ -83,7 +83,7 @@ _REASONS: Mapping[str, Sequence[str]] = {
         for ledger in ledgers().values()
     ],
     "parents.find has found them a moment ago, and the policies refuse others: writing/test_looking_again.py": [
-        "groups.writing.make asks for no workspace",
+        "groups.make asks for no workspace",
         "writing._are_seen asks for no group",
         "writing._are_seen asks for no workspace",
         "writing.IS_SEEN without 1. parent.deleted_at IS NULL",

@@ -13,7 +13,8 @@ from wellspring.jsonapi.query import parse_list
 from wellspring.queries import Position
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources
-from wellspring.repositories.groups.linkage import linkage
+from wellspring.repositories.groups import linkage
+from wellspring.repositories.ledger.pages import Slice
 from wellspring.resources import COMPANY, Resource, resource_of, resources
 
 ID = UUID(int=1)
@@ -69,7 +70,7 @@ def callers(resource: Resource) -> tuple[Principal, ...]:
     return (SERVICE,) if resource.tenancy == "services" else (PERSON, SERVICE)
 
 
-def ask(resource: Resource, caller: Principal, query: str) -> Query[ledger.Slice]:
+def ask(resource: Resource, caller: Principal, query: str) -> Query[Slice]:
     """Return the question for a page, from anywhere where the query has a cursor. Raises as `parse_list` does."""
     asked = parse_list(resource, query)
     position = None if asked.cursor is None else Position("a name" if asked.sort.by_text else AT, ID)

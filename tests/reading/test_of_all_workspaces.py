@@ -25,8 +25,8 @@ from wellspring.models.messages import fleet as fleet_table
 from wellspring.queries import Operator, Sort
 from wellspring.repositories import fleet
 from wellspring.repositories.fleet import MOST_TOOLS
+from wellspring.repositories.ledger.building import Shape
 from wellspring.repositories.ledger.per_parent import PerParentMerge
-from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import ACCOUNT, COMPANY, HEALTH, PEOPLE, Resource, resource_of, resources
 from wellspring.services.settling import STEPS
 

@@ -18,7 +18,7 @@ from wellspring.handlers.queue import consumer
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import Sort
 from wellspring.repositories.ledger import pages
-from wellspring.repositories.ledger.shapes import Shape
+from wellspring.repositories.ledger.building import Shape
 from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR
 from wellspring.settings import Settings
 

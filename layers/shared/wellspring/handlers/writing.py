@@ -40,11 +40,11 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
         draft = parse_create(resource, request.body, problems=problems, within=settled)
 
         def perform(transaction: Transaction) -> Response:
-            written = writing.create(transaction, request.principal, resource, draft)
-            found = reading.found(transaction, request.principal, resource, written.row, view)
+            row, is_new = writing.create(transaction, request.principal, resource, draft)
+            found = reading.found(transaction, request.principal, resource, row, view)
             path = location(resource, found.row)
             response = single_response(resource, found, view, path, request.raw_query)
-            if not written.is_new:
+            if not is_new:
                 return response
             return replace(response, status=HTTPStatus.CREATED, headers={**response.headers, "location": path})
 

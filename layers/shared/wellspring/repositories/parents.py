@@ -85,35 +85,25 @@ def hold_person(transaction: Transaction, id_: UUID) -> None:
 
 
 # Asks for no caller: it is of who is calling, and of nobody else.
-def is_known(transaction: Transaction, person: Person) -> bool:
-    """Say whether the platform knows a person who is calling."""
-    return _WHO.execute(transaction, parameters(person)).scalar_one_or_none() is not None
-
-
-# Asks for no caller: it is of who is calling, and of nobody else.
 def caller_pk(transaction: Transaction, caller: Person) -> int | None:
-    """Return the key of the person who is calling, and hold them; None where the platform does not know them."""
-    hold_person(transaction, caller.id)
+    """Return the key of the person who is calling; None where the platform does not know them."""
     return _WHO.execute(transaction, parameters(caller)).scalar_one_or_none()
 
 
 @lru_cache(maxsize=64)
 def _find_statement(types: tuple[str, ...], *, person: bool) -> Compiled:
-    visible = Visibility(person=person)
-    found = " UNION ALL ".join(_find_one(type_, visible, person=person) for type_ in types)
-    return statement(visible.queries, found, ("type", "pk", "id", "workspace_pk", "roles"))
-
-
-def _find_one(type_: str, visible: Visibility, *, person: bool) -> str:
-    table = table_of(resource_of(type_).table)
-    keys = ", ".join(f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
-    memberships, column = _MEMBERSHIPS.get(table.name, ("", ""))
-    roles = ROLES.format(memberships=memberships, column=column) if memberships and person else NO_ROLES
-    return FOUND.format(
-        type=type_,
-        workspace=workspace_of("asked", table) or "NULL::bigint",
-        roles=roles,
-        keys=keys,
-        table=table,
-        seen=visible.through("asked", table),
-    )
+    visible, found = Visibility(person=person), []
+    for type_ in types:
+        table = table_of(resource_of(type_).table)
+        keys = (f"coalesce(row.{name}, 0) AS {name}" for name in ("pk", "workspace_pk") if name in table.c)
+        memberships, column = _MEMBERSHIPS.get(table.name, ("", ""))
+        each = FOUND.format(
+            type=type_,
+            workspace=workspace_of("asked", table) or "NULL::bigint",
+            roles=ROLES.format(memberships=memberships, column=column) if memberships and person else NO_ROLES,
+            keys=", ".join(keys),
+            table=table,
+            seen=visible.through("asked", table),
+        )
+        found.append(each)
+    return statement(visible.queries, " UNION ALL ".join(found), ("type", "pk", "id", "workspace_pk", "roles"))

@@ -63,13 +63,8 @@ def change(
     of the database's clock; where it would live again under a parent that is gone; and where nobody sees it any more.
     """
     ended = values.get("deleted_at")
-    changed = _change_statement(
-        resource,
-        tuple(values),
-        ends=ended is not None,
-        restores="deleted_at" in values and ended is None,
-        person=isinstance(principal, Person),
-    )
+    ends, restores, person = ended is not None, "deleted_at" in values and ended is None, isinstance(principal, Person)
+    changed = _change_statement(resource, tuple(values), ends=ends, restores=restores, person=person)
     return value_row(changed.execute(transaction, {**values, "row_id": id_, **parameters(principal)}))
 
 

@@ -42,7 +42,7 @@ def read[Result](
 
 def _is_own(transaction: Transaction, person: Person, reading: Reading) -> bool:
     """Say whether what is read is of workspaces that the person sees anyway; raises `Forbidden` of nobody we know."""
-    if not parents.is_known(transaction, person):
+    if parents.caller_pk(transaction, person) is None:
         raise Forbidden("An operator is a person whom the platform's feed has told of.")
     if reading.workspaces:
         return len(parents.visible_workspaces(transaction, person, reading.workspaces)) == len(reading.workspaces)

@@ -10,10 +10,9 @@ from wellspring.access.principal import Person, Principal
 from wellspring.database import Compiled, Transaction
 from wellspring.database.flush import Query, Result, Row, Statement
 from wellspring.queries import MAX_SOURCE_ROWS, MOST_LINKED, MOST_SOURCES, AnswerQuery, Source
-from wellspring.repositories.groups.linkage import share
-from wellspring.repositories.ledger.composing import kept_statement, statement
+from wellspring.repositories.groups import share
+from wellspring.repositories.ledger.composing import PLACES, kept_statement, place, statement, store_each, stored_ids
 from wellspring.repositories.ledger.pages import Slice
-from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
 from wellspring.resources import RECORD_SOURCE, Resource
 
 # How many newest rows of each record are looked at, and how many of its sources are read: of the records of a page one

@@ -16,8 +16,7 @@ from wellspring.database.flush import Query, Result, Row, Statement
 from wellspring.models import parents
 from wellspring.models.base import public_ids
 from wellspring.queries import MAX_STATES
-from wellspring.repositories.ledger.composing import statement
-from wellspring.repositories.ledger.stored_ids import PLACES, place, store_each, stored_ids
+from wellspring.repositories.ledger.composing import PLACES, place, statement, store_each, stored_ids
 from wellspring.resources import WORKSPACE_CONNECTOR
 
 LAST_FAILURE = place(WORKSPACE_CONNECTOR.type, "last_failure")
@@ -58,7 +57,7 @@ def states(principal: Principal, places: Sequence[str], *, failures: bool) -> Qu
 
     Of each it is the computed attributes: a time is None where it never happened. With `failures` it is also
     `last_failure_id`, None where no message is parked; it stores these ids. The connectors' own ids were stored at
-    `places` (`ledger.stored_ids`) by statements that come before.
+    `places` (`ledger.composing`) by statements that come before.
     """
     found = _states_statement(person=isinstance(principal, Person), failures=failures)
 

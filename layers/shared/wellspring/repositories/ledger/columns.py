@@ -14,7 +14,6 @@ from sqlalchemy.types import TypeEngine
 from wellspring.models import table_of
 from wellspring.models.list_indexes import ListIndex
 from wellspring.queries import MAX_NAME_FOLDED, Deleted, Operator
-from wellspring.repositories.ledger.shapes import parameter_name
 from wellspring.resources import FOLDED, Relationship, Resource, resource_of
 
 # Of a row's columns, by their names.
@@ -95,6 +94,11 @@ def is_in(columns: Types, index: ListIndex, *, by_index: bool) -> list[str]:
         half.append(f"row.{index.time} IS NOT NULL")
     # One of two words of ours (`resources.DIRECTIONS`), never a client's.
     return [*half, f"row.direction = '{index.direction}'"] if index.direction else half
+
+
+def parameter_name(name: str, operator: Operator) -> str:
+    """Return the name of the bound parameter of a condition."""
+    return f"{name}_{operator}"
 
 
 def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[str, Operator]]) -> Iterator[str]:

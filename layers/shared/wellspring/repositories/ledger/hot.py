@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from wellspring.database import Compiled
+from wellspring.repositories.ledger.building import Shape
 from wellspring.repositories.ledger.pages import page_statement
 from wellspring.repositories.ledger.rows import one_statement, related_statement
-from wellspring.repositories.ledger.shapes import Shape
 from wellspring.resources import ledgers, on_path, resource_of
 
 

@@ -15,13 +15,11 @@ from wellspring.models import listed_from, table_of
 from wellspring.models.messages import connector_state
 from wellspring.plan_cache import STATEMENTS_KEPT
 from wellspring.queries import MAX_CHOICES, MAX_EXAMINED, MAX_SEARCHED, AnswerQuery, ListQuery, Position
-from wellspring.repositories.ledger import messages
-from wellspring.repositories.ledger.building import COUNTED, PageBuilder
+from wellspring.repositories.ledger.building import COUNTED, PageBuilder, Shape, shape_of, values_of
 from wellspring.repositories.ledger.columns import is_shown, row_filters
 from wellspring.repositories.ledger.composing import kept_statement
-from wellspring.repositories.ledger.per_parent import PerParentMerge
+from wellspring.repositories.ledger.per_parent import Messages, MessagesOfParents, PerParentMerge
 from wellspring.repositories.ledger.rows import visible_rows
-from wellspring.repositories.ledger.shapes import Shape, shape_of, values_of
 from wellspring.resources import Attribute, Resource
 
 # Before every time that a message may tell: what never happened is older than all.
@@ -58,7 +56,7 @@ class Slice:
         return cls(page, more_before=behind, more_after=ahead)
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row], query: ListQuery | AnswerQuery, *, of_cursor: bool) -> Self:
+    def of_rows(cls, rows: Sequence[Row], query: AnswerQuery, *, of_cursor: bool) -> Self:
         """Return a page of the rows of a statement that says in each whether there are rows `behind`.
 
         A page asked for by cursor always has one row, for that; it is empty where nothing lies ahead.
@@ -68,7 +66,7 @@ class Slice:
 
 
 def page(principal: Principal, query: ListQuery, position: Position | None) -> Query[Slice]:
-    """Ask for one page of the rows that `principal` sees, from `position` or an end; it stores ids (`stored_ids`)."""
+    """Ask for one page of the rows that `principal` sees, from `position` or an end; it stores ids (`composing`)."""
     of_cursor = position is not None
     shape = shape_of(principal, query, cursor=of_cursor, backward=query.backward)
     values = {"rows": query.size + 1, **values_of(principal, query)}
@@ -79,7 +77,7 @@ def page(principal: Principal, query: ListQuery, position: Position | None) -> Q
     return Query(asked, lambda result: Slice.of_rows(text_rows(result), query, of_cursor=of_cursor))
 
 
-def is_sorted_by_an_index(principal: Principal, query: ListQuery) -> bool:
+def is_sorted_by_index(principal: Principal, query: ListQuery) -> bool:
     """Say whether the rows of the parents that a query is read by, or all, stand in its order in some index."""
     return builder_of(shape_of(principal, query, cursor=False, backward=False)).is_sorted
 
@@ -127,7 +125,7 @@ def builder_of(shape: Shape) -> PageBuilder:
     """Return what composes the statements of a shape."""
     resource = shape.resource
     if resource.tenancy == "message":
-        return messages.OfParents(shape) if shape.is_narrow else messages.Messages(shape)
+        return MessagesOfParents(shape) if shape.is_narrow else Messages(shape)
     is_of_few = resource.tenancy == "itself" and (shape.person or shape.claimed)
     if is_of_few or resource.tenancy == "membership" or shape.sort.name == resource.sorted_by:
         return WholeSorted(shape)

@@ -20,8 +20,7 @@ from wellspring.repositories.ledger.columns import (
     shown_in_lists,
     target_table,
 )
-from wellspring.repositories.ledger.composing import all_of, statement
-from wellspring.repositories.ledger.stored_ids import ENDED, PLACES, store_ids, stored_ids
+from wellspring.repositories.ledger.composing import ENDED, PLACES, all_of, statement, store_ids, stored_ids
 from wellspring.resources import Resource
 
 VISIBLE_ROWS = "SELECT {columns} FROM {source} AS row {parents} WHERE {conditions}"
@@ -84,7 +83,7 @@ def one(
     *,
     live_parents: bool = False,
 ) -> Query[TextRow | None]:
-    """Ask for one row; it is None where there is none that `principal` sees. It stores ids (`stored_ids`).
+    """Ask for one row; it is None where there is none that `principal` sees. It stores ids (`composing`).
 
     It is known by `id`, or by relationships with the ids of the parents: of several rows the latest is read. With
     `live_parents` a tombstoned row is found only where its parents are live.
@@ -142,7 +141,7 @@ def one_statement(
 
 
 def related(principal: Principal, resource: Resource, places: Sequence[str]) -> Query[list[TextRow]]:
-    """Ask for the live rows of a type whose ids were stored at `places` (`stored_ids`), in the order of their making.
+    """Ask for the live rows of a type whose ids were stored at `places` (`composing`), in the order of their making.
 
     Whoever sees a row sees its parents: but a person who made something may belong to a workspace that the caller does
     not see, and is left out then.

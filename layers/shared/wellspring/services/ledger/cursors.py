@@ -14,16 +14,13 @@ from uuid import UUID
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Query, Result
 from wellspring.errors import InvalidCursor
-from wellspring.queries import AnswerQuery, ListQuery, Position, Sort
+from wellspring.queries import AnswerQuery, Position, Sort
 from wellspring.repositories import infrastructure
 from wellspring.resources import Resource
 from wellspring.times import MILLISECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-ID_BYTES = 16
-PK_BYTES = 8
-TIME_BYTES = 8
-TAG_BYTES = 16
+ID_BYTES, PK_BYTES, TIME_BYTES, TAG_BYTES = 16, 8, 8, 16
 
 
 def _bound(resource: Resource, sort: Sort) -> bytes:
@@ -108,9 +105,7 @@ def signed(
     return [sign(key, resource, sort, position) for position in positions]
 
 
-def verified(
-    transaction: Transaction, resource: Resource, sort: Sort, query: ListQuery | AnswerQuery
-) -> Position | None:
+def verified(transaction: Transaction, resource: Resource, sort: Sort, query: AnswerQuery) -> Position | None:
     """Return the position beside which a page lies, None for an end of the list; raises as `verify` does."""
     if query.cursor is None:
         return None

@@ -11,24 +11,18 @@ from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.database import Transaction
-from wellspring.database.flush import Flush, Pending, Query, Row, TextRow
-from wellspring.queries import BY_ENROLMENT, Sort, View
+from wellspring.database.flush import Flush, Pending, Row, TextRow
+from wellspring.queries import BY_ENROLMENT, Position, Sort, View
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sources, states
 from wellspring.repositories.answers.sources import SourcesOfRecords
-from wellspring.repositories.groups.linkage import Linkage, Linked, linkage, share
+from wellspring.repositories.groups import Linkage, linkage, share
 from wellspring.resources import RECORD_SOURCE, SOURCES, Resource, on_path, resource_of
 from wellspring.services.ledger.cursors import signed
 
 type Included = Mapping[str, list[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One type that paths lead to; its `sources` are what leads to it, each as type and relationship."""
-
-    type: str
-    sources: tuple[tuple[str, str], ...]
+# Types that paths lead to, each behind all that lead to it: these as type and relationship.
+type Steps = Mapping[str, Sequence[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +30,13 @@ class IncludePlan:
     """What a view shows beside rows of a type.
 
     Attributes:
-        steps: the types to include, each behind all that lead to it.
         linked: the to-many relationships whose linkage is shown, but for sources.
         computed: the types of which what is computed about rows is read; `resource` may be one.
         computed_links: those of them whose computed relationships are read, too.
     """
 
     resource: Resource
-    steps: tuple[Step, ...]
+    steps: Steps
     linked: tuple[str, ...]
     shows_sources: bool
     computed: frozenset[str]
@@ -59,7 +52,7 @@ class IncludePlan:
         stored: dict[str, list[object]] = {}
         if self.linked or self.shows_sources or self.resource.type in self.computed:
             stored[ledger.place(self.resource.type)] = [row["id"] for row in rows]
-        followed = {source for step in self.steps for source in step.sources}
+        followed = {way for ways in self.steps.values() for way in ways}
         for name in (relationship.name for relationship in self.resource.to_one):
             if (self.resource.type, name) in followed:
                 stored[ledger.place(self.resource.type, name)] = [row[f"{name}_id"] for row in rows]
@@ -70,22 +63,21 @@ class IncludePlan:
         found = IncludedRows(self)
         if self.linked:
             found.linkage = flush.ask(linkage(self.linked, most_rows))
-        if self.resource.type in self.computed:
-            own = [ledger.place(self.resource.type)]
-            found.computed[self.resource.type] = flush.ask(self._states(principal, self.resource.type, own))
+
+        def ask_for_computed(type_: str, places: Sequence[str]) -> None:
+            if type_ in self.computed:
+                asked = states.states(principal, places, failures=type_ in self.computed_links)
+                found.computed[type_] = flush.ask(asked)
+
+        ask_for_computed(self.resource.type, [ledger.place(self.resource.type)])
         if self.shows_sources:
             found.sources = flush.ask(sources.sources_of_page(principal, self.resource, most_rows))
-        for step in self.steps:
-            if step.type == RECORD_SOURCE.type:
-                continue
-            places = [ledger.place(*source) for source in step.sources]
-            found.included[step.type] = flush.ask(ledger.related(principal, resource_of(step.type), places))
-            if step.type in self.computed:
-                found.computed[step.type] = flush.ask(self._states(principal, step.type, places))
+        for type_, ways in self.steps.items():
+            if type_ != RECORD_SOURCE.type:
+                places = [ledger.place(*way) for way in ways]
+                found.included[type_] = flush.ask(ledger.related(principal, resource_of(type_), places))
+                ask_for_computed(type_, places)
         return found
-
-    def _states(self, principal: Principal, type_: str, places: Sequence[str]) -> Query[dict[UUID, Row]]:
-        return states.states(principal, places, failures=type_ in self.computed_links)
 
 
 @dataclass(slots=True)
@@ -106,15 +98,15 @@ class IncludedRows:
         shown = self._with_computed(resource.type, whole)
         known: dict[str, Sequence[Row]] = {resource.type: shown}
         included: dict[str, list[Row]] = {}
-        for step in self.plan.steps:
-            if step.type == RECORD_SOURCE.type:
+        for type_, ways in self.plan.steps.items():
+            if type_ == RECORD_SOURCE.type:
                 found = [each for row in shown for each in self._sources_of(row)[: sources.most_sources(len(rows))]]
             else:
                 # Rows that were just written have ids, those that were read have their texts.
-                ids = {str(id_) for source, name in step.sources for row in known[source] for id_ in _linked(row, name)}
-                pointed_to = [row for row in self.included[step.type].value if row["id"] in ids]
-                found = self._with_computed(step.type, pointed_to)
-            known[step.type] = included[step.type] = found
+                ids = {str(id_) for source, name in ways for row in known[source] for id_ in _linked(row, name)}
+                pointed_to = [row for row in self.included[type_].value if row["id"] in ids]
+                found = self._with_computed(type_, pointed_to)
+            known[type_] = included[type_] = found
         return shown, included
 
     def _with_computed(self, type_: str, rows: Sequence[Row]) -> list[Row]:
@@ -145,14 +137,14 @@ class IncludedRows:
         linked = {} if self.linkage is None else self.linkage.value.get(UUID(str(row["id"])), {})
         for name in self.plan.linked:
             held, most = linked.get(name, []), share(rows)
-            ids[f"{name}_ids"] = [each.id for each in held[:most]]
+            ids[f"{name}_ids"] = [id_ for id_, _ in held[:most]]
             if len(held) > most:
-                capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1])
+                capped[name] = _cursor_of_list(transaction, self.plan.resource, name, held[most - 1][1])
         return {**row, **ids, "capped": capped}
 
 
-def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Linked) -> str | None:
-    """Return the cursor of one of what a row holds in the list of that; None where there is no such list."""
+def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, last: Position) -> str | None:
+    """Return the cursor of a place in the list of what a relationship holds; None where there is no such list."""
     target = next(resource_of(held.target) for held in resource.relationships if held.name == name)
     if target.enrolled_in == resource.type:
         order = Sort(BY_ENROLMENT, descending=False)
@@ -160,7 +152,7 @@ def _cursor_of_list(transaction: Transaction, resource: Resource, name: str, las
         order = Sort(descending=False)
     else:
         return None
-    return signed(transaction, target, order, [last.place])[0]
+    return signed(transaction, target, order, [last])[0]
 
 
 def _shows(resource: Resource, names: Sequence[str], view: View, *, primary: bool) -> bool:
@@ -184,24 +176,23 @@ def _plan(
     asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
     many = tuple(said for said in resource.relationships if said.many and said.name in asked)
     linked = tuple(said.name for said in many if said != SOURCES)
-    shown = [(resource, True), *((resource_of(step.type), False) for step in steps)]
+    shown = [(resource, True), *((resource_of(type_), False) for type_ in steps)]
     computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
     links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}
     return IncludePlan(resource, steps, linked, SOURCES in many, frozenset((*computed, *links)), frozenset(links))
 
 
-def _steps(resource: Resource, paths: tuple[str, ...]) -> tuple[Step, ...]:
-    """Return the types that paths go through, each behind all that lead to it; a path includes its stops on the way."""
-    followed = (each for path in paths for each in on_path(resource, path))
-    waiting = list(dict.fromkeys((source.type, led.name, led.target) for source, led in followed))
-    steps: list[Step] = []
+def _steps(resource: Resource, paths: tuple[str, ...]) -> Steps:
+    """Return the types that paths go through; a path includes its stops on the way."""
+    ways = ((source, found) for path in paths for source, found in on_path(resource, path))
+    waiting = list(dict.fromkeys((source.type, found.name, found.target) for source, found in ways))
+    steps: dict[str, Sequence[tuple[str, str]]] = {}
     while waiting:
         targets = {target for _, _, target in waiting}
         type_ = next(target for _, _, target in waiting if not any(s in targets for s, _, t in waiting if t == target))
-        sources = tuple((source, name) for source, name, target in waiting if target == type_)
-        steps.append(Step(type_, sources))
+        steps[type_] = [(source, name) for source, name, target in waiting if target == type_]
         waiting = [step for step in waiting if step[2] != type_]
-    return tuple(steps)
+    return steps
 
 
 def _linked(row: Row, name: str) -> Iterable[UUID | str]:

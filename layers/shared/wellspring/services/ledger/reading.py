@@ -9,9 +9,8 @@ from wellspring.database import Transaction
 from wellspring.database.flush import Flush, Row
 from wellspring.errors import Forbidden, InvalidQueryParameter, NotFound, WellspringError, raise_all
 from wellspring.queries import MAX_SEARCHED, MAX_STATES, MAX_TOTAL, Filter, ListQuery, Position, Sort, View
-from wellspring.repositories import ledger, parents
+from wellspring.repositories import groups, ledger, parents
 from wellspring.repositories.answers import sole, states
-from wellspring.repositories.groups import workspaces as workspaces_of_groups
 from wellspring.resources import Resource
 from wellspring.services.ledger.cursors import ask_for_keys, signed, verified
 from wellspring.services.ledger.including import Included, IncludePlan
@@ -28,8 +27,7 @@ class Page:
     """One page of a list.
 
     Attributes:
-        cursors: the cursor of each row.
-        included: the rows included, by type.
+        cursors: of each row.
         total: how many rows the list has, at most `MAX_TOTAL`; None where nobody asked.
         ends: the cursors that the page before and the page after it are asked for with, where it is not its first and
             its last row's.
@@ -104,24 +102,19 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
     """Return records that nobody but one connector brings in; a page may be short where many others do as well."""
     position = verified(transaction, query.resource, query.sort, query)
     looked = sole.sole_page(transaction, principal, query, position)
-    is_full = len(looked.rows) > query.size
-    rows = looked.rows[: query.size]
+    rows, way = looked.rows[: query.size], -1 if query.backward else 1
     places = [Position(row["at"], row["row_id"], row["row_pk"]) for row in rows]
     # As far as was looked: what lies beyond is another page, also where there is nothing to show on this one.
-    near, far = looked.first, places[-1] if is_full else looked.last
-    ahead = far is not None
-    if query.backward:
-        rows.reverse()
-        places.reverse()
-        near, far = far, near
-    shown, included = include(transaction, principal, query.resource, rows, query.view)
-    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in (near, far))
+    ends = looked.first, places[-1] if len(looked.rows) > query.size else looked.last
+    more_before, more_after = (looked.behind, ends[1] is not None)[::way]
+    shown, included = include(transaction, principal, query.resource, rows[::way], query.view)
+    first, last = (signed(transaction, query.resource, query.sort, [end])[0] if end else None for end in ends[::way])
     return Page(
         rows=shown,
-        cursors=signed(transaction, query.resource, query.sort, places),
+        cursors=signed(transaction, query.resource, query.sort, places[::way]),
         included=included,
-        more_before=ahead if query.backward else looked.behind,
-        more_after=looked.behind if query.backward else ahead,
+        more_before=more_before,
+        more_after=more_after,
         ends=(first, last),
     )
 
@@ -129,9 +122,9 @@ def _sole_page(transaction: Transaction, principal: Principal, query: ListQuery)
 def _enrolled_page(transaction: Transaction, principal: Principal, query: ListQuery) -> Page:
     """Return the workspaces of a group, in the order of their enrolment."""
     position = verified(transaction, query.resource, query.sort, query)
-    slice_ = workspaces_of_groups.page(transaction, principal, query, position)
+    slice_ = groups.page_of_workspaces(transaction, principal, query, position)
     places = (Position(row["enrolled_at"], row["enrolment_id"], row["place"]) for row in slice_.rows)
-    counted = workspaces_of_groups.counted(transaction, principal, query) if query.total else None
+    counted = groups.count_workspaces(transaction, principal, query) if query.total else None
     return Page(
         rows=slice_.rows,
         cursors=signed(transaction, query.resource, query.sort, places),
@@ -170,7 +163,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if is_person or query.workspaces or any(each.name not in ones for each in by_parents):
         of_one = None
     if of_one is None:
-        if query.names_parents and not ledger.is_sorted_by_an_index(principal, query):
+        if query.names_parents and not ledger.is_sorted_by_index(principal, query):
             return _of_too_many(query)
         if is_person or not resource.driving or query.names_parents:
             return []
@@ -183,7 +176,7 @@ def _unindexed(principal: Principal, query: ListQuery) -> list[WellspringError]:
     if of_one and isinstance(of_one.value, tuple) and len(set(of_one.value)) > 1:
         detail = f"This is not for the rows of all workspaces but with one id: ask for one, or with one of {ways}."
         problems.append(InvalidQueryParameter(detail, parameter=of_one.parameter))
-    if not problems and not ledger.is_sorted_by_an_index(principal, query):
+    if not problems and not ledger.is_sorted_by_index(principal, query):
         detail = f"The rows of all workspaces have no such order: ask for -created_at, or for it with one of {ways}."
         is_usual = query.sort.name == Sort().name if of_one else query.sort == Sort()
         problems.append(InvalidQueryParameter(detail, parameter="filter[deleted]" if is_usual else "sort"))

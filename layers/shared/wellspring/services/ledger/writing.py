@@ -1,7 +1,6 @@
 """Creating, changing and removing one resource, by the rules of its kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from wellspring.access.principal import Principal
@@ -9,43 +8,35 @@ from wellspring.access.rules import require_reading
 from wellspring.database import Transaction
 from wellspring.database.flush import ValueRow
 from wellspring.errors import Conflict, SchemaValidationError, ServiceUnavailable, raise_all
-from wellspring.queries import Draft
-from wellspring.repositories import audit, connector_state, ledger, parents, writing
-from wellspring.repositories.groups import writing as groups
+from wellspring.queries import Deleted, Draft
+from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
-from wellspring.services.groups.policies import Enrolment, Group, Member
-from wellspring.services.ledger.policies import Provenance, Rules, Selection
+from wellspring.services.ledger.policies import Enrolment, Group, Member, Provenance, Rules, Selection
 from wellspring.services.ledger.reading import absent
 
-RULES: Mapping[str, Rules] = {
-    "provenance": Provenance(),
-    "enrolment": Enrolment(),
-    "selection": Selection(),
-    "group": Group(),
-    "member": Member(),
+RULES: Mapping[str, type[Rules]] = {
+    "provenance": Provenance,
+    "enrolment": Enrolment,
+    "selection": Selection,
+    "group": Group,
+    "member": Member,
 }
 # Raises where the caller knows another state of the row than this.
 type Precondition = Callable[[ValueRow], None]
+# What a path knows a row by: `id`, or relationships; None is text that is no id of ours.
+type Ids = Mapping[str, UUID | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A row as it is now, with its `id`, attributes and `<relationship>_id`s; and whether this made it."""
-
-    row: ValueRow
-    is_new: bool
-
-
-def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> Written:
-    """Make what a draft says.
+def create(transaction: Transaction, principal: Principal, resource: Resource, draft: Draft) -> tuple[ValueRow, bool]:
+    """Make what a draft says; returns the row, with its `<relationship>_id`s, and whether it is new.
 
     Raises the draft's problems and the related resources that are not there, all together; what the rules of the kind
     raise; and `ServiceUnavailable` where what a draft names was gone for a moment.
     """
     _lock_parents_in_front(transaction, resource, draft)
     found = _parents(transaction, principal, draft)
-    made = RULES[resource.policy].create(transaction, principal, resource, draft, found)
+    made = RULES[resource.policy](resource).create(transaction, principal, draft, found)
     if made is None:
         # What has gone meanwhile is told as what was never there.
         _parents(transaction, principal, draft)
@@ -54,7 +45,7 @@ def create(transaction: Transaction, principal: Principal, resource: Resource, d
     audit.note(transaction, principal, "create", resource.type, row["id"])
     linkage: dict[str, UUID | None] = {f"{relationship.name}_id": None for relationship in resource.to_one}
     linkage |= {f"{name}_id": several[0].id for name, several in found.items()}
-    return Written(ValueRow({**linkage, **row}), is_new)
+    return ValueRow({**linkage, **row}), is_new
 
 
 def update(
@@ -71,12 +62,8 @@ def update(
     Raises what `remove` does, and `SchemaValidationError` where the row would end before it began, or in the future
     (contract, section 4, "Update").
     """
-    rules = RULES[resource.policy]
-    if id_:
-        _lock_in_front(transaction, resource, id_)
-    row = ledger.locked(principal, resource, {"id": id_}, rules.updatable).run(transaction) if id_ else None
-    if row is None:
-        raise absent(resource.type, id_)
+    rules = RULES[resource.policy](resource)
+    row = _locked(transaction, principal, resource, {"id": id_}, rules.updatable)
     rules.guard(transaction, principal, row, draft)
     precondition(row)
     values, known = rules.changes(principal, row, draft), {"id": row["id"]}
@@ -114,12 +101,19 @@ def _lock_parents_in_front(transaction: Transaction, resource: Resource, draft: 
         parents.hold_person(transaction, ids["people"])
 
 
-def _lock_in_front(transaction: Transaction, resource: Resource, id_: UUID) -> None:
-    """Lock what keeps the order of those who write rows like this one, before the row is looked at."""
-    if resource.policy == "provenance":
-        connector_state.lock_of_row(transaction, resource.table, id_)
-    elif resource.policy == "member":
-        groups.lock_of_membership(transaction, id_)
+def _locked(
+    transaction: Transaction, principal: Principal, resource: Resource, ids: Ids, deleted: Deleted = "exclude"
+) -> ValueRow:
+    """Return a row, locked behind what keeps the order of those who write rows like it; raises `NotFound`."""
+    known = {name: id_ for name, id_ in ids.items() if id_ is not None}
+    if "id" in known and resource.policy == "provenance":
+        connector_state.lock_of_row(transaction, resource.table, known["id"])
+    elif "id" in known and resource.policy == "member":
+        groups.lock_of_membership(transaction, known["id"])
+    row = ledger.locked(principal, resource, known, deleted).run(transaction) if len(known) == len(ids) else None
+    if row is None:
+        raise absent(resource.type, *ids.values())
+    return row
 
 
 def _parents_are_gone() -> Conflict:
@@ -127,24 +121,13 @@ def _parents_are_gone() -> Conflict:
 
 
 def remove(
-    transaction: Transaction,
-    principal: Principal,
-    resource: Resource,
-    ids: Mapping[str, UUID | None],
-    *,
-    precondition: Precondition,
+    transaction: Transaction, principal: Principal, resource: Resource, ids: Ids, *, precondition: Precondition
 ) -> None:
-    """Tombstone one live row, which the path knows by `id`, or by relationships; None is text that is no id of ours.
+    """Tombstone one live row.
 
     Raises `NotFound` where the caller may not see it, what the rules of the kind raise, and what `precondition` does.
     """
-    known = {name: id_ for name, id_ in ids.items() if id_ is not None}
-    if "id" in known:
-        _lock_in_front(transaction, resource, known["id"])
-    row = ledger.locked(principal, resource, known).run(transaction) if len(known) == len(ids) else None
-    if row is None:
-        raise absent(resource.type, *ids.values())
-    rules = RULES[resource.policy]
+    rules, row = RULES[resource.policy](resource), _locked(transaction, principal, resource, ids)
     rules.guard(transaction, principal, row, None)
     precondition(row)
     rules.end_with(transaction, row)
