@@ -12,7 +12,8 @@ from wellspring.queries import Deleted, Draft
 from wellspring.repositories import audit, connector_state, groups, ledger, parents, writing
 from wellspring.repositories.parents import Parent
 from wellspring.resources import Resource
-from wellspring.services.ledger.policies import Enrolment, Group, Member, Provenance, Rules, Selection
+from wellspring.services.groups.policies import Enrolment, Group, Member
+from wellspring.services.ledger.policies import Provenance, Rules, Selection
 from wellspring.services.ledger.reading import absent
 
 RULES: Mapping[str, type[Rules]] = {
