@@ -73,7 +73,10 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
         id_ = parse_id(request.path_parameters["id"])
 
         def answer(found: reading.RowWithIncludes) -> Response:
-            return _unless_known(request, single_response(resource, found, view, request.path, request.raw_query))
+            response = single_response(resource, found, view, request.path, request.raw_query)
+            if none_match(request.header("if-none-match"), response.headers["etag"]):
+                return response
+            return Response(status=HTTPStatus.NOT_MODIFIED, headers=response.headers)
 
         return Plan(
             lambda transaction: reading.retrieve(transaction, request.principal, resource, id_, view),
@@ -82,10 +85,3 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
         )
 
     return jsonapi_handler(operation)
-
-
-def _unless_known(request: Request, response: Response) -> Response:
-    """Return the response, or 304 where the client has it already."""
-    if none_match(request.header("if-none-match"), response.headers["etag"]):
-        return response
-    return Response(status=HTTPStatus.NOT_MODIFIED, headers=response.headers)

@@ -196,9 +196,8 @@ class _Reader:
         """Refuse a creation that does not say what it must."""
         for name in needed if self.action == "create" and said is not None else ():
             if name not in (said or {}):
-                self.refuse(
-                    SchemaValidationError, f"The {kind} {name} is missing.", f"/data/{kind}s" if said else "/data"
-                )
+                pointer = f"/data/{kind}s" if said else "/data"
+                self.refuse(SchemaValidationError, f"The {kind} {name} is missing.", pointer)
 
     def _relationships(self, said: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
         for name, value in (said or {}).items():

@@ -282,14 +282,9 @@ class _Shaper:
     def shape(self, row: Row, reachable: Reachable) -> Object:
         """Return the resource object of one row."""
         document: Object = {"type": self._resource.type, "id": str(row["id"])}
-        attributes = self.attributes(row)
-        if attributes:
+        if attributes := self.attributes(row):
             document["attributes"] = attributes
-        relationships = {}
-        for name, say in self._relationships:
-            said = say(row, reachable)
-            if said:
-                relationships[name] = said
+        relationships = {name: said for name, say in self._relationships if (said := say(row, reachable))}
         if relationships:
             document["relationships"] = relationships
         if is_retrievable(self._resource, row):

@@ -37,11 +37,6 @@ class _MediaRange:
         """Whether this API, which has no extension, can speak it."""
         return self.is_plain and not self.parameters.get("ext", "").split()
 
-    @property
-    def profiles(self) -> list[str]:
-        """The profiles asked for."""
-        return self.parameters.get("profile", "").split()
-
 
 def _media_range(text: str) -> _MediaRange | None:
     found = _RANGE.match(text)
@@ -81,7 +76,8 @@ def wants_cursor_profile(accept: str | None) -> bool:
         if named:
             best = max((found.weight for found in usable), default=0)
             if best > 0:
-                return any(CURSOR_PAGINATION in found.profiles for found in usable if found.weight == best)
+                asked = (found.parameters.get("profile", "").split() for found in usable if found.weight == best)
+                return any(CURSOR_PAGINATION in profiles for profiles in asked)
             break
     raise NotAcceptable(
         f"Answers are {MEDIA_TYPE}, without extensions and without parameters other than profile.", header="Accept"

@@ -481,10 +481,8 @@ def _unbounded(query: ListQuery, said: Said) -> Iterator[WellspringError]:
     if sort.name == "deleted_at" and query.deleted != "only":
         yield refused("sort", "Only deleted rows have this order: ask for filter[deleted]=only with it.", _NO_ORDER)
     if sort.by_name and query.deleted != "exclude":
-        yield refused(
-            "sort" if is_sorted else "filter[deleted]",
-            "Only live rows have the order of names: ask for another sort, or without filter[deleted].",
-        )
+        detail = "Only live rows have the order of names: ask for another sort, or without filter[deleted]."
+        yield refused("sort" if is_sorted else "filter[deleted]", detail)
     if sort.name == resource.sorted_by and not query.workspaces:
         brought = (found.parameter for found in query.filters if found.name == sort.name)
         yield refused(
@@ -500,10 +498,8 @@ def _in_other_orders(query: ListQuery) -> Iterator[WellspringError]:
     resource, sort = query.resource, query.sort
     for found in query.filters:
         if found.operator in OF_NAMES and not sort.by_name:
-            yield refused(
-                found.parameter,
-                "Names are found in their own order: ask for sort=name or sort=-name with it, or for no sort.",
-            )
+            detail = "Names are found in their own order: ask for sort=name or sort=-name with it, or for no sort."
+            yield refused(found.parameter, detail)
         if found.operator == "contains" and resource.relationship("workspace") and len(query.workspaces) != 1:
             yield refused(
                 found.parameter,
@@ -525,9 +521,8 @@ def _unbounded_messages(query: ListQuery) -> Iterator[WellspringError]:
     if "message_id" in equal:
         for found in query.filters:
             if found.name != "message_id":
-                yield refused(
-                    found.parameter, "A message is found by its id alone, or by that within filter[workspace]."
-                )
+                detail = "A message is found by its id alone, or by that within filter[workspace]."
+                yield refused(found.parameter, detail)
     if names_run:
         for name in sorted({"run", "reason"} & equal.keys()):
             yield refused(equal[name], "The messages of a run are found by it alone, or by their outcome.")
