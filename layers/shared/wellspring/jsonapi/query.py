@@ -508,21 +508,17 @@ def _in_other_orders(query: ListQuery) -> Iterator[WellspringError]:
             )
         if found.operator in RANGE_OPERATORS and found.name != sort.name:
             also = " and filter[deleted]=only" if found.name == "deleted_at" else ""
-            yield refused(
-                found.parameter,
-                f"A range of {found.name} is read in its own order: ask for sort={found.name} or "
-                f"sort=-{found.name}{also} with it.",
-            )
+            orders = f"sort={found.name} or sort=-{found.name}{also}"
+            detail = f"A range of {found.name} is read in its own order: ask for {orders} with it."
+            yield refused(found.parameter, detail)
 
 
 def _unbounded_messages(query: ListQuery) -> Iterator[WellspringError]:
     equal = {found.name: found.parameter for found in query.filters if found.operator == "eq"}
     names_run = any(found.name == "sync_run" for found in query.filters)
-    if "message_id" in equal:
-        for found in query.filters:
-            if found.name != "message_id":
-                detail = "A message is found by its id alone, or by that within filter[workspace]."
-                yield refused(found.parameter, detail)
+    for found in query.filters if "message_id" in equal else ():
+        if found.name != "message_id":
+            yield refused(found.parameter, "A message is found by its id alone, or by that within filter[workspace].")
     if names_run:
         for name in sorted({"run", "reason"} & equal.keys()):
             yield refused(equal[name], "The messages of a run are found by it alone, or by their outcome.")
@@ -560,9 +556,6 @@ def _beside_its_order(query: ListQuery, *, is_sorted: bool) -> Iterator[Wellspri
         more = {"filter[workspace]": bool(query.workspaces)}
     others = {"filter[deleted]": query.deleted != "exclude", "sort": is_sorted, **more}
     given = [found.parameter for found in query.filters]
+    beside = f"{also}, page[size], page[after] and page[before]"
     for parameter in (*given, *(other for other, is_given in others.items() if is_given)):
-        yield refused(
-            parameter,
-            f"With filter[{name}] a list is in the order {order}: beside it there are {also}, page[size], page[after] "
-            "and page[before].",
-        )
+        yield refused(parameter, f"With filter[{name}] a list is in the order {order}: beside it there are {beside}.")
