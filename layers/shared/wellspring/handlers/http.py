@@ -196,14 +196,10 @@ def http_handler[Result](
 ) -> LambdaHandler:
     """Return the Lambda handler of `operation`.
 
-    A request that cannot be understood never reaches for a connection, and the transaction is over before the
-    answer is written. Every failure is answered as a JSON:API error document.
-
-    The database is waited for until the function's time is nearly over, and then it is 503: Lambda would end the
-    function, and the caller would get an answer that is none of this API's.
-
     `operation` turns the request into a plan, or into a response where there is nothing to ask the database, or raises
-    a `WellspringError`. `only_reads` is of a route that changes nothing, whatever the method.
+    a `WellspringError`: what cannot be understood never reaches for a connection. The database is waited for until the
+    function's time is nearly over, and then it is 503: Lambda would end the function with an answer of its own.
+    `only_reads` is of a route that changes nothing, whatever the method.
     """
     keep_imports()
 

@@ -54,7 +54,8 @@ def create_of(resource: Resource, within: Within | None = None) -> LambdaHandler
             kept = idempotency.once(
                 transaction, request.principal, key, _fingerprint(request), lambda: _packed(perform(transaction))
             )
-            return _unpacked(kept)
+            status, headers, body = json.loads(kept)
+            return Response(body, HTTPStatus(status), headers=headers)
 
         return Plan(work, lambda response: response, is_repeatable=key is not None)
 
@@ -78,10 +79,7 @@ def update_of(resource: Resource) -> LambdaHandler:
             row = writing.update(transaction, request.principal, resource, id_, draft, precondition=precondition)
             return reading.found(transaction, request.principal, resource, row, view)
 
-        def answer(found: reading.RowWithIncludes) -> Response:
-            return single_response(resource, found, view, request.path, request.raw_query)
-
-        return Plan(work, answer)
+        return Plan(work, lambda found: single_response(resource, found, view, request.path, request.raw_query))
 
     return jsonapi_handler(operation)
 
@@ -122,8 +120,3 @@ def _fingerprint(request: Request) -> bytes:
 
 def _packed(response: Response) -> str:
     return json.dumps([int(response.status), dict(response.headers), response.body])
-
-
-def _unpacked(kept: str) -> Response:
-    status, headers, body = json.loads(kept)
-    return Response(body, HTTPStatus(status), headers=headers)

@@ -256,8 +256,7 @@ class _Shaper:
         none. `reachable` has types and ids, as text, of what is included and has a URL.
         """
         document: Object = {"type": self._resource.type, "id": str(row["id"])}
-        attributes = self.attributes(row)
-        if attributes:
+        if attributes := self.attributes(row):
             document["attributes"] = attributes
         relationships = {name: said for name, say in self._relationships if (said := say(row, reachable))}
         if relationships:
