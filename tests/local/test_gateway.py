@@ -1,6 +1,8 @@
 """The HTTP API: routes, tokens and limits, against functions that are fakes."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 import socket
 import threading
@@ -13,6 +15,7 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local import gateway, payload
@@ -176,6 +179,14 @@ def with_part(number: int, part: bytes) -> Make:
     return make
 
 
+def with_the_public_key_as_a_secret(identity: Identity) -> str:
+    key = identity.find_key(identity.key_id)
+    assert key is not None
+    secret = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    text = by_hand(identity, alg="HS256").rpartition(".")[0]
+    return f"{text}.{base64url(hmac.digest(secret, text.encode(), hashlib.sha256))}"
+
+
 def encoded(encoding: str) -> Make:
     """Make a token whose claims are in another encoding."""
     return lambda identity: with_part(1, json.dumps(claims(identity)).encode(encoding))(identity)
@@ -203,7 +214,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda identity: with_part(1, json.dumps(claims(identity, sub="somebody else")).encode())(identity),
         SIGNATURE,
     ),
-    "signed with a shared secret": (lambda identity: by_hand(identity, alg="HS256"), ALGORITHM),
+    "signed with the public key as a secret": (with_the_public_key_as_a_secret, ALGORITHM),
     "signed by another key": (by_another_key(), SIGNATURE),
     "signed by the key it brings": (by_another_key(jwk={"kty": "RSA", "n": "AQAB", "e": "AQAB"}), SIGNATURE),
     "of no key": (lambda identity: jwt.encode(claims(identity), identity._key, "RS256"), KEY),

@@ -218,8 +218,8 @@ WELCOME = message(b"R", struct.pack("!i", 0)) + IDLE
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[Driver]:
-    """Give a connection to a server that answers the first flush with these bytes and is gone."""
+def answering(answer: bytes, *, reset: bool = False) -> Iterator[Driver]:
+    """Give a connection to a server that answers the first flush with these bytes and is gone; by RST where `reset`."""
 
     def serve(listener: socket.socket) -> None:
         client, _ = listener.accept()
@@ -228,6 +228,8 @@ def answering(answer: bytes) -> Iterator[Driver]:
             client.sendall(WELCOME)
             client.recv(65536)
             client.sendall(answer)
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     with socket.create_server((HOST, 0)) as listener:
         serving = threading.Thread(target=serve, args=(listener,))
@@ -239,6 +241,13 @@ def answering(answer: bytes) -> Iterator[Driver]:
 
 
 class TestAServerThatIsNoPostgres:
+    @pytest.mark.parametrize("reset", [False, True])
+    def test_and_goes_away_is_a_lost_connection(self, *, reset: bool) -> None:
+        with answering(b"", reset=reset) as connection:
+            with pytest.raises(pg8000.InterfaceError, match=r"^network error$"):
+                connection.cursor().execute("SELECT %s", (1,))
+            assert_closed(connection)
+
     def test_and_refuses_what_is_ahead_has_refused_the_statement(self) -> None:
         # So does a pooler that has no server to lend: in one answer, for all that came before the Sync.
         with answering(refusal("ERROR", "08000") + IDLE) as connection:
