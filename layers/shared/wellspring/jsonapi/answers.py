@@ -13,7 +13,7 @@ from wellspring.jsonapi.query import (
     PAGES,
     RANGE_OPERATORS,
     Parameter,
-    Said,
+    ParsedParameters,
     ids_of,
     not_together,
     of_form,
@@ -69,48 +69,49 @@ def parse_page(resource: Resource, raw_query: str) -> AnswerQuery:
 
     Raises `InvalidQueryParameter`, or `Problems` of several, one for each parameter at fault; so do the others.
     """
-    said = read(with_view(resource, PAGES), raw_query)
-    raise_all(said.problems)
-    return AnswerQuery(**said.paging)
+    parsed = read(with_view(resource, PAGES), raw_query)
+    raise_all(parsed.problems)
+    return AnswerQuery(**parsed.paging)
 
 
 def parse_activity(raw_query: str) -> ActivityQuery:
     """Return what a request for the activity of connectors asks for; without a range, until today."""
-    said = read(_ACTIVITY, raw_query)
-    first, last = _days(said)
-    _refuse_activity(said, (last - first).days)
-    raise_all(said.problems)
+    parsed = read(_ACTIVITY, raw_query)
+    first, last = _days(parsed)
+    _refuse_activity(parsed, (last - first).days)
+    raise_all(parsed.problems)
     return ActivityQuery(
-        **said.paging,
-        connectors=said.values.get(_CONNECTORS, ()),
-        workspace=said.values.get(_WORKSPACE),
+        **parsed.paging,
+        connectors=parsed.values.get(_CONNECTORS, ()),
+        workspace=parsed.values.get(_WORKSPACE),
         first=first,
         last=last,
-        is_summed="sum[by]" in said.values,
+        is_summed="sum[by]" in parsed.values,
     )
 
 
-def _refuse_activity(said: Said, days: int) -> None:
+def _refuse_activity(parsed: ParsedParameters, days: int) -> None:
     """Refuse what is not of some connectors, of too many days, or of too many connectors at once."""
-    named = {_CONNECTORS, _WORKSPACE} & {*said.values, *(problem.source.get("parameter") for problem in said.problems)}
+    refused_names = (problem.source.get("parameter") for problem in parsed.problems)
+    named = {_CONNECTORS, _WORKSPACE} & {*parsed.values, *refused_names}
     if len(named) > 1:
-        said.problems.append(refused(_WORKSPACE, "Name connectors or a workspace, not both."))
+        parsed.problems.append(refused(_WORKSPACE, "Name connectors or a workspace, not both."))
     elif not named:
         detail = f"Activity is of some connectors: name them by {_CONNECTORS}, or all of one workspace by {_WORKSPACE}."
-        said.problems.append(refused(_CONNECTORS, detail))
+        parsed.problems.append(refused(_CONNECTORS, detail))
     if days >= MAX_DAYS:
-        at = next((name for name in said.values if name.startswith("filter[date]")), "filter[date][gte]")
+        at = next((name for name in parsed.values if name.startswith("filter[date]")), "filter[date][gte]")
         detail = f"The range is of at most {MAX_DAYS} days; where it has no end, it ends today."
-        said.problems.append(refused(at, detail))
-    if "sum[by]" in said.values and said.paging["size"] > MAX_SUMMED:
+        parsed.problems.append(refused(at, detail))
+    if "sum[by]" in parsed.values and parsed.paging["size"] > MAX_SUMMED:
         detail = f"A page that is added up has at most {MAX_SUMMED} rows."
-        said.problems.append(refused("page[size]", detail, "max-size-exceeded", maxSize=MAX_SUMMED))
+        parsed.problems.append(refused("page[size]", detail, "max-size-exceeded", maxSize=MAX_SUMMED))
 
 
-def _days(said: Said) -> tuple[date, date]:
+def _days(parsed: ParsedParameters) -> tuple[date, date]:
     """Return the first and the last day."""
     firsts, lasts = (
-        [said.values[name] for name in (f"filter[date][{operator}]" for operator in ends) if name in said.values]
+        [parsed.values[name] for name in (f"filter[date][{operator}]" for operator in ends) if name in parsed.values]
         for ends in (("gte", "gt"), ("lte", "lt"))
     )
     last = min(lasts) if lasts else max([datetime.now(UTC).date(), *firsts])
@@ -120,12 +121,12 @@ def _days(said: Said) -> tuple[date, date]:
 
 def parse_audit(raw_query: str) -> AuditQuery:
     """Return what a request for who did what asks for."""
-    said = read(_AUDIT, raw_query)
+    parsed = read(_AUDIT, raw_query)
     named: dict[str, Any] = {
-        name: said.values[f"filter[{name}]"]
+        name: parsed.values[f"filter[{name}]"]
         for name in ("workspace", "caller", "service", "resource")
-        if f"filter[{name}]" in said.values
+        if f"filter[{name}]" in parsed.values
     }
-    raise_all([*said.problems, *not_together(AUDIT_ENTRY, {name: f"filter[{name}]" for name in named})])
-    times = ((operator, said.values.get(f"filter[at][{operator}]")) for operator in RANGE_OPERATORS)
-    return AuditQuery(**said.paging, **named, times=tuple((operator, at) for operator, at in times if at is not None))
+    raise_all([*parsed.problems, *not_together(AUDIT_ENTRY, {name: f"filter[{name}]" for name in named})])
+    times = ((operator, parsed.values.get(f"filter[at][{operator}]")) for operator in RANGE_OPERATORS)
+    return AuditQuery(**parsed.paging, **named, times=tuple((operator, at) for operator, at in times if at is not None))

@@ -103,7 +103,7 @@ def parse_meta(
     `BadRequest`, `PayloadTooLarge`, `SchemaValidationError` of a value, or `Problems` of several.
     """
     found = list(problems)
-    said: dict[str, str | bool] = {}
+    values: dict[str, str | bool] = {}
     required = any(member.required for member in members)
     try:
         meta = _object(body, "meta", required=required) if required or body.strip() else {}
@@ -117,9 +117,9 @@ def parse_meta(
         elif form := member.check(meta[member.name]):
             found.append(SchemaValidationError(f"The value must be {form}.", pointer=f"/meta/{member.name}"))
         else:
-            said[member.name] = meta[member.name]
+            values[member.name] = meta[member.name]
     raise_all(found)
-    return said
+    return values
 
 
 def _is_shown_text(value: Any, longest: int) -> bool:
@@ -174,8 +174,8 @@ class _Reader:
             return None
         return fields
 
-    def _attributes(self, said: Mapping[str, Any] | None) -> None:
-        for name, value in (said or {}).items():
+    def _attributes(self, members: Mapping[str, Any] | None) -> None:
+        for name, value in (members or {}).items():
             pointer = f"/data/attributes/{_token(name)}"
             attribute = self.resource.attribute(name)
             if attribute is None:
@@ -190,17 +190,17 @@ class _Reader:
             else:
                 self.refuse(SystemAttribute, f"The system sets {name}.", pointer)
         needed = [each.name for each in self.resource.attributes if each.required and each.written != "never"]
-        self._missing("attribute", needed, said)
+        self._missing("attribute", needed, members)
 
-    def _missing(self, kind: str, needed: Sequence[str], said: Mapping[str, Any] | None) -> None:
+    def _missing(self, kind: str, needed: Sequence[str], members: Mapping[str, Any] | None) -> None:
         """Refuse a creation that does not say what it must."""
-        if self.action == "create" and said is not None:
-            for name in (each for each in needed if each not in said):
-                pointer = f"/data/{kind}s" if said else "/data"
+        if self.action == "create" and members is not None:
+            for name in (each for each in needed if each not in members):
+                pointer = f"/data/{kind}s" if members else "/data"
                 self.refuse(SchemaValidationError, f"The {kind} {name} is missing.", pointer)
 
-    def _relationships(self, said: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
-        for name, value in (said or {}).items():
+    def _relationships(self, members: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
+        for name, value in (members or {}).items():
             pointer = f"/data/relationships/{_token(name)}"
             relationship = self.resource.relationship(name)
             if relationship is None:
@@ -216,7 +216,7 @@ class _Reader:
             if name in within:
                 self.references.append(Reference(name, relationship.target, parse_id(within[name])))
             elif relationship.required:
-                self._missing("relationship", (name,), said)
+                self._missing("relationship", (name,), members)
 
     def _relationship(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
         """Read the linkage of one relationship; `settled` is the id that the path has for it."""
@@ -271,8 +271,8 @@ def _value(attribute: Attribute, value: Any) -> Value:
         form = f"a text of 1 to {MAX_TEXT} characters that are not all blank, none of them a control character"
     if not is_good:
         raise ValueError(form)
-    said: str | bool = value
-    return said
+    result: str | bool = value
+    return result
 
 
 def _object(body: bytes, member: Literal["data", "meta"], *, required: bool = True) -> Mapping[str, Any]:

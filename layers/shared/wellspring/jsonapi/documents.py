@@ -258,7 +258,7 @@ class _Shaper:
         document: Object = {"type": self._resource.type, "id": str(row["id"])}
         if attributes := self.attributes(row):
             document["attributes"] = attributes
-        relationships = {name: said for name, say in self._relationships if (said := say(row, reachable))}
+        relationships = {name: shown for name, say in self._relationships if (shown := say(row, reachable))}
         if relationships:
             document["relationships"] = relationships
         if is_retrievable(self._resource, row):
@@ -289,11 +289,11 @@ def _to_one(resource: Resource, relationship: Relationship, *, primary: bool) ->
             return {"data": None}
         target, id_ = known or resource_of(row[type_key]), str(value)
         type_ = target.type
-        said: Object = {"data": {"type": type_, "id": id_}}
+        shown: Object = {"data": {"type": type_, "id": id_}}
         is_proven = proving and row.get("deleted_at") is None
         if target.is_readable and (is_proven or (type_, id_) in reachable):
-            said["links"] = {"related": f"{target.route}/{id_}"}
-        return said
+            shown["links"] = {"related": f"{target.route}/{id_}"}
+        return shown
 
     return say
 
@@ -306,17 +306,17 @@ def _to_many(resource: Resource, relationship: Relationship) -> _Say:
     def say(row: Row, _reachable: Reachable) -> Object:
         is_linked = bool(resource_of(relationship.target).table) or is_retrievable(resource, row)
         list_ = list_of_related(resource, relationship, row["id"]) if is_linked else ""
-        said: Object = {"links": {"related": list_}} if list_ else {}
+        shown: Object = {"links": {"related": list_}} if list_ else {}
         if key in row:
-            said["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
+            shown["data"] = [_identifier(relationship.target, id_) for id_ in row[key]]
             if relationship.name in row.get("capped", ()):
-                said["meta"] = {"is_complete": False}
+                shown["meta"] = {"is_complete": False}
                 cursor = row["capped"][relationship.name]
                 if list_ and cursor:
                     # The linkage is in the order of this list; what is enrolled has no other.
                     path, _, query = list_.partition("?")
-                    said["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
-        return said
+                    shown["links"]["next"] = url_of(path, with_cursor(f"{query}{order}", "page[after]", cursor))
+        return shown
 
     return say
 

@@ -88,25 +88,25 @@ def parse_list(
     """
     settled = tuple(Filter(name, "in", (id_,)) for name, id_ in (within or {}).items())
     parameters = list_parameters(resource, frozenset(within or ()))
-    said = read(parameters, raw_query)
-    conditions = ((name, parameters[name].condition) for name in said.values if name in parameters)
-    filters = tuple(Filter(*condition, said.values[name], name) for name, condition in conditions if condition)
-    paging = said.paging
+    parsed = read(parameters, raw_query)
+    conditions = ((name, parameters[name].condition) for name in parsed.values if name in parameters)
+    filters = tuple(Filter(*condition, parsed.values[name], name) for name, condition in conditions if condition)
+    paging = parsed.paging
     if paging["view"].include is None and include:
         paging["view"] = View(include, paging["view"].fields)
     query = ListQuery(
         **paging,
         resource=resource,
         filters=filters,
-        workspaces=said.values.get("filter[workspace]", ()),
-        deleted=said.values.get("filter[deleted]", "exclude"),
-        sort=_order(resource, filters, said),
-        total=said.values.get("page[total]", False),
-        choices=said.values.get(WITH_CHOICES, False),
-        sole_source=said.values.get(f"filter[{BY_SOLE_SOURCE}]"),
-        enrolled_in=said.values.get(f"filter[{resource.enrolled_in}]") if resource.enrolled_in else None,
+        workspaces=parsed.values.get("filter[workspace]", ()),
+        deleted=parsed.values.get("filter[deleted]", "exclude"),
+        sort=_order(resource, filters, parsed),
+        total=parsed.values.get("page[total]", False),
+        choices=parsed.values.get(WITH_CHOICES, False),
+        sole_source=parsed.values.get(f"filter[{BY_SOLE_SOURCE}]"),
+        enrolled_in=parsed.values.get(f"filter[{resource.enrolled_in}]") if resource.enrolled_in else None,
     )
-    raise_all([*said.problems, *_too_many_ids(query), *_unbounded(query, said)])
+    raise_all([*parsed.problems, *_too_many_ids(query), *_unbounded(query, parsed)])
     return replace(query, filters=(*settled, *filters)) if settled else query
 
 
@@ -116,10 +116,10 @@ def parse_view(resource: Resource, raw_query: str) -> tuple[View, list[Wellsprin
     The problems are returned and not raised because a document beside them may have some too.
     """
     try:
-        said = read(view_parameters(resource), raw_query)
+        parsed = read(view_parameters(resource), raw_query)
     except InvalidQueryParameter as error:
         return View(), [error]
-    return said.view, said.problems
+    return parsed.view, parsed.problems
 
 
 def no_parameters(raw_query: str) -> list[WellspringError]:
@@ -162,7 +162,7 @@ class Paging(TypedDict):
 
 
 @dataclass(slots=True)
-class Said:
+class ParsedParameters:
     """What the parameters of a request say, by their names, and what is wrong with them."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -188,23 +188,23 @@ def refused(parameter: str, detail: str, kind: str = "", **meta: int) -> Invalid
     return InvalidQueryParameter(detail, parameter=parameter, type_link=link, meta={"page": meta} if meta else None)
 
 
-def read(parameters: Mapping[str, Parameter], raw_query: str) -> Said:
+def read(parameters: Mapping[str, Parameter], raw_query: str) -> ParsedParameters:
     """Return what a query string says of these parameters. Raises `InvalidQueryParameter` where it cannot be read."""
-    said = Said()
+    parsed = ParsedParameters()
     if not raw_query:
-        return said
+        return parsed
     given: dict[str, list[str]] = {}
     for name, value in pairs_of(raw_query):
         given.setdefault(name, []).append(value)
     for name, values in given.items():
         try:
-            said.values[name] = _value(parameters, name, values)
+            parsed.values[name] = _value(parameters, name, values)
         except InvalidQueryParameter as error:
-            said.problems.append(error)
-    if said.values.keys() >= {*CURSORS}:
+            parsed.problems.append(error)
+    if parsed.values.keys() >= {*CURSORS}:
         detail = "Ranges are not supported: give page[after] or page[before], not both."
-        said.problems.append(refused("page[before]", detail, "range-pagination-not-supported"))
-    return said
+        parsed.problems.append(refused("page[before]", detail, "range-pagination-not-supported"))
+    return parsed
 
 
 def _value(parameters: Mapping[str, Parameter], name: str, values: Sequence[str]) -> object:
@@ -275,11 +275,11 @@ def with_view(resource: Resource, others: Mapping[str, Parameter]) -> dict[str, 
 
 @lru_cache(maxsize=64)
 def _fields_of(resource: Resource) -> Parameter:
-    names = [said.name for said in resource.attributes] + [said.name for said in resource.relationships]
+    names = [each.name for each in resource.attributes] + [each.name for each in resource.relationships]
 
     def parse(value: str) -> frozenset[str] | None:
-        said = frozenset(value.split(",") if value else ())
-        return said if said <= {*names} else None
+        fields = frozenset(value.split(",") if value else ())
+        return fields if fields <= {*names} else None
 
     return Parameter(parse, f"The fields of {resource.type} are: {', '.join(names)}.", is_list=True)
 
@@ -319,14 +319,14 @@ PAGES: Mapping[str, Parameter] = {
 # ---- filters -------------------------------------------------------------------------------------------
 def _filters(resource: Resource) -> Iterator[tuple[str, Parameter]]:
     """Yield the filters of a list; of two with one name the second counts."""
-    for said in resource.attributes:
-        yield from _with_operators(resource, said)
+    for attribute in resource.attributes:
+        yield from _with_operators(resource, attribute)
     for relationship in resource.to_one:
         if relationship.is_filter:
             condition: tuple[str, Operator] = (relationship.name, "in")
             yield of_form(relationship.name, ids_of, _SOME_IDS, condition=condition, is_list=True)
-    for said in resource.attributes:
-        yield from _equal(said)
+    for attribute in resource.attributes:
+        yield from _equal(attribute)
     if resource.has_tombstones:
         yield of_form("deleted", partial(_among, DELETED), f"one of: {', '.join(DELETED)}")
     if is_of_workspaces(resource):
@@ -338,46 +338,46 @@ def _filters(resource: Resource) -> Iterator[tuple[str, Parameter]]:
             yield of_form(name, one_id_of, "one uuid")
 
 
-def of_form(name: str, parse: Callable[[str], object], form: str, **said: Any) -> tuple[str, Parameter]:
-    """Return a filter whose value must be of a form; `said` is `Parameter`'s."""
-    return f"filter[{name}]", Parameter(parse, f"The value must be {form}.", **said)
+def of_form(name: str, parse: Callable[[str], object], form: str, **options: Any) -> tuple[str, Parameter]:
+    """Return a filter whose value must be of a form; `options` are `Parameter`'s."""
+    return f"filter[{name}]", Parameter(parse, f"The value must be {form}.", **options)
 
 
 def ranged(
-    name: str, operator: Operator, parse: Callable[[str], object], form: str, **said: Any
+    name: str, operator: Operator, parse: Callable[[str], object], form: str, **options: Any
 ) -> tuple[str, Parameter]:
     """Return one end of a range, all of which are told as one filter."""
-    return of_form(f"{name}][{operator}", parse, form, told=f"filter[{name}][{'|'.join(RANGE_OPERATORS)}]", **said)
+    return of_form(f"{name}][{operator}", parse, form, told=f"filter[{name}][{'|'.join(RANGE_OPERATORS)}]", **options)
 
 
-def _with_operators(resource: Resource, said: Attribute) -> Iterator[tuple[str, Parameter]]:
+def _with_operators(resource: Resource, attribute: Attribute) -> Iterator[tuple[str, Parameter]]:
     """Yield the filters by a part of a name, or by a range of a time that a list is sorted by."""
-    if said.found == "name":
+    if attribute.found == "name":
         told = f"filter[name][{'|'.join(_PARTS)}]"
         for operator, (shortest, form) in _PARTS.items():
             parse = partial(text_of, shortest=shortest, longest=MAX_NAME_FOLDED)
-            yield of_form(f"name][{operator}", parse, form, condition=(said.name, operator), told=told)
-    elif said.kind == "instant" and (said.name in resource.times or said.computed == "sorted"):
+            yield of_form(f"name][{operator}", parse, form, condition=(attribute.name, operator), told=told)
+    elif attribute.kind == "instant" and (attribute.name in resource.times or attribute.computed == "sorted"):
         for operator in RANGE_OPERATORS:
-            yield ranged(said.name, operator, parse_instant, A_TIME, condition=(said.name, operator))
+            yield ranged(attribute.name, operator, parse_instant, A_TIME, condition=(attribute.name, operator))
 
 
-def _equal(said: Attribute) -> Iterator[tuple[str, Parameter]]:
+def _equal(attribute: Attribute) -> Iterator[tuple[str, Parameter]]:
     """Yield the filter by the value of an attribute, if it has one."""
-    name, is_found = said.filter or said.name, bool(said.found)
+    name, is_found, choices = attribute.filter or attribute.name, bool(attribute.found), attribute.choices
     # The first that holds.
     rows: Iterable[tuple[bool, Operator, Callable[[str], object], str]] = (
-        (said.kind == "direction", "eq", partial(_among, DIRECTIONS), " or ".join(DIRECTIONS)),
-        (said.kind == "boolean", "eq", parse_boolean, "true or false"),
-        (is_found and said.kind == "uuid", "eq", parse_id, "one uuid"),
-        (is_found and bool(said.choices), "eq", partial(_among, said.choices), f"one of: {', '.join(said.choices)}"),
-        (said.found == "equal", "eq", text_of, f"a text of 1 to {MAX_FILTER_TEXT} characters"),
-        (said.found == "among", "among", _codes_of, f"one to {MAX_FILTER_CODES} codes, comma-separated"),
-        (said.found == "name", "named", text_of, f"a name of 1 to {MAX_FILTER_TEXT} characters"),
+        (attribute.kind == "direction", "eq", partial(_among, DIRECTIONS), " or ".join(DIRECTIONS)),
+        (attribute.kind == "boolean", "eq", parse_boolean, "true or false"),
+        (is_found and attribute.kind == "uuid", "eq", parse_id, "one uuid"),
+        (is_found and bool(choices), "eq", partial(_among, choices), f"one of: {', '.join(choices)}"),
+        (attribute.found == "equal", "eq", text_of, f"a text of 1 to {MAX_FILTER_TEXT} characters"),
+        (attribute.found == "among", "among", _codes_of, f"one to {MAX_FILTER_CODES} codes, comma-separated"),
+        (attribute.found == "name", "named", text_of, f"a name of 1 to {MAX_FILTER_TEXT} characters"),
     )
     for operator, parse, form in [row[1:] for row in rows if row[0]][:1]:
         called, is_list = "name" if operator == "named" else name, operator == "among"
-        yield of_form(called, parse, form, condition=(said.name, operator), is_list=is_list)
+        yield of_form(called, parse, form, condition=(attribute.name, operator), is_list=is_list)
 
 
 _PARTS: Mapping[Operator, tuple[int, str]] = {
@@ -429,13 +429,13 @@ def is_of_workspaces(resource: Resource) -> bool:
     return resource.tenancy not in {"membership", "everybody", "group", "services"}
 
 
-def _order(resource: Resource, filters: Iterable[Filter], said: Said) -> Sort:
+def _order(resource: Resource, filters: Iterable[Filter], parsed: ParsedParameters) -> Sort:
     """Return the order that is asked for, or that a filter brings; else the newest are first."""
-    if f"filter[{BY_SOLE_SOURCE}]" in said.values:
+    if f"filter[{BY_SOLE_SOURCE}]" in parsed.values:
         return Sort(BY_SOLE_SOURCE)
-    if f"filter[{resource.enrolled_in}]" in said.values:
+    if f"filter[{resource.enrolled_in}]" in parsed.values:
         return Sort(BY_ENROLMENT, descending=False)
-    asked: Sort | None = said.values.get("sort")
+    asked: Sort | None = parsed.values.get("sort")
     if asked is not None:
         return asked
     if any(found.operator in OF_NAMES for found in filters):
@@ -456,9 +456,9 @@ def _too_many_ids(query: ListQuery) -> Iterator[WellspringError]:
             yield refused(parameter, f"All filters of a request together name at most {MAX_FILTER_IDS} ids.")
 
 
-def _unbounded(query: ListQuery, said: Said) -> Iterator[WellspringError]:
+def _unbounded(query: ListQuery, parsed: ParsedParameters) -> Iterator[WellspringError]:
     """Yield what would walk over any number of rows for one page: no index has them together."""
-    resource, sort, is_sorted = query.resource, query.sort, "sort" in said.values
+    resource, sort, is_sorted = query.resource, query.sort, "sort" in parsed.values
     if query.sole_source is not None or query.enrolled_in is not None:
         yield from _beside_its_order(query, is_sorted=is_sorted)
         return

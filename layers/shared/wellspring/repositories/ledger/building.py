@@ -101,7 +101,7 @@ def shape_of(principal: Principal, query: ListQuery, *, cursor: bool, backward: 
     """Return the shape of a caller's query."""
     # Where the workspace is one of the row's own parents, claiming it is filtering by it.
     own = bool(query.workspaces) and query.resource.relationship("workspace") is not None
-    directions = {said.name for said in query.resource.attributes if said.kind == "direction"}
+    directions = {attribute.name for attribute in query.resource.attributes if attribute.kind == "direction"}
     conditions = {(found.name, found.operator) for found in query.filters if found.name not in directions}
     return Shape(
         resource=query.resource,

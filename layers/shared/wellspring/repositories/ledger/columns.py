@@ -47,14 +47,14 @@ _BY_NAME: Mapping[str, Sequence[str]] = {
 # ---- what a row shows -------------------------------------------------------------------------------------
 def shown_in_lists(resource: Resource) -> dict[str, str]:
     """Return what a row shows of itself among others: `id` and each attribute that it has, with the column behind."""
-    shown = (said for said in resource.attributes if not (said.service_only or said.computed))
-    return {"id": "id", **{said.name: said.column or said.name for said in shown}}
+    shown = (each for each in resource.attributes if not (each.service_only or each.computed))
+    return {"id": "id", **{each.name: each.column or each.name for each in shown}}
 
 
 def shown_alone(resource: Resource, *, person: bool) -> dict[str, str]:
     """Return what a row shows of itself where it is asked for by its id."""
-    shown = (said for said in resource.attributes if not said.computed and not (said.service_only and person))
-    return {"id": "id", **{said.name: said.whole or said.column or said.name for said in shown}}
+    shown = (each for each in resource.attributes if not each.computed and not (each.service_only and person))
+    return {"id": "id", **{each.name: each.whole or each.column or each.name for each in shown}}
 
 
 def attribute_of(name: str, row: str = "row.") -> str:

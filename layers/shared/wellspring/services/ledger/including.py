@@ -174,8 +174,9 @@ def _plan(
     view = View(include, dict(fields))
     steps = _steps(resource, view.include or ())
     asked = {path.partition(".")[0] for path in view.include or ()} | view.fields.get(resource.type, frozenset())
-    many = tuple(said for said in resource.relationships if said.many and said.name in asked)
-    linked = tuple(said.name for said in many if said != SOURCES)
+    to_many = (relationship for relationship in resource.relationships if relationship.many)
+    many = tuple(relationship for relationship in to_many if relationship.name in asked)
+    linked = tuple(relationship.name for relationship in many if relationship != SOURCES)
     shown = [(resource, True), *((resource_of(type_), False) for type_ in steps)]
     computed = (each.type for each, primary in shown if _shows(each, each.computed, view, primary=primary))
     links = {each.type for each, primary in shown if _shows(each, each.computed_links, view, primary=primary)}

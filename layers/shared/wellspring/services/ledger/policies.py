@@ -86,12 +86,13 @@ class Selection(Rules):
         require_selector(principal, workspace.roles)
         if "is_selected" in draft.attributes:
             require_selecting(principal, SELECTED)
-        said = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
+        attributes = {"is_selected" if isinstance(principal, Person) else "is_matched": True, **draft.attributes}
         keys = {"workspace_pk": workspace.pk, "provider_pk": provider.pk}
-        flags = {name: None if name not in said else bool(said[name]) for name in ("is_selected", "is_matched")}
+        named = ("is_selected", "is_matched")
+        flags = {name: bool(attributes[name]) if name in attributes else None for name in named}
         chosen = writing.choose_provider(transaction, principal, self.resource, keys, **flags)
         if chosen is not None:
-            _check_matched(said, chosen[0])
+            _check_matched(attributes, chosen[0])
         return chosen
 
     def guard(self, transaction: Transaction, principal: Principal, row: ValueRow, _draft: Draft | None) -> None:
@@ -101,12 +102,12 @@ class Selection(Rules):
 
     def changes(self, principal: Principal, row: ValueRow, draft: Draft) -> Mapping[str, object]:
         """Select, match, or neither; selecting matches too."""
-        said = draft.attributes
-        if "is_selected" in said:
+        changes = draft.attributes
+        if "is_selected" in changes:
             require_selecting(principal, SELECTED)
-        outcome = {"is_selected": row["is_selected"], **said}
-        _check_matched(said, outcome)
-        return {**said, "is_matched": True} if outcome["is_selected"] else said
+        outcome = {"is_selected": row["is_selected"], **changes}
+        _check_matched(changes, outcome)
+        return {**changes, "is_matched": True} if outcome["is_selected"] else changes
 
 
 def new(row: ValueRow | None, **also: object) -> Made:
@@ -120,6 +121,6 @@ def roles_in(transaction: Transaction, principal: Principal, *keys: tuple[str, U
     return [found[key].roles if key in found else frozenset() for key in keys]
 
 
-def _check_matched(said: Mapping[str, object], outcome: Mapping[str, object]) -> None:
-    if said.get("is_matched") is False and outcome["is_selected"]:
+def _check_matched(changes: Mapping[str, object], outcome: Mapping[str, object]) -> None:
+    if changes.get("is_matched") is False and outcome["is_selected"]:
         raise Conflict("A selected provider is matched: deselect it first, or with it.", pointer=MATCHED)
