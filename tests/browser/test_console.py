@@ -777,6 +777,18 @@ def test_what_is_waited_for_is_said(elsewhere: Console) -> None:
     expect(elsewhere.page.get_by_role("row", name="Payments")).to_be_visible()
 
 
+def test_a_hundred_connectors_come_by_pages(elsewhere: Console) -> None:
+    ids = (demo_id("workspace_connector", "a", 1000 + number) for number in range(100))
+    rows = [resource("workspace_connector", id_, status="active") for id_ in ids]
+    answer_by_pages(elsewhere, "**/v1/workspace-connectors?*", "/v1/workspace-connectors?", rows, 50)
+    elsewhere.show("connectors")
+    expect(elsewhere.page.locator("tbody tr")).to_have_count(50)
+    more = elsewhere.page.get_by_role("button", name="Load more")
+    more.click()
+    expect(elsewhere.page.locator("tbody tr")).to_have_count(100)
+    expect(more).to_have_count(0)
+
+
 def test_a_service_finds_more_workspaces_than_a_filter_takes_and_sees_the_connectors_of_all(console: Console) -> None:
     def connectors_of(route: Route) -> None:
         (ids,) = parse_qs(urlsplit(route.request.url).query)["filter[workspace]"]

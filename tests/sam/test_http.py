@@ -166,8 +166,9 @@ def test_a_file_that_the_console_does_not_have_is_404(deployed: Deployed) -> Non
     assert invoke(deployed, "console_asset")["statusCode"] == 404
 
 
-def test_the_console_is_html(deployed: Deployed) -> None:
-    answer = invoke(deployed, "console_page")
+@pytest.mark.parametrize("name", ["console_page", "docs_page"])
+def test_a_page_is_html(deployed: Deployed, name: str) -> None:
+    answer = invoke(deployed, name)
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, True)
     assert answer["headers"]["content-encoding"] == "gzip"
     assert b"<html" in gzip.decompress(base64.b64decode(answer["body"]))

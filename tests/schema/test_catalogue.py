@@ -56,6 +56,13 @@ def test_a_table_has_a_key_an_id_and_three_times(catalogue: Catalogue, table: st
 
 
 @every_table
+def test_every_time_is_kept_in_milliseconds(catalogue: Catalogue, table: str) -> None:
+    """That is what is shown of them. Alembic does not see that a time has lost its precision."""
+    types = {type_ for type_, _, _ in catalogue.columns(f"core_api.{table}").values()}
+    assert {type_ for type_ in types if type_.startswith("timestamp")} == {"timestamp(3) with time zone"}
+
+
+@every_table
 def test_pk_is_an_identity_that_nobody_can_choose(catalogue: Catalogue, table: str) -> None:
     identity = catalogue.column(
         "SELECT attidentity::text FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attname = 'pk'",

@@ -90,6 +90,8 @@ class TestItsPlaceInTheOrder:
             ("company", third.id, "input", True): 1,
         }
         assert outcomes(log) == ["applied"] * 5
+        # Each row is counted once, of the message that ended it.
+        assert [line["tombstoned"] for line in log if "outcome" in line] == [0, 1, 0, 1, 0]
 
     def test_each_connector_has_chunks_of_its_own(
         self, ours: Tenant, theirs: Tenant, ledger: Ledger, world: World, statements: Statements
