@@ -1,4 +1,4 @@
-"""What pages say is held against what they speak of: statements that were false once, plots, and docs/tasks.md.
+"""Statements of the pages, held against what they speak of: those that were false once, plots, and docs/tasks.md.
 
 Each row of docs/tasks.md is typed by a test (tests/local/test_stack.py), or has one of its own.
 """

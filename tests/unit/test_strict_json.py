@@ -1,4 +1,4 @@
-"""JSON that is sent to us: one rule for all of it, and times of ISO 8601, finer than the milliseconds of rows (RFC 3339)."""
+"""JSON that is sent to us, one rule for all of it, and times of ISO 8601, finer than those of rows (RFC 3339)."""
 
 import json
 import math
