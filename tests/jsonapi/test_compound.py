@@ -1,5 +1,6 @@
 """JSON:API 1.1, "Compound Documents" and "Inclusion of Related Resources"; contract, section 4, "Include"."""
 
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
@@ -219,6 +220,20 @@ def test_a_group_is_named_to_a_member_of_the_workspace_alone_while_it_is_enrolle
         assert {type_ for type_, _ in included(reply)} == {"workspace"}
     for caller in (ours.caller, READER):
         assert "workspace_group" in {type_ for type_, _ in included(get(url.format("only"), caller))}
+
+
+def test_the_row_behind_a_page_tells_nothing_of_the_group_of_a_row_on_it(world: World, ours: Tenant) -> None:
+    guest = world.people(world.workspace())
+    world.member(guest, ours.workspace, role="guest")
+    ended = ours.rows["workspace_group_workspace"]
+    world.tombstone(ended)
+    alive = world.enrol(ours.group, ours.workspace, created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    url = "/v1/workspace-group-workspaces?filter[deleted]=include&include=workspace_group&page[size]="
+    assert get(f"{url}2", person(guest)).ids == [ended.id, alive.id]
+    reply = get(f"{url}1", person(guest))
+    assert (reply.ids, included(reply)) == ([ended.id], [])
+    assert included(get(f"{url}2", person(guest))) == [("workspace_group", ours.group.id)]
+    assert included(get(f"{url}1", ours.caller)) == [("workspace_group", ours.group.id)]
 
 
 ROWS = 50

@@ -103,8 +103,16 @@ class IncludedRows:
                 found = [each for row in shown for each in self._sources_of(row)[: sources.most_sources(len(rows))]]
             else:
                 # Rows that were just written have ids, those that were read have their texts.
-                ids = {str(id_) for source, name in ways for row in known[source] for id_ in _linked(row, name)}
-                pointed_to = [row for row in self.included[type_].value if row["id"] in ids]
+                leading = [
+                    (row, str(id_)) for source, name in ways for row in known[source] for id_ in _linked(row, name)
+                ]
+                ids, told = {id_ for _, id_ in leading}, {id_ for row, id_ in leading if row.get("deleted_at") is None}
+                # The row behind a page stores its ids, too: a live one tells nothing of the group of a dead one.
+                pointed_to = [
+                    row
+                    for row in self.included[type_].value
+                    if row["id"] in told or (row["id"] in ids and row.get("is_retrievable", True))
+                ]
                 found = self._with_computed(type_, pointed_to)
             known[type_] = included[type_] = found
         return shown, included
