@@ -520,7 +520,6 @@ WORKSPACE_CONNECTOR = Resource(
         "last_failure",
         "sync_message",
         required=False,
-        is_filter=False,
         is_computed=True,
         description="The newest of its messages that is parked, with the reason; null where none is.",
     ),
