@@ -17,8 +17,11 @@ RESOURCE = {"type", "id", "attributes", "relationships", "links", "meta"}
 ERROR = {"id", "links", "status", "code", "title", "detail", "source", "meta"}
 
 
-def check(document: Any) -> None:
-    """Assert that a document is one of JSON:API 1.1, and that no pk is in it."""
+def check(document: Any, *, is_sparse: bool = False) -> None:
+    """Assert that a document is one of JSON:API 1.1, and that no pk is in it.
+
+    Where a request is `is_sparse`, fields that it leaves out may have been all that led to what is included.
+    """
     assert isinstance(document, dict)
     assert document.keys() <= TOP_LEVEL
     assert document.keys() & {"data", "errors", "meta"}
@@ -30,11 +33,11 @@ def check(document: Any) -> None:
     if "errors" in document:
         check_errors(document["errors"])
     else:
-        check_data(document)
+        check_data(document, is_sparse=is_sparse)
     check_names(document)
 
 
-def check_data(document: Mapping[str, Any]) -> None:
+def check_data(document: Mapping[str, Any], *, is_sparse: bool) -> None:
     """Assert that primary data and included resources are resource objects, linked in full, none of them twice."""
     data = document["data"]
     assert isinstance(data, list | dict)
@@ -45,7 +48,7 @@ def check_data(document: Mapping[str, Any]) -> None:
         check_resource_object(item)
     identities = [(item["type"], item["id"]) for item in (*primary, *others)]
     assert len(identities) == len(set(identities))
-    assert reached(primary, others) == {(item["type"], item["id"]) for item in others}
+    assert is_sparse or reached(primary, others) == {(item["type"], item["id"]) for item in others}
 
 
 def reached(primary: list[Any], others: list[Any]) -> set[tuple[str, str]]:

@@ -13,9 +13,9 @@ from tests.jsonapi.conftest import (
     names_of,
     of_every_list,
     of_every_type,
+    refusal,
     types_on,
 )
-from tests.jsonapi.structure import check
 from tests.support.api import READER, get
 from wellspring.resources import resource_of, resources
 
@@ -36,7 +36,6 @@ def test_one_field_is_all_that_is_shown(ours: Tenant, type_: str) -> None:
 def test_no_field_leaves_what_a_resource_object_must_have(ours: Tenant, name: str) -> None:
     type_ = LISTS[name].type
     reply = get(f"{list_url(name, ours)}?include=&fields[{type_}]=", ours.caller)
-    check(reply.document)
     assert reply.data[0].keys() == {"type", "id", "links", "meta"}
     assert get(f"{ours.url(type_)}?fields[{type_}]=", ours.caller).data.keys() == {"type", "id", "links"}
 
@@ -85,9 +84,8 @@ def test_a_fieldset_of_a_type_that_is_not_there_changes_nothing(ours: Tenant) ->
 def test_a_field_that_the_type_does_not_have_is_400(value: str) -> None:
     for resource in resources():
         for url in (*ROUTES, f"/v1/company-workspace-connectors/{uuid4()}"):
-            reply = get(f"{url}?fields[{resource.type}]={value}", READER)
-            assert (reply.status, reply.error["code"]) == (400, "INVALID_QUERY_PARAMETER")
-            assert reply.error["source"] == {"parameter": f"fields[{resource.type}]"}
+            told = refusal(get(f"{url}?fields[{resource.type}]={value}", READER))
+            assert told == (400, "INVALID_QUERY_PARAMETER", {"parameter": f"fields[{resource.type}]"})
 
 
 @pytest.mark.parametrize(
