@@ -114,12 +114,6 @@ def types_on(resource: Resource, *paths: str) -> set[str]:
     return {relationship.target for path in paths for _, relationship in on_path(resource, path)}
 
 
-def names_of(type_: str) -> list[str]:
-    """Return the fields of a type."""
-    resource = resource_of(type_)
-    return [said.name for said in resource.attributes] + [said.name for said in resource.relationships]
-
-
 def included(reply: Reply) -> list[tuple[str, UUID]]:
     """Return what a document includes."""
     return [(item["type"], UUID(item["id"])) for item in reply.document["included"]]

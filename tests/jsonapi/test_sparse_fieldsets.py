@@ -10,7 +10,6 @@ from tests.jsonapi.conftest import (
     Tenant,
     included,
     list_url,
-    names_of,
     of_every_list,
     of_every_type,
     refusal,
@@ -22,12 +21,13 @@ from wellspring.resources import resource_of, resources
 
 @of_every_type
 def test_one_field_is_all_that_is_shown(ours: Tenant, type_: str) -> None:
-    whole = get(f"{ours.url(type_)}?fields[{type_}]={','.join(names_of(type_))}", ours.caller).data
-    for field in names_of(type_):
-        kind = "attributes" if resource_of(type_).attribute(field) else "relationships"
+    resource = resource_of(type_)
+    whole = get(f"{ours.url(type_)}?fields[{type_}]={','.join(resource.fields)}", ours.caller).data
+    for field in resource.fields:
+        kind = "attributes" if resource.attribute(field) else "relationships"
         expected = {"type": type_, "id": whole["id"], kind: {field: whole[kind][field]}, "links": whole["links"]}
         assert get(f"{ours.url(type_)}?fields[{type_}]={field}", ours.caller).data == expected
-        (listed,) = get(f"{resource_of(type_).route}?fields[{type_}]={field}", ours.caller).data
+        (listed,) = get(f"{resource.route}?fields[{type_}]={field}", ours.caller).data
         assert listed.pop("meta").keys() == {"page"}
         assert listed == expected
 
@@ -43,7 +43,7 @@ def test_no_field_leaves_what_a_resource_object_must_have(ours: Tenant, name: st
 @of_every_type
 def test_all_fields_are_what_no_parameter_gives(ours: Tenant, type_: str) -> None:
     many = {relationship.name for relationship in resource_of(type_).relationships if relationship.many}
-    query = f"fields[{type_}]={','.join(name for name in reversed(names_of(type_)) if name not in many)}"
+    query = f"fields[{type_}]={','.join(name for name in reversed(resource_of(type_).fields) if name not in many)}"
     expected = get(ours.url(type_), ours.caller).data
     for name in many:
         # To name one is to ask for its linkage; without that there is its link.
@@ -56,7 +56,7 @@ def test_every_included_type_shows_the_fields_it_is_asked_for(ours: Tenant, type
     resource = resource_of(type_)
     query = f"include={','.join(resource.includes)}"
     for target in types_on(resource, *resource.includes):
-        for field in names_of(target):
+        for field in resource_of(target).fields:
             reply = get(f"{ours.url(type_)}?{query}&fields[{target}]={field}", ours.caller)
             for item in reply.document["included"]:
                 shown = [*item.get("attributes", {}), *item.get("relationships", {})]

@@ -206,6 +206,11 @@ class Resource:
         return found if isinstance(found, Relationship) else None
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its attributes and relationships."""
+        return tuple(self._by_name)
+
+    @property
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
         return tuple(each for each in self.relationships if not (each.many or each.is_computed))

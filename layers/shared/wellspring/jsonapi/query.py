@@ -275,13 +275,11 @@ def with_view(resource: Resource, others: Mapping[str, Parameter]) -> dict[str, 
 
 @lru_cache(maxsize=64)
 def _fields_of(resource: Resource) -> Parameter:
-    names = [each.name for each in resource.attributes] + [each.name for each in resource.relationships]
-
     def parse(value: str) -> frozenset[str] | None:
         fields = frozenset(value.split(",") if value else ())
-        return fields if fields <= {*names} else None
+        return fields if fields <= {*resource.fields} else None
 
-    return Parameter(parse, f"The fields of {resource.type} are: {', '.join(names)}.", is_list=True)
+    return Parameter(parse, f"The fields of {resource.type} are: {', '.join(resource.fields)}.", is_list=True)
 
 
 def _paths(resource: Resource, value: str) -> tuple[str, ...] | None:
