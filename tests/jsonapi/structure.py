@@ -57,19 +57,19 @@ def reached(primary: list[Any], others: list[Any]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     waiting = list(primary)
     while waiting:
-        for linked in linkage(waiting.pop()):
+        for identifier in linkage(waiting.pop()):
+            linked = (identifier["type"], identifier["id"])
             if linked in known and linked not in found:
                 found.add(linked)
                 waiting.append(known[linked])
     return found
 
 
-def linkage(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what the relationships of a resource object point to."""
+def linkage(item: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the identifiers of what the relationships of a resource object point to."""
     for relationship in item.get("relationships", {}).values():
         data = relationship.get("data")
-        for identifier in data if isinstance(data, list) else [data] if data else []:
-            yield identifier["type"], identifier["id"]
+        yield from data if isinstance(data, list) else [data] if data else []
 
 
 def check_resource_object(item: Any) -> None:
@@ -88,18 +88,16 @@ def check_resource_object(item: Any) -> None:
         # say of what they are.
         is_sum = name == "counts" and isinstance(value, dict)
         assert value is None or isinstance(value, str | bool | list) or is_sum or is_declared(item["type"], name)
-    for name, value in attributes.items():
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
     for relationship in relationships.values():
         assert relationship
         assert relationship.keys() <= {"data", "links", "meta"}
         check_links(relationship.get("links", {}))
-        data = relationship.get("data")
-        assert data is None or isinstance(data, list | dict)
-        for identifier in data if isinstance(data, list) else [data] if data else []:
-            assert identifier.keys() == {"type", "id"}
-            check_identity(identifier)
+        assert isinstance(relationship.get("data"), list | dict | None)
+    for identifier in linkage(item):
+        assert identifier.keys() == {"type", "id"}
+        check_identity(identifier)
     check_links(item.get("links", {}))
 
 

@@ -1,8 +1,9 @@
 """Contract, section 4, "Filters": each filter of each object, at its boundary; nothing is ever ignored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from operator import ge, gt, le, lt
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -14,17 +15,13 @@ from tests.support.api import READER, get
 from tests.support.world import Row, World
 from wellspring.resources import Relationship, Resource, resource_of
 
+TIMES = ("created_at", "updated_at", "deleted_at")
 NOON = datetime(2026, 5, 10, 12, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 OBJECTS = [resource.type for resource in LISTED if resource.type != "workspace_group"]
 PROVENANCE = [resource.type for resource in LISTED if resource.policy == "provenance"]
 OWN_WORKSPACE = ["workspace_group_workspace", "workspace_provider"]
-OPERATORS: Mapping[str, Callable[[datetime, datetime], bool]] = {
-    "gte": lambda value, bound: value >= bound,
-    "gt": lambda value, bound: value > bound,
-    "lte": lambda value, bound: value <= bound,
-    "lt": lambda value, bound: value < bound,
-}
+OPERATORS = {"gte": ge, "gt": gt, "lte": le, "lt": lt}
 INVALID = "INVALID_QUERY_PARAMETER"
 of_every_object = pytest.mark.parametrize("type_", OBJECTS)
 
@@ -39,9 +36,6 @@ def filtered(resource: Resource) -> list[Relationship]:
 
 
 # ---- relationships -------------------------------------------------------------------------------------
-TIMES = ("created_at", "updated_at", "deleted_at")
-
-
 def parent_of(world: World, ours: Tenant, target: str) -> Row:
     """Make another parent that the owner sees."""
     if target == "workspace":
@@ -139,7 +133,7 @@ def test_by_time_at_the_exact_boundary(ours: Tenant, instants: dict[str, dict[UU
 @of_every_type
 def test_a_range_of_a_time_asks_for_its_order(ours: Tenant, type_: str) -> None:
     route, bound = resource_of(type_).route, written(NOON)
-    for name in ("created_at", "updated_at", "deleted_at"):
+    for name in TIMES:
         for sort in {"created_at", "updated_at", "-updated_at"} - {name, f"-{name}"}:
             reply = get(f"{route}?filter[{name}][gte]={bound}&sort={sort}", ours.caller)
             assert refusal(reply) == (400, INVALID, {"parameter": f"filter[{name}][gte]"})
@@ -402,7 +396,7 @@ def test_all_filters_at_once(world: World, ours: Tenant, type_: str) -> None:
         f"filter[{record}]={ours.rows[record].id}&filter[workspace_connector]={ours.connector.id}"
         f"&filter[workspace]={ours.workspace.id}&filter[direction]=output&filter[deleted]=only"
     )
-    for sort in ("created_at", "updated_at", "deleted_at"):
+    for sort in TIMES:
         bounds = f"filter[{sort}][gte]={written(NOON)}&filter[{sort}][lte]={written(NOON)}"
         reply = get(f"{resource_of(type_).route}?{query}&{bounds}&sort={sort}&page[total]=true", ours.caller)
         assert (reply.ids, reply.document["meta"]["page"]["total"]) == ([wanted.id], 1)

@@ -8,12 +8,11 @@ import pytest
 from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, list_url, of_every_type, refusal
 from tests.support.api import PIPELINE, READER, Reply, call, delete, get, post, service
 from tests.support.databases import Database
-from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE, PROFILED
 
 COMPANIES = "/v1/company-workspace-connectors"
 EXT = "https://example.com/ext"
 OTHER = "https://example.com/profile"
-PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
 
 
 def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None:

@@ -34,9 +34,7 @@ every_path = pytest.mark.parametrize("path", ALLOWED)
 
 def filled(path: str) -> str:
     """Return a path with an id for each of its names."""
-    for name in ("id", "workspace_id", "provider_id"):
-        path = path.replace(f"{{{name}}}", str(uuid4()))
-    return path.replace("{file}", "main.js")
+    return re.sub(r"{\w*id}", lambda _: str(uuid4()), path).replace("{file}", "main.js")
 
 
 @pytest.mark.parametrize("path", ["//", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/", "/docs/x"])
