@@ -15,6 +15,12 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 TOP_LEVEL = {"data", "errors", "meta", "jsonapi", "links", "included"}
 RESOURCE = {"type", "id", "attributes", "relationships", "links", "meta"}
 ERROR = {"id", "links", "status", "code", "title", "detail", "source", "meta"}
+# Contract, section 4, "Errors": those that are of no type.
+CODES = """
+    BAD_REQUEST INVALID_JSON INVALID_QUERY_PARAMETER INVALID_CURSOR UNAUTHORIZED FORBIDDEN NOT_FOUND METHOD_NOT_ALLOWED
+    NOT_ACCEPTABLE CONFLICT TENANT_MISMATCH PRECONDITION_FAILED UNSUPPORTED_MEDIA_TYPE SCHEMA_VALIDATION_ERROR
+    IMMUTABLE_ATTRIBUTE SYSTEM_ATTRIBUTE PAYLOAD_TOO_LARGE SERVICE_UNAVAILABLE INTERNAL_ERROR OVERTAKEN
+"""
 
 
 def check(document: Any, *, is_sparse: bool = False) -> None:
