@@ -99,7 +99,6 @@ def _request_of_kept(route: Route, resource: Resource) -> str:
 
 
 def _body(route: Route, resource: Resource, components: _Components) -> Object:
-    operation = "create" if route.operation == "create" else "update"
-    components.kinds["schemas"][request_name(resource, operation)] = request(resource, operation)
+    components.kinds["schemas"][request_name(resource, route.operation)] = request(resource, route.operation)
     example = examples.request_document(resource, route.operation, frozenset(route.within.values()))
     return {"required": True, "content": {MEDIA_TYPE: {"schema": request_to(route, resource), "example": example}}}

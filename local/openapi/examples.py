@@ -5,7 +5,7 @@ from typing import Any
 
 from local.example_ids import demo_id, id_of
 from wellspring.jsonapi.documents import list_of_related, proves
-from wellspring.resources import SINGLE, SINGLES, Attribute, Relationship, Resource, records, resource_of
+from wellspring.resources import SINGLE, SINGLES, Attribute, Relationship, Resource, on_path, records, resource_of
 
 DAY = "2026-05-10"
 MADE_AT = "2026-05-10T08:14:22.000Z"
@@ -122,14 +122,7 @@ def _linkage(relationship: Relationship) -> Object | list[Object]:
 
 def included(resource: Resource, path: str) -> list[Object]:
     """Return what including `path` with the example adds to the document."""
-    found: list[Object] = []
-    for name in path.split("."):
-        relationship = resource.relationship(name)
-        if relationship is None:
-            raise KeyError(path)
-        resource = resource_of(relationship.target)
-        found.append(resource_object(resource, primary=False))
-    return found
+    return [resource_object(resource_of(found.target), primary=False) for _, found in on_path(resource, path)]
 
 
 def single_document(resource: Resource, url: str) -> Object:

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from wellspring.resources import Policy, resource_of
+from wellspring.resources import EVERY_OPERATION, Policy, resource_of
 from wellspring.routes import Route
-
-METHOD_NAMES = ("list", "retrieve", "create", "update", "delete")
 
 
 def pascal(name: str) -> str:
@@ -28,7 +26,7 @@ def operation_id(route: Route) -> str:
     folder, _, operation = route.function.partition(".")
     if route.operation == "answers" and operation == "list":
         return f"list_{folder}"
-    if operation not in METHOD_NAMES:
+    if operation not in EVERY_OPERATION:
         return f"{folder}_{operation}"
     if operation == "list" and route.resource is not None:
         # The path has the plural.

@@ -19,6 +19,7 @@ from wellspring.jsonapi.query import (
     SORTABLE,
     WITH_CHOICES,
     is_of_workspaces,
+    sorts_of,
 )
 from wellspring.queries import (
     BY_SOLE_SOURCE,
@@ -212,9 +213,7 @@ def _paging() -> Iterator[Object]:
 
 def _orders(resource: Resource) -> list[str]:
     """Return what a list is sorted by, each the one way and the other."""
-    by_name = ("name",) if resource.named else ()
-    kept = (resource.sorted_by,) if resource.sorted_by else ()
-    return [order for name in (*resource.times, *by_name, *kept) for order in (name, f"-{name}")]
+    return [order for name in sorts_of(resource) for order in (name, f"-{name}")]
 
 
 def _sort(resource: Resource) -> Object:
@@ -368,14 +367,13 @@ def _view(resource: Resource) -> Iterator[tuple[str, Object]]:
         )
     for type_ in dict.fromkeys((resource.type, *included_types(resource))):
         shown = resource_of(type_)
-        names = [said.name for said in shown.attributes] + [said.name for said in shown.relationships]
         yield (
             f"fields.{type_}",
             _listed(
                 f"fields[{type_}]",
                 f"The only attributes and relationships of {shown.name} to show.",
-                narrowed("Name", enum=names),
-                names[:1],
+                narrowed("Name", enum=list(shown.fields)),
+                list(shown.fields[:1]),
             ),
         )
 

@@ -30,6 +30,7 @@ from wellspring.resources import (
     Relationship,
     Resource,
     ledgers,
+    on_path,
     records,
     resource_of,
     resources,
@@ -195,7 +196,13 @@ def basics(codes: list[str]) -> dict[str, Object]:
         "Counts": closed(dict.fromkeys(("named", "made", "linked", "ended", "matched"), _NUMBER)),
         "Name": {"type": "string", "description": "Name of an attribute, a relationship or a path of relationships."},
         "Relationships": {
-            **open_({said.name: schema("ManyLinked" if said.many else "Linkage") for said in _every_relationship()}),
+            **open_(
+                {
+                    said.name: schema("ManyLinked" if said.many else "Linkage")
+                    for of in (*resources(), *ANSWERS)
+                    for said in of.relationships
+                }
+            ),
             "description": "Every relationship that a resource may have; each type says which it has.",
         },
         **_of_requests(),
@@ -448,10 +455,6 @@ def _related(relationship: Relationship) -> Object:
     return narrowed(name, properties={**links, "data": data}, unevaluatedProperties=False, **told)
 
 
-def _every_relationship() -> list[Relationship]:
-    return [said for resource in (*resources(), *ANSWERS) for said in resource.relationships]
-
-
 def _only(known: Object, names: Iterable[str], *, ignored: bool = False) -> Object:
     """Return a schema of which no members but these are valid; those that JSON:API ignores where that is said."""
     said: Object = {"enum": list(names)}
@@ -492,16 +495,7 @@ def _included(targets: tuple[str, ...]) -> Object:
 
 def included_types(resource: Resource) -> tuple[str, ...]:
     """Return the types that can be included with a resource, in the order of its declaration."""
-    found: dict[str, None] = {}
-    for path in resource.includes:
-        at = resource
-        for name in path.split("."):
-            relationship = at.relationship(name)
-            if relationship is None:
-                raise KeyError(path)
-            found[relationship.target] = None
-            at = resource_of(relationship.target)
-    return tuple(found)
+    return tuple(dict.fromkeys(found.target for path in resource.includes for _, found in on_path(resource, path)))
 
 
 # ---- requests -------------------------------------------------------------------------------------------
@@ -592,16 +586,15 @@ def request(resource: Resource, operation: str) -> Object:
 
 def request_to(route: Route, resource: Resource) -> Object:
     """Return the schema of one operation's request document: its path may say what a relationship must elsewhere."""
-    operation = "create" if route.operation == "create" else "update"
-    within = frozenset(route.within.values())
-    written = [said for said in resource.relationships if said.written == operation]
+    within, name = frozenset(route.within.values()), request_name(resource, route.operation)
+    written = [said for said in resource.relationships if said.written == route.operation]
     linked = [said.name for said in written if said.required and said.name not in within]
     settled = {"description": "The path says it already; if it is said here, it must be the same."}
     if not written:
-        return schema(request_name(resource, operation))
+        return schema(name)
     relationships = open_({said.name: settled if said.name in within else {} for said in written}, *linked)
     data = open_({"relationships": relationships}, *(["relationships"] if linked else []))
-    return narrowed(request_name(resource, operation), properties={"data": data})
+    return narrowed(name, properties={"data": data})
 
 
 def _described_to_write(attribute: Attribute) -> Object:

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import pytest
 
-from tests.support import tenants
-from tests.support.api import Reply, one_of_each_kind
+from tests.jsonapi.structure import check
+from tests.support import api, tenants
+from tests.support.api import Context, Reply, one_of_each_kind
 from tests.support.world import RECORDS, Row, World
+from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import Resource, on_path, resource_of, resources
 
 # The parents that can be read have tests of their own (tests/reading/test_parents.py).
@@ -19,6 +22,25 @@ from wellspring.resources import Resource, on_path, resource_of, resources
 ELSEWHERE = {"none", "feed", "fleet", "member", "message", "run"}
 LISTED = tuple(resource for resource in resources() if resource.route and resource.policy not in ELSEWHERE)
 of_every_type = pytest.mark.parametrize("type_", one_of_each_kind(resource.type for resource in LISTED))
+
+
+@pytest.fixture(autouse=True)
+def _each_answer_is_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is answered as JSON:API in a test of this folder has its structure."""
+    plain = api.send
+
+    def send(sent: Any, context: Context) -> Reply:
+        reply = plain(sent, context)
+        if reply.headers.get("content-type", "").startswith(MEDIA_TYPE):
+            check(reply.document, is_sparse="fields[" in unquote(sent["rawQueryString"]))
+        return reply
+
+    monkeypatch.setattr(api, "send", send)
+
+
+def refusal(reply: Reply) -> tuple[int, str, Any]:
+    """Return the status of an answer, the code of its only error, and what is at fault."""
+    return reply.status, reply.error["code"], reply.error.get("source")
 
 
 @dataclass(frozen=True)
@@ -90,12 +112,6 @@ def list_url(name: str, ours: Tenant) -> str:
 def types_on(resource: Resource, *paths: str) -> set[str]:
     """Return the types that these include paths go through, the last and the intermediate ones."""
     return {relationship.target for path in paths for _, relationship in on_path(resource, path)}
-
-
-def names_of(type_: str) -> list[str]:
-    """Return the fields of a type."""
-    resource = resource_of(type_)
-    return [said.name for said in resource.attributes] + [said.name for said in resource.relationships]
 
 
 def included(reply: Reply) -> list[tuple[str, UUID]]:

@@ -15,10 +15,19 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 TOP_LEVEL = {"data", "errors", "meta", "jsonapi", "links", "included"}
 RESOURCE = {"type", "id", "attributes", "relationships", "links", "meta"}
 ERROR = {"id", "links", "status", "code", "title", "detail", "source", "meta"}
+# Contract, section 4, "Errors": those that are of no type.
+CODES = """
+    BAD_REQUEST INVALID_JSON INVALID_QUERY_PARAMETER INVALID_CURSOR UNAUTHORIZED FORBIDDEN NOT_FOUND METHOD_NOT_ALLOWED
+    NOT_ACCEPTABLE CONFLICT TENANT_MISMATCH PRECONDITION_FAILED UNSUPPORTED_MEDIA_TYPE SCHEMA_VALIDATION_ERROR
+    IMMUTABLE_ATTRIBUTE SYSTEM_ATTRIBUTE PAYLOAD_TOO_LARGE SERVICE_UNAVAILABLE INTERNAL_ERROR OVERTAKEN
+"""
 
 
-def check(document: Any) -> None:
-    """Assert that a document is one of JSON:API 1.1, and that no pk is in it."""
+def check(document: Any, *, is_sparse: bool = False) -> None:
+    """Assert that a document is one of JSON:API 1.1, and that no pk is in it.
+
+    Where a request is `is_sparse`, fields that it leaves out may have been all that led to what is included.
+    """
     assert isinstance(document, dict)
     assert document.keys() <= TOP_LEVEL
     assert document.keys() & {"data", "errors", "meta"}
@@ -30,11 +39,11 @@ def check(document: Any) -> None:
     if "errors" in document:
         check_errors(document["errors"])
     else:
-        check_data(document)
+        check_data(document, is_sparse=is_sparse)
     check_names(document)
 
 
-def check_data(document: Mapping[str, Any]) -> None:
+def check_data(document: Mapping[str, Any], *, is_sparse: bool) -> None:
     """Assert that primary data and included resources are resource objects, linked in full, none of them twice."""
     data = document["data"]
     assert isinstance(data, list | dict)
@@ -45,7 +54,7 @@ def check_data(document: Mapping[str, Any]) -> None:
         check_resource_object(item)
     identities = [(item["type"], item["id"]) for item in (*primary, *others)]
     assert len(identities) == len(set(identities))
-    assert reached(primary, others) == {(item["type"], item["id"]) for item in others}
+    assert is_sparse or reached(primary, others) == {(item["type"], item["id"]) for item in others}
 
 
 def reached(primary: list[Any], others: list[Any]) -> set[tuple[str, str]]:
@@ -54,19 +63,19 @@ def reached(primary: list[Any], others: list[Any]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     waiting = list(primary)
     while waiting:
-        for linked in linkage(waiting.pop()):
+        for identifier in linkage(waiting.pop()):
+            linked = (identifier["type"], identifier["id"])
             if linked in known and linked not in found:
                 found.add(linked)
                 waiting.append(known[linked])
     return found
 
 
-def linkage(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what the relationships of a resource object point to."""
+def linkage(item: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the identifiers of what the relationships of a resource object point to."""
     for relationship in item.get("relationships", {}).values():
         data = relationship.get("data")
-        for identifier in data if isinstance(data, list) else [data] if data else []:
-            yield identifier["type"], identifier["id"]
+        yield from data if isinstance(data, list) else [data] if data else []
 
 
 def check_resource_object(item: Any) -> None:
@@ -85,18 +94,16 @@ def check_resource_object(item: Any) -> None:
         # say of what they are.
         is_sum = name == "counts" and isinstance(value, dict)
         assert value is None or isinstance(value, str | bool | list) or is_sum or is_declared(item["type"], name)
-    for name, value in attributes.items():
         if name.endswith("_at") and value is not None:
             assert INSTANT.fullmatch(value)
     for relationship in relationships.values():
         assert relationship
         assert relationship.keys() <= {"data", "links", "meta"}
         check_links(relationship.get("links", {}))
-        data = relationship.get("data")
-        assert data is None or isinstance(data, list | dict)
-        for identifier in data if isinstance(data, list) else [data] if data else []:
-            assert identifier.keys() == {"type", "id"}
-            check_identity(identifier)
+        assert isinstance(relationship.get("data"), list | dict | None)
+    for identifier in linkage(item):
+        assert identifier.keys() == {"type", "id"}
+        check_identity(identifier)
     check_links(item.get("links", {}))
 
 

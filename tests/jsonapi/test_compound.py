@@ -14,9 +14,9 @@ from tests.jsonapi.conftest import (
     list_url,
     of_every_list,
     of_every_type,
+    refusal,
     types_on,
 )
-from tests.jsonapi.structure import check
 from tests.support.api import READER, Caller, get, person, walk
 from tests.support.databases import Statements
 from tests.support.world import Row, World
@@ -34,7 +34,6 @@ def test_every_path_includes_what_it_goes_through_and_nothing_else(ours: Tenant,
         for url in (resource_of(type_).route, ours.url(type_)):
             for caller in (ours.caller, READER):
                 reply = get(f"{url}?include={path}", caller)
-                check(reply.document)
                 assert set(included(reply)) == expected
                 assert len(included(reply)) == len(expected)
 
@@ -44,20 +43,19 @@ def test_all_paths_at_once_include_everything_once(world: World, ours: Tenant, t
     for _ in range(3):
         add(world, ours, type_)
     reply = get(f"{resource_of(type_).route}?{all_of(type_)}", ours.caller)
-    check(reply.document)
     assert {type_ for type_, _ in included(reply)} == types_on(resource_of(type_), *resource_of(type_).includes)
 
 
 @pytest.mark.parametrize(
     ("type_", "paths", "target"),
     [
+        ("company_workspace_connector", "company,company", "company"),
         ("company_workspace_connector", "company.workspace,workspace_connector.workspace", "workspace"),
         ("workspace_group_workspace", "workspace_group.created_by,created_by", "people"),
     ],
 )
 def test_a_row_that_two_paths_lead_to_is_there_once(ours: Tenant, type_: str, paths: str, target: str) -> None:
     reply = get(f"{resource_of(type_).route}?include={paths}", ours.caller)
-    check(reply.document)
     assert included(reply).count((target, ours.rows[target].id)) == 1
 
 
@@ -67,7 +65,6 @@ def test_those_who_made_the_group_and_the_enrolment_are_both_there(world: World,
     url = f"/v1/workspace-group-workspaces/{row.id}"
     for order in ("workspace_group.created_by,created_by", "created_by,workspace_group.created_by"):
         reply = get(f"{url}?include={order}", ours.caller)
-        check(reply.document)
         assert {id_ for type_, id_ in included(reply) if type_ == "people"} == {ours.owner.id, colleague.id}
 
 
@@ -117,29 +114,17 @@ def test_a_relationship_that_is_empty_includes_an_empty_array(world: World, ours
     assert get(url, READER).document["included"] == []
 
 
-def test_a_path_given_twice_is_a_path(ours: Tenant) -> None:
-    reply = get("/v1/company-workspace-connectors?include=company,company", ours.caller)
-    assert included(reply) == [("company", ours.rows["company"].id)]
-
-
 NOWHERE = (
-    *(
-        "nothing",
-        "company.nothing",
-        "company.workspace.created_by",
-        "workspace_connector.connector.provider",
-        "account",
-    ),
+    *("nothing", "company.nothing", "company.workspace.created_by", "workspace_connector.connector.provider"),
     *("workspace", "COMPANY", "company,", ",company", "company, workspace_connector", "company;workspace_connector"),
-    *("company.", ".company", "direction", "company_pk", "%00"),
+    *("company.", ".company", "direction", "company_pk", "%00", "account"),
 )
 
 
 def test_a_path_that_leads_nowhere_is_400(ours: Tenant) -> None:
     for path, url in product(NOWHERE, ("/v1/company-workspace-connectors", ours.url("company_workspace_connector"))):
-        reply = get(f"{url}?include={path}", ours.caller)
-        assert (path, reply.status, reply.error["code"]) == (path, 400, "INVALID_QUERY_PARAMETER")
-        assert reply.error["source"] == {"parameter": "include"}
+        told = refusal(get(f"{url}?include={path}", ours.caller))
+        assert told == (400, "INVALID_QUERY_PARAMETER", {"parameter": "include"}), path
 
 
 @pytest.fixture
@@ -153,7 +138,6 @@ class TestAPersonOfAnotherTenant:
         row = world.enrol(ours.group, world.workspace(), stranger)
         url = f"/v1/workspace-group-workspaces/{row.id}?include=created_by"
         reply = get(url, ours.caller)
-        check(reply.document)
         assert reply.data["relationships"]["created_by"]["data"] == {"type": "people", "id": str(stranger.id)}
         assert included(reply) == []
         assert included(get(url, READER)) == [("people", stranger.id)]
@@ -166,7 +150,6 @@ class TestAPersonOfAnotherTenant:
         assert included(get(url, READER)) == [("people", stranger.id)]
         row = world.enrol(group, ours.workspace)
         deep = get(f"/v1/workspace-group-workspaces/{row.id}?include=workspace_group.created_by", ours.caller)
-        check(deep.document)
         assert included(deep) == [("workspace_group", group.id)]
 
     def test_is_linked_from_a_membership_and_not_included(self, world: World, ours: Tenant, stranger: Row) -> None:
@@ -200,7 +183,6 @@ def test_a_workspace_that_left_the_group_is_linked_and_not_included(world: World
     assert ("workspace", left.id) in included(get(url, ours.caller))
     world.tombstone(row)
     reply = get(url, ours.caller)
-    check(reply.document)
     assert row.id in reply.ids
     assert ("workspace", left.id) not in included(reply)
     assert ("workspace", left.id) in included(get(url, READER))
@@ -272,7 +254,6 @@ def test_a_list_sends_one_statement_and_one_for_each_included_type_whatever_its_
         reply = get(f"{url}&page[size]={size}", caller)
         assert len(reply.data) == size
         assert len(statements) == expected_statements(name)
-        check(reply.document)
     for sort in ("created_at", "-updated_at"):
         link = get(f"{url}&sort={sort}&page[size]=3", caller).document["links"]["next"]
         for beside in ("next", "prev"):
@@ -304,9 +285,7 @@ def test_of_a_single_resource_one_statement_and_one_for_each_included_type(
         enrolled = world.workspace()
         world.enrol(ours.group, enrolled, ours.owner)
         world.group_member(world.people(enrolled), ours.group)
-    resource = resource_of(type_)
-    linkage = any(relationship.many for relationship in resource.relationships)
-    for query, more in (("", 0), (f"?{all_of(type_)}", linkage + len(types_on(resource, *resource.includes)))):
+    for query, expected in (("", 1), (f"?{all_of(type_)}", expected_statements(type_))):
         statements.clear()
         assert get(f"{ours.url(type_)}{query}", caller).status == 200
-        assert len(statements) == 1 + more
+        assert len(statements) == expected

@@ -5,16 +5,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, list_url, of_every_type
-from tests.jsonapi.structure import check
+from tests.jsonapi.conftest import LISTS, ROUTES, Tenant, list_url, of_every_type, refusal
 from tests.support.api import PIPELINE, READER, Reply, call, delete, get, post, service
 from tests.support.databases import Database
-from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE
+from wellspring.jsonapi.values import CURSOR_PAGINATION, MEDIA_TYPE, PROFILED
 
 COMPANIES = "/v1/company-workspace-connectors"
 EXT = "https://example.com/ext"
 OTHER = "https://example.com/profile"
-PROFILED = f'{MEDIA_TYPE};profile="{CURSOR_PAGINATION}"'
 
 
 def test_what_is_spoken_is_settled_before_what_may_be_done(ours: Tenant) -> None:
@@ -90,8 +88,7 @@ def test_an_acceptable_answer_is_sent_to_who_accepts(database: Database, accept:
 def test_who_accepts_nothing_that_is_spoken_here_is_told_406(accept: str) -> None:
     for url in (COMPANIES, f"{COMPANIES}/{uuid4()}", *ROUTES):
         reply = get(url, READER, accept=accept)
-        assert (reply.status, reply.error["code"]) == (406, "NOT_ACCEPTABLE")
-        assert reply.error["source"] == {"header": "Accept"}
+        assert refusal(reply) == (406, "NOT_ACCEPTABLE", {"header": "Accept"})
         # There is no other language to say it in.
         assert reply.headers["content-type"] == MEDIA_TYPE
 
@@ -142,8 +139,7 @@ def test_a_body_of_the_media_type_is_read(ours: Tenant, content_type: str) -> No
 def test_a_body_of_another_type_is_415(content_type: str) -> None:
     for method, url in (("POST", COMPANIES), ("PATCH", f"{COMPANIES}/{uuid4()}"), ("POST", "/v1/workspace-groups")):
         reply = call(method, url, PIPELINE, body="{}", headers={"content-type": content_type})
-        assert (reply.status, reply.error["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
-        assert reply.error["source"] == {"header": "Content-Type"}
+        assert refusal(reply) == (415, "UNSUPPORTED_MEDIA_TYPE", {"header": "Content-Type"})
 
 
 @pytest.mark.parametrize("content_type", WITH_PARAMETERS.values(), ids=WITH_PARAMETERS)
@@ -192,7 +188,6 @@ def test_a_list_applies_the_profile_that_is_asked_for_and_says_so(ours: Tenant, 
         # "If a document has extensions or profiles applied to it, this link SHOULD be represented by a link object with
         # the `type` target attribute specifying the JSON:API media type with all applicable parameters" ("Top Level").
         assert reply.document["links"]["self"] == {"href": list_url(name, ours), "type": PROFILED}
-        check(reply.document)
 
 
 @pytest.mark.parametrize("accept", NOT_ASKING.values(), ids=NOT_ASKING)

@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, add, list_url, of_every_list
-from tests.jsonapi.structure import check
+from tests.jsonapi.conftest import LISTED, LISTS, ROUTES, Tenant, add, list_url, of_every_list, refusal
 from tests.support.api import READER, get, walk, walked
 from tests.support.databases import Database
 from tests.support.world import Row, World
@@ -124,8 +123,6 @@ class TestPages:
             before = get(f"{ledger.url}?page[size]=2&page[before]={cursor}", ledger.ours.caller)
             assert after.ids == whole.ids[place + 1 : place + 3]
             assert before.ids == whole.ids[max(place - 2, 0) : place]
-            for reply in (after, before):
-                check(reply.document)
 
     def test_beyond_the_ends_are_empty_arrays(self, ledger: Ledger) -> None:
         data = get(ledger.url, ledger.ours.caller).data
@@ -201,8 +198,7 @@ def test_a_cursor_is_bound_to_its_order(ours: Tenant, name: str) -> None:
             if other == sort:
                 assert reply.status == 200
             else:
-                assert (reply.status, reply.error["code"]) == (400, "INVALID_CURSOR")
-                assert reply.error["source"] == {"parameter": parameter}
+                assert refusal(reply) == (400, "INVALID_CURSOR", {"parameter": parameter})
 
 
 def test_a_cursor_is_bound_to_its_type(ours: Tenant) -> None:

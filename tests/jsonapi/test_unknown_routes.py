@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.jsonapi.structure import check
 from tests.support.api import ANONYMOUS, READER, Caller, call, get, person, service
 from tests.support.world import Row
 from wellspring.routes import Route, routes
@@ -35,16 +34,13 @@ every_path = pytest.mark.parametrize("path", ALLOWED)
 
 def filled(path: str) -> str:
     """Return a path with an id for each of its names."""
-    for name in ("id", "workspace_id", "provider_id"):
-        path = path.replace(f"{{{name}}}", str(uuid4()))
-    return path.replace("{file}", "main.js")
+    return re.sub(r"{\w*id}", lambda _: str(uuid4()), path).replace("{file}", "main.js")
 
 
 @pytest.mark.parametrize("path", ["//", "/nowhere", "/v1/company-workspace-connectors/", "//evil.example/", "/docs/x"])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_stranger_is_told_401_and_nothing_of_the_paths(path: str, method: str) -> None:
     reply = call(method, path, ANONYMOUS)
-    check(reply.document)
     assert (reply.status, reply.error["code"]) == (401, "UNAUTHORIZED")
     assert not {"location", "allow"} & reply.headers.keys()
 
@@ -81,7 +77,6 @@ def test_a_path_with_another_method_is_405_and_says_which_there_are(path: str) -
         if method not in ALLOWED[path]:
             for caller in (SOMEBODY, READER, service()):
                 reply = call(method, filled(path), caller)
-                check(reply.document)
                 told = (reply.status, reply.error["code"], reply.error["title"])
                 assert told == (405, "METHOD_NOT_ALLOWED", "Method not allowed")
                 assert reply.headers["allow"].split(", ") == ALLOWED[path]
@@ -123,7 +118,6 @@ NOWHERE = (
 def test_a_path_that_is_not_there_is_404_for_every_method() -> None:
     for path, method in product(NOWHERE, METHODS):
         reply = call(method, filled(path), SOMEBODY)
-        check(reply.document)
         told = (reply.status, reply.error["code"], reply.error["title"])
         assert (path, *told) == (path, 404, "NOT_FOUND", "Not found")
         assert not {"location", "allow"} & reply.headers.keys()

@@ -19,6 +19,7 @@ from local.openapi import document, examples
 from local.openapi.naming import pascal
 from local.openapi.parameters import WITH_VIEW
 from local.settings import ROOT
+from tests.jsonapi.structure import CODES
 from wellspring.errors import InvalidQueryParameter, Problems, WellspringError
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.query import UNKNOWN, no_parameters, parse_list, parse_view
@@ -43,13 +44,6 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "record_source": partial(parse_page, RECORD_SOURCE),
 }
 WRITING = [route for route in OPERATIONS if route.operation in {"create", "update"}]
-
-# Contract, section 4, "Errors": those that are of no type.
-CODES = """
-    BAD_REQUEST INVALID_JSON INVALID_QUERY_PARAMETER INVALID_CURSOR UNAUTHORIZED FORBIDDEN NOT_FOUND METHOD_NOT_ALLOWED
-    NOT_ACCEPTABLE CONFLICT TENANT_MISMATCH PRECONDITION_FAILED UNSUPPORTED_MEDIA_TYPE SCHEMA_VALIDATION_ERROR
-    IMMUTABLE_ATTRIBUTE SYSTEM_ATTRIBUTE PAYLOAD_TOO_LARGE SERVICE_UNAVAILABLE INTERNAL_ERROR
-"""
 
 
 def name_of(route: Route) -> str:
@@ -150,7 +144,7 @@ def test_every_code_of_the_contract_is_in_the_document() -> None:
     # Of what is answered from sums no single one is looked for.
     stored = [route.resource for route in OPERATIONS if route.resource and route.resource not in ANSWERS]
     of_types = {f"{resource.type.upper()}_NOT_FOUND" for resource in stored if resource not in SINGLES}
-    wanted = set(CODES.split()) | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
+    wanted = {*CODES.split()} | of_types | {"WORKSPACE_GROUP_WORKSPACE_ALREADY_EXISTS"}
     described = {code for route in routes() for codes in failures(route).values() for code in codes}
     for name in ("DefaultNotFound", "DefaultMethodNotAllowed"):
         described |= set(codes_of(DOCUMENT["components"]["responses"][name]))

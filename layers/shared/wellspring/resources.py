@@ -206,6 +206,11 @@ class Resource:
         return found if isinstance(found, Relationship) else None
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of its attributes and relationships."""
+        return tuple(self._by_name)
+
+    @property
     def to_one(self) -> tuple[Relationship, ...]:
         """The relationships with a column."""
         return tuple(each for each in self.relationships if not (each.many or each.is_computed))
@@ -520,7 +525,6 @@ WORKSPACE_CONNECTOR = Resource(
         "last_failure",
         "sync_message",
         required=False,
-        is_filter=False,
         is_computed=True,
         description="The newest of its messages that is parked, with the reason; null where none is.",
     ),

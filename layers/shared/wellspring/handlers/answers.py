@@ -1,8 +1,8 @@
 """Handlers of answers from sums and from several rows: pages, and resources without a row (contract, section 7)."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
-from uuid import UUID
 
 from wellspring.access.principal import Principal
 from wellspring.access.rules import permit
@@ -10,7 +10,6 @@ from wellspring.database import Transaction
 from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.reading import NARROWING, page_response
-from wellspring.ids import parse_id
 from wellspring.jsonapi.answers import parse_activity, parse_audit, parse_page
 from wellspring.jsonapi.documents import document_of_single, single_document, url_of
 from wellspring.jsonapi.query import no_parameters, parse_view
@@ -27,16 +26,6 @@ from wellspring.resources import (
 from wellspring.services import answers
 from wellspring.services.ledger.reading import Page, RowWithIncludes
 from wellspring.services.operators import Reading
-
-
-def activity() -> LambdaHandler:
-    """Return the handler of `GET /v1/connector-activity`."""
-    return _list_of(CONNECTOR_ACTIVITY, parse_activity, answers.connector_activity)
-
-
-def audit_entries() -> LambdaHandler:
-    """Return the handler of `GET /v1/audit-entries`."""
-    return _list_of(AUDIT_ENTRY, parse_audit, answers.audit_entries)
 
 
 def _list_of[Query: ActivityQuery | AuditQuery](
@@ -56,10 +45,10 @@ def sources_of(record: Resource) -> LambdaHandler:
     """Return the handler of `GET <route>/{id}/sources` of a record type."""
 
     def read(transaction: Transaction, request: Request, query: AnswerQuery) -> Page:
-        return answers.record_sources(transaction, request.principal, record, _id_of(request), query)
+        return answers.record_sources(transaction, request.principal, record, request.path_id(), query)
 
     def read_of(request: Request, _: AnswerQuery) -> Reading:
-        return Reading("sources", record, _id_of(request))
+        return Reading("sources", record, request.path_id())
 
     return _pages_of(RECORD_SOURCE, lambda raw_query: parse_page(RECORD_SOURCE, raw_query), read, read_of)
 
@@ -71,24 +60,14 @@ def impact() -> LambdaHandler:
         permit(request.principal, CONNECTOR_IMPACT.policy, "read")
         view, problems = parse_view(CONNECTOR_IMPACT, request.raw_query)
         raise_all(problems)
-        id_ = _id_of(request)
-
-        def answer(found: RowWithIncludes) -> Response:
-            url = url_of(request.path, request.raw_query)
-            return Response(render(single_document(CONNECTOR_IMPACT, found, view, url)))
-
+        id_, url = request.path_id(), url_of(request.path, request.raw_query)
         return Plan(
             lambda transaction: answers.connector_impact(transaction, request.principal, id_),
-            answer,
+            lambda found: Response(render(single_document(CONNECTOR_IMPACT, found, view, url))),
             reading=Reading("impact", WORKSPACE_CONNECTOR, id_),
         )
 
     return jsonapi_handler(operation)
-
-
-def fleet() -> LambdaHandler:
-    """Return the handler of `GET /v1/fleet`."""
-    return status_of(FLEET, answers.fleet)
 
 
 def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any]]) -> LambdaHandler:
@@ -97,11 +76,11 @@ def status_of(resource: Resource, read: Callable[[Transaction], Mapping[str, Any
     def operation(request: Request) -> Plan[Mapping[str, Any]]:
         permit(request.principal, resource.policy, "read")
         raise_all(no_parameters(request.raw_query))
-
-        def answer(found: Mapping[str, Any]) -> Response:
-            return Response(render(document_of_single(resource, found)))
-
-        return Plan(read, answer, reading=Reading("retrieve", resource))
+        return Plan(
+            read,
+            lambda found: Response(render(document_of_single(resource, found))),
+            reading=Reading("retrieve", resource),
+        )
 
     return jsonapi_handler(operation)
 
@@ -127,5 +106,7 @@ def _pages_of[Query: AnswerQuery](
     return jsonapi_handler(operation)
 
 
-def _id_of(request: Request) -> UUID | None:
-    return parse_id(request.path_parameters["id"])
+# Each returns the handler of its operation (functions/connector_activity, functions/audit_entry, functions/fleet).
+activity = partial(_list_of, CONNECTOR_ACTIVITY, parse_activity, answers.connector_activity)
+audit_entries = partial(_list_of, AUDIT_ENTRY, parse_audit, answers.audit_entries)
+fleet = partial(status_of, FLEET, answers.fleet)

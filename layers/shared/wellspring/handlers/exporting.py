@@ -3,21 +3,19 @@
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from wellspring.database.flush import Row
 from wellspring.errors import BadRequest
 from wellspring.files import Shelf
-from wellspring.handlers.invocation import deadline_of
+from wellspring.handlers.invocation import LambdaHandler, deadline_of
 from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import exported_object
 from wellspring.observability import logger
 from wellspring.resources import Resource
 from wellspring.services.exporting import export
-
-type LambdaHandler = Callable[[Mapping[str, Any], object], dict[str, object]]
 
 RUN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from wellspring.access.principal import Operator, Principal, name_of, principal_of, scope_of, writing
 from wellspring.database import Deadline, Transaction, in_transaction
@@ -25,6 +26,7 @@ from wellspring.errors import (
     WellspringError,
 )
 from wellspring.handlers.invocation import RESERVED_OF_A_REQUEST_SECONDS, deadline_of, keep_imports
+from wellspring.ids import parse_id
 from wellspring.jsonapi.errors import error_document
 from wellspring.jsonapi.media import check_content_type, wants_cursor_profile
 from wellspring.jsonapi.values import MEDIA_TYPE
@@ -88,6 +90,10 @@ class Request:
     def path_parameters(self) -> Mapping[str, str]:
         """The values of the route's `{names}`, decoded."""
         return self.event.get("pathParameters") or {}
+
+    def path_id(self, name: str = "id") -> UUID | None:
+        """Return the id that the route's `{name}` is; None where it is none."""
+        return parse_id(self.path_parameters[name])
 
     def header(self, name: str) -> str | None:
         """Return a header's value, several joined by commas; None where there is none. `name` is in lower case."""

@@ -44,13 +44,18 @@ def scheduled(work: Callable[[Deadline], dict[str, object]], doing: str, done: s
 
     def handler(_event: Mapping[str, Any], context: object) -> dict[str, object]:
         logger.append_keys(request_id=str(getattr(context, "aws_request_id", "")))
-        try:
-            fields = work(deadline_of(context))
-        except WellspringError as error:
-            logger.error(f"{doing} failed", extra={"code": error.code} | error.evidence)
-            # Its cause holds SQL, which Lambda would log.
-            raise error from None
-        logger.info(done, extra=fields)
-        return fields
+        return logged(lambda: work(deadline_of(context)), f"{doing} failed", done)
 
     return handler
+
+
+def logged(work: Callable[[], dict[str, object]], failed: str, done: str, **about: object) -> dict[str, object]:
+    """Do `work`; log what it came to, or that it failed, with what it was `about`; return it, or raise."""
+    try:
+        fields = work()
+    except WellspringError as error:
+        logger.error(failed, extra={**about, "code": error.code} | error.evidence)
+        # Its cause holds SQL, which Lambda would log.
+        raise error from None
+    logger.info(done, extra=about | fields)
+    return fields

@@ -1,7 +1,6 @@
 """From S3's notification of a file to turns at loading it."""
 
 import json
-from collections.abc import Sequence
 from functools import cache
 
 from wellspring import feed_events
@@ -9,7 +8,6 @@ from wellspring.database.retry import Deadline
 from wellspring.errors import WellspringError
 from wellspring.files import Bucket, named_in
 from wellspring.handlers import queue
-from wellspring.handlers.queue import Delivery
 from wellspring.observability import describe, logger
 from wellspring.services.feed.loading import load
 
@@ -24,11 +22,7 @@ def file_loader() -> queue.LambdaHandler:
 
     A notification goes back when its file needs another turn, or when the database or S3 did not let it have one.
     """
-    return queue.consumer(_consume)
-
-
-def _consume(deliveries: Sequence[Delivery], deadline: Deadline) -> list[bool]:
-    return [_is_done(delivery.body, deadline) for delivery in deliveries]
+    return queue.consumer(lambda deliveries, deadline: [_is_done(each.body, deadline) for each in deliveries])
 
 
 def _is_done(body: str, deadline: Deadline) -> bool:

@@ -6,14 +6,11 @@ The one place for the forms of both (contract, section 7): `POST <route>/{id}/re
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from uuid import UUID
 
 from wellspring.access.rules import permit
 from wellspring.database.flush import Row
-from wellspring.errors import WellspringError
 from wellspring.handlers.http import LambdaHandler, Request, Response, jsonapi_handler, render
 from wellspring.handlers.reading import single_response
-from wellspring.ids import parse_id
 from wellspring.jsonapi.body import MetaMember, parse_meta
 from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters
@@ -31,14 +28,14 @@ type Kind = Callable[[], Parked]
 
 def release_of(kind: Kind) -> LambdaHandler:
     """Return the handler of `POST <route>/{id}/release`."""
-    return _of_one(kind, (), lambda request, _: release(kind(), request.principal, _id(request), request.deadline))
+    return _of_one(kind, (), lambda request, _: release(kind(), request.principal, request.path_id(), request.deadline))
 
 
 def dismiss_of(kind: Kind) -> LambdaHandler:
     """Return the handler of `POST <route>/{id}/dismiss`."""
 
     def of_one(request: Request, meta: Mapping[str, object]) -> Row:
-        return dismiss(kind(), request.principal, _id(request), str(meta["note"]), request.deadline)
+        return dismiss(kind(), request.principal, request.path_id(), str(meta["note"]), request.deadline)
 
     return _of_one(kind, (NOTE,), of_one)
 
@@ -76,9 +73,4 @@ def _of_one(
 
 
 def _meta_of(request: Request, members: tuple[MetaMember, ...]) -> Mapping[str, object]:
-    problems: list[WellspringError] = no_parameters(request.raw_query)
-    return parse_meta(request.body, members, problems=problems)
-
-
-def _id(request: Request) -> UUID | None:
-    return parse_id(request.path_parameters["id"])
+    return parse_meta(request.body, members, problems=no_parameters(request.raw_query))

@@ -7,7 +7,6 @@ from wellspring.database import Transaction
 from wellspring.errors import raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler, render
 from wellspring.handlers.preconditions import none_match
-from wellspring.ids import parse_id
 from wellspring.jsonapi.documents import entity_tag, page_document, single_document, url_of
 from wellspring.jsonapi.query import parse_list, parse_view
 from wellspring.jsonapi.values import MEDIA_TYPE, PROFILED
@@ -27,7 +26,7 @@ def list_of(resource: Resource, *, workspace_in: str | None = None, include: tup
 
     def operation(request: Request) -> Plan[reading.Page]:
         permit(request.principal, resource.policy, "read")
-        workspace = parse_id(request.path_parameters[workspace_in]) if workspace_in else None
+        workspace = request.path_id(workspace_in) if workspace_in else None
         # A path that leads nowhere is found out before the list is read, whatever it is a list of.
         settled = {"workspace": workspace} if workspace else {}
         query = parse_list(resource, request.raw_query, within=settled, include=include)
@@ -70,7 +69,7 @@ def retrieve_of(resource: Resource) -> LambdaHandler:
         permit(request.principal, resource.policy, "read")
         view, problems = parse_view(resource, request.raw_query)
         raise_all(problems)
-        id_ = parse_id(request.path_parameters["id"])
+        id_ = request.path_id()
 
         def answer(found: reading.RowWithIncludes) -> Response:
             response = single_response(resource, found, view, request.path, request.raw_query)

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from wellspring import metrics
 from wellspring.database.retry import Deadline
-from wellspring.errors import InternalError, WellspringError
-from wellspring.handlers.invocation import LambdaHandler, deadline_of
+from wellspring.errors import InternalError
+from wellspring.handlers.invocation import LambdaHandler, deadline_of, logged
 from wellspring.ids import parse_id
 from wellspring.observability import logger
 from wellspring.resources import MESSAGE_REASONS
@@ -59,14 +59,7 @@ def _run_command(event: Event, deadline: Deadline) -> dict[str, object]:
     members, verb = VERBS[name]
     if unknown := sorted(event.keys() - members - {"Verb"}):
         raise ValueError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(sorted(members))}.")
-    try:
-        fields = verb(event, deadline)
-    except WellspringError as error:
-        logger.error("verb failed", extra={"verb": name, "code": error.code} | error.evidence)
-        # Its cause holds SQL, which Lambda would log.
-        raise error from None
-    logger.info("verb done", extra={"verb": name, **fields})
-    return fields
+    return logged(lambda: verb(event, deadline), "verb failed", "verb done", verb=name)
 
 
 def _release(event: Event, deadline: Deadline) -> dict[str, object]:

@@ -13,7 +13,6 @@ from wellspring.errors import BadRequest, WellspringError, raise_all
 from wellspring.handlers.http import LambdaHandler, Plan, Request, Response, jsonapi_handler
 from wellspring.handlers.preconditions import state_of
 from wellspring.handlers.reading import single_response
-from wellspring.ids import parse_id
 from wellspring.jsonapi.body import parse_create, parse_update
 from wellspring.jsonapi.documents import location
 from wellspring.jsonapi.query import no_parameters, parse_view
@@ -70,10 +69,9 @@ def update_of(resource: Resource) -> LambdaHandler:
         view, problems = parse_view(resource, request.raw_query)
         permit_include(request.principal, view.include)
         precondition = state_of(resource, request.header("if-match"))
-        path_id = request.path_parameters["id"]
-        draft = parse_update(resource, request.body, path_id, problems=problems)
+        draft = parse_update(resource, request.body, request.path_parameters["id"], problems=problems)
         raise_all(draft.problems)
-        id_ = parse_id(path_id)
+        id_ = request.path_id()
 
         def work(transaction: Transaction) -> reading.RowWithIncludes:
             row = writing.update(transaction, request.principal, resource, id_, draft, precondition=precondition)
@@ -92,7 +90,7 @@ def delete_of(resource: Resource, within: Within | None = None) -> LambdaHandler
         raise_all(no_parameters(request.raw_query))
         precondition = state_of(resource, request.header("if-match"))
         names = within or {"id": "id"}
-        ids = {name: parse_id(request.path_parameters[parameter]) for parameter, name in names.items()}
+        ids = {name: request.path_id(parameter) for parameter, name in names.items()}
         return Plan(
             lambda transaction: writing.remove(
                 transaction, request.principal, resource, ids, precondition=precondition

@@ -52,23 +52,23 @@ def parse_create(
     `problems` are those of the rest of the request; `within` relationships that the path has settled, with the ids as
     they stand there. Raises `BadRequest` without a resource object to look at any further, and `PayloadTooLarge`.
     """
-    reader = _Reader(resource, "create", problems)
+    reader = _Reader(resource, "create", problems, within or {})
     data = reader.resource_object(body)
     if "id" in data:
         reader.refuse(Forbidden, "The server makes the ids.", "/data/id")
-    return reader.draft(data, within or {})
+    return reader.draft(data)
 
 
 def parse_update(resource: Resource, body: bytes, id_: str, *, problems: Sequence[WellspringError] = ()) -> Draft:
     """Return what a document wants to be changed, as `parse_create`; `id_` is that of the path, as it stands there."""
-    reader = _Reader(resource, "update", problems)
+    reader = _Reader(resource, "update", problems, {})
     data = reader.resource_object(body)
     named = data.get("id")
     if not isinstance(named, str):
         reader.refuse(BadRequest, "The resource object has no id.", "/data" if named is None else "/data/id")
     elif named.lower() != id_.lower():
         reader.refuse(Conflict, "The id is not the one of the path.", "/data/id")
-    return reader.draft(data, {})
+    return reader.draft(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,12 @@ def _is_shown_text(value: Any, longest: int) -> bool:
 class _Reader:
     """Reads one document and collects what is wrong with it."""
 
-    def __init__(self, resource: Resource, action: Action, problems: Sequence[WellspringError]) -> None:
+    def __init__(
+        self, resource: Resource, action: Action, problems: Sequence[WellspringError], within: Mapping[str, str]
+    ) -> None:
         self.resource = resource
         self.action = action
+        self.within = within
         self.problems = list(problems)
         self.values: dict[str, Value] = {}
         self.references: list[Reference] = []
@@ -153,10 +156,13 @@ class _Reader:
             self.refuse(Conflict, f"The type must be {self.resource.type}.", "/data/type")
         return data
 
-    def draft(self, data: Mapping[str, Any], within: Mapping[str, str]) -> Draft:
+    def draft(self, data: Mapping[str, Any]) -> Draft:
         """Return what the resource object says, and all that is wrong with it."""
-        self._attributes(self._members(data, "attributes"))
-        self._relationships(self._members(data, "relationships"), within)
+        self._fields(data, "attribute", self.resource.attributes)
+        self._fields(data, "relationship", self.resource.relationships)
+        for each in self.resource.relationships:
+            if each.name in self.within:
+                self.references.append(Reference(each.name, each.target, parse_id(self.within[each.name])))
         return Draft(self.values, tuple(self.references), tuple(self.problems))
 
     def _members(self, data: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
@@ -174,49 +180,36 @@ class _Reader:
             return None
         return fields
 
-    def _attributes(self, members: Mapping[str, Any] | None) -> None:
-        for name, value in (members or {}).items():
-            pointer = f"/data/attributes/{_token(name)}"
-            attribute = self.resource.attribute(name)
-            if attribute is None:
-                self.refuse(SchemaValidationError, "There is no such attribute.", pointer)
-            elif attribute.written in {self.action, "always"}:
-                try:
-                    self.values[name] = _value(attribute, value)
-                except ValueError as error:
-                    self.refuse(SchemaValidationError, f"The value must be {error}.", pointer)
-            elif attribute.written == "create":
+    def _fields(self, data: Mapping[str, Any], kind: str, declared: Sequence[Attribute | Relationship]) -> None:
+        """Read the attributes or the relationships of the resource object."""
+        members = self._members(data, f"{kind}s")
+        if members is None:
+            return
+        known = {each.name: each for each in declared}
+        for name, value in members.items():
+            field, pointer = known.get(name), f"/data/{kind}s/{_token(name)}"
+            if field is None:
+                self.refuse(SchemaValidationError, f"There is no such {kind}.", pointer)
+            elif field.written in {self.action, "always"}:
+                if isinstance(field, Attribute):
+                    self._attribute(field, value, pointer)
+                else:
+                    self._relationship(field, value, pointer, self.within.get(name))
+            elif field.written == "create":
                 self.refuse(ImmutableAttribute, f"The {name} is never changed.", pointer)
             else:
                 self.refuse(SystemAttribute, f"The system sets {name}.", pointer)
-        needed = [each.name for each in self.resource.attributes if each.required and each.written != "never"]
-        self._missing("attribute", needed, members)
-
-    def _missing(self, kind: str, needed: Sequence[str], members: Mapping[str, Any] | None) -> None:
-        """Refuse a creation that does not say what it must."""
-        if self.action == "create" and members is not None:
-            for name in (each for each in needed if each not in members):
+        needed = (each.name for each in declared if each.required and each.written != "never")
+        for name in needed if self.action == "create" else ():
+            if name not in members and name not in self.within:
                 pointer = f"/data/{kind}s" if members else "/data"
                 self.refuse(SchemaValidationError, f"The {kind} {name} is missing.", pointer)
 
-    def _relationships(self, members: Mapping[str, Any] | None, within: Mapping[str, str]) -> None:
-        for name, value in (members or {}).items():
-            pointer = f"/data/relationships/{_token(name)}"
-            relationship = self.resource.relationship(name)
-            if relationship is None:
-                self.refuse(SchemaValidationError, "There is no such relationship.", pointer)
-            elif relationship.written == "never":
-                self.refuse(SystemAttribute, f"The system sets {name}.", pointer)
-            elif self.action == "update":
-                self.refuse(ImmutableAttribute, f"The {name} is never changed.", pointer)
-            else:
-                self._relationship(relationship, value, pointer, within.get(name))
-        for relationship in self.resource.relationships:
-            name = relationship.name
-            if name in within:
-                self.references.append(Reference(name, relationship.target, parse_id(within[name])))
-            elif relationship.required:
-                self._missing("relationship", (name,), members)
+    def _attribute(self, attribute: Attribute, value: Any, pointer: str) -> None:
+        try:
+            self.values[attribute.name] = _value(attribute, value)
+        except ValueError as error:
+            self.refuse(SchemaValidationError, f"The value must be {error}.", pointer)
 
     def _relationship(self, relationship: Relationship, value: Any, pointer: str, settled: str | None) -> None:
         """Read the linkage of one relationship; `settled` is the id that the path has for it."""

@@ -275,13 +275,11 @@ def with_view(resource: Resource, others: Mapping[str, Parameter]) -> dict[str, 
 
 @lru_cache(maxsize=64)
 def _fields_of(resource: Resource) -> Parameter:
-    names = [each.name for each in resource.attributes] + [each.name for each in resource.relationships]
-
     def parse(value: str) -> frozenset[str] | None:
         fields = frozenset(value.split(",") if value else ())
-        return fields if fields <= {*names} else None
+        return fields if fields <= {*resource.fields} else None
 
-    return Parameter(parse, f"The fields of {resource.type} are: {', '.join(names)}.", is_list=True)
+    return Parameter(parse, f"The fields of {resource.type} are: {', '.join(resource.fields)}.", is_list=True)
 
 
 def _paths(resource: Resource, value: str) -> tuple[str, ...] | None:
@@ -462,10 +460,8 @@ def _unbounded(query: ListQuery, parsed: ParsedParameters) -> Iterator[Wellsprin
     if query.sole_source is not None or query.enrolled_in is not None:
         yield from _beside_its_order(query, is_sorted=is_sorted)
         return
-    if resource.tenancy == "message":
-        yield from _unbounded_messages(query)
-    if resource.policy == "run" and any(found.operator == "eq" for found in query.filters):
-        yield from _other_orders(query)
+    if resource.policy in {"message", "run"}:
+        yield from _unbounded_syncs(query)
     yield from not_together(
         resource, {found.name: found.parameter for found in query.filters if found.operator not in RANGE_OPERATORS}
     )
@@ -500,9 +496,10 @@ def _in_other_orders(query: ListQuery) -> Iterator[WellspringError]:
             yield refused(found.parameter, f"A range of {found.name} is read in its own order: ask for {own} with it.")
 
 
-def _unbounded_messages(query: ListQuery) -> Iterator[WellspringError]:
+def _unbounded_syncs(query: ListQuery) -> Iterator[WellspringError]:
+    """Yield filters of messages that go with no other, and an order in which no index has what is filtered for."""
+    by, names_run = query.resource.times[0], any(found.name == "sync_run" for found in query.filters)
     equal = {found.name: found.parameter for found in query.filters if found.operator == "eq"}
-    names_run = any(found.name == "sync_run" for found in query.filters)
     for found in query.filters if "message_id" in equal else ():
         if found.name != "message_id":
             yield refused(found.parameter, "A message is found by its id alone, or by that within filter[workspace].")
@@ -512,15 +509,8 @@ def _unbounded_messages(query: ListQuery) -> Iterator[WellspringError]:
     elif {"run", "reason"} <= equal.keys():
         detail = "A run's messages are found by their outcome: ask for filter[outcome]=parked instead."
         yield refused("filter[reason]", detail)
-    if equal or names_run:
-        yield from _other_orders(query)
-
-
-def _other_orders(query: ListQuery) -> Iterator[WellspringError]:
-    """Yield any order but that of the first time: no index has what is filtered for in another."""
-    known = query.resource.times[0]
-    if query.sort.name != known:
-        detail = f"What is filtered so has the order of {known} alone: ask for sort={known} or sort=-{known}."
+    if (equal or names_run) and query.sort.name != by:
+        detail = f"What is filtered so has the order of {by} alone: ask for sort={by} or sort=-{by}."
         yield refused("sort", detail, _NO_ORDER)
 
 
