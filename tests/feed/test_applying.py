@@ -205,7 +205,7 @@ class TestBadNeighbours:
         assert [row[:2] for row in tables.pending()] == [("parked", "malformed")] * len(bad)
         assert tables.count("core_api.workspaces") == 3
 
-    def test_what_the_database_refuses_is_parked_at_last(self, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_database_refuses_is_parked_at_last(self, tables: Tables) -> None:
         tables.sql("ALTER TABLE core_api.workspaces ADD CHECK (name <> 'poison')")
         events = told(*(upserted("workspace", uuid4(), name=name) for name in ("a", "poison", "b")))
         assert [verdict.status for verdict in feed.apply(events, Deadline(30))] == ["applied", "returned", "applied"]

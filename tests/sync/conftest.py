@@ -155,9 +155,9 @@ class Ledger:
                 found[record] += number
         return found
 
-    def inbox(self) -> set[UUID]:
-        done = "SELECT message_id FROM wellspring.sync_messages WHERE outcome IN ('applied', 'dismissed')"
-        return {row.message_id for row in self.sql(done)}
+    def inbox(self) -> set[str]:
+        """Return the ids of the messages that are done."""
+        return {id_ for id_, row in self.messages().items() if row.outcome in {"applied", "dismissed"}}
 
     def reasons(self) -> Counter[str | None]:
         """Return why messages are parked, with their number; None is that of those which are not."""
@@ -261,6 +261,11 @@ def release(body: Body, caller: Caller = PIPELINE) -> Reply:
 
 def dismiss(id_: object, note: str = "Agreed.") -> Reply:
     return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
+
+
+def came_to(matching: int, released: int = 0, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
+    """Return what a release of many says that it came to."""
+    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:

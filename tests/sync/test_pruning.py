@@ -1,7 +1,7 @@
 """The scheduled function that forgets: what is old goes, in bounded deletes, and nothing else does."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import chain, cycle
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.queue import consume, synced
 from tests.support.transactions import in_transaction
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant
-from tests.writing.conftest import PATIENCE_SECONDS, wait_until_all_wait
+from tests.writing.conftest import wait_until_all_wait
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
@@ -130,15 +130,14 @@ def test_a_key_that_is_claimed_anew_meanwhile_is_kept(fresh_database: FreshDatab
     memory.remember(1, "95 days")
     with fresh_database.session() as other:
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")
-        pruning = threading.Thread(target=lambda: handler({}, Context()), daemon=True)
-        pruning.start()
-        assert wait_until_all_wait(fresh_database, 1)
-        other.commit()
-        pruning.join(PATIENCE_SECONDS)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(handler, {}, Context())
+            assert wait_until_all_wait(fresh_database, 1)
+            other.commit()
     assert memory.left()[:2] == (0, 1)
 
 
-def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
+def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger) -> None:
     consume(synced(ours.connector, ours.mixed))
     ledger.grow_old("91 days")
     before = ledger.rows()
@@ -175,7 +174,7 @@ def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(memory: Memory,
 
 
 class TestAFailure:
-    def test_is_the_functions_and_says_no_sql(self, memory: Memory, world: World, log: Log) -> None:
+    def test_is_the_functions_and_says_no_sql(self, world: World, log: Log) -> None:
         world.database.role = "wellspring_reader"
         with pytest.raises(InternalError) as caught:
             handler({}, Context())

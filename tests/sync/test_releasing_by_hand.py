@@ -9,7 +9,7 @@ from tests.support.api import PIPELINE, Reply, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
+from tests.sync.conftest import Ledger, Tenant, absent, came_to, dismiss, ids, message_of, release, settle
 from wellspring.queries import MOST_RELEASED
 from wellspring.resources import MESSAGE_REASONS
 
@@ -29,10 +29,6 @@ WAYS: dict[str, Callable[..., Any]] = {
     ),
 }
 each_way = pytest.mark.parametrize("way", WAYS)
-
-
-def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
-    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 @pytest.fixture
@@ -68,7 +64,7 @@ def test_a_message_whose_record_came_is_applied_at_once(ours: Tenant, ledger: Le
     assert ledger.live() == ids([record])
 
 
-def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row]) -> None:
+def test_who_may_not_read_is_shown_no_body(parked: tuple[Body, Row]) -> None:
     assert "body" in release(parked[0]).data["attributes"]
     assert "body" not in release(parked[0], service("sync:write")).data["attributes"]
 
@@ -124,7 +120,7 @@ def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger:
 
 @each_way
 def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
-    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, way: str
+    ours: Tenant, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     assert MOST_RELEASED == 100
     monkeypatch.setattr("wellspring.services.sync.releasing.MOST_RELEASED", 2)

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 
 from maintenance.prune import handler as prune
 from tests.support.api import PIPELINE, READER, Context, Reply, draft, get, patch
-from tests.support.databases import CONSUMER, FEEDER, WRITER, FreshDatabase, role_of_call
+from tests.support.databases import CONSUMER, FEEDER, WRITER, FreshDatabase, acting_as
 from tests.support.feed import deleted, statuses
 from tests.support.queue import Body, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Row, World
@@ -177,11 +177,8 @@ def url_of(row: Row) -> str:
 
 
 def restore(row: Row) -> Reply:
-    token = role_of_call.set(WRITER)
-    try:
+    with acting_as(WRITER):
         return patch(url_of(row), PIPELINE, draft(row.type, {"deleted_at": None}, row.id))
-    finally:
-        role_of_call.reset(token)
 
 
 class TestADisconnect:
