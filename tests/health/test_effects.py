@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from maintenance.settle import handler as settle
 from tests.health.conftest import Tenant
-from tests.support.api import PIPELINE, Context, get, post
+from tests.support.api import PIPELINE, get
 from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements, acting_as
 from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Row, World
+from tests.sync import conftest as syncs
 from wellspring.database.retry import Deadline
 from wellspring.services import recounting
 
@@ -75,11 +75,11 @@ def test_health_is_what_the_last_of_these_leaves(
 
     def release() -> None:
         world.record("company", ours.workspace, id=missing.id)
-        assert cast("Any", settle({}, Context())["release"])["applied"] == 1
+        assert syncs.settle()["release"]["applied"] == 1
 
     def dismiss() -> None:
         (parked,) = get("/v1/sync-messages?filter[outcome]=parked", PIPELINE).ids
-        assert post(f"/v1/sync-messages/{parked}/dismiss", PIPELINE, {"meta": {"note": "ours"}}).status == 200
+        assert syncs.dismiss(parked).status == 200
 
     does: dict[str, Callable[[], object]] = {
         "sync": lambda: ours.sync(now),
