@@ -59,16 +59,6 @@ def test_the_batch_changes_the_demo(tables: Tables) -> None:
     assert tables.resource("peoples", demo_id("people", "a", 4)).deleted_at is not None
 
 
-def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None:
-    handler(event("feed_waiting"), Context())
-    come = event("feed_batch")
-    body = come["Records"][0]["body"].replace(demo_id("workspace", "a"), demo_id("workspace", "d"), 1)
-    come["Records"][0]["body"] = body
-    handler(come, Context())
-    assert [row for row in tables.pending() if row[0] == "waiting"] == []
-    assert tables.resource("companies", demo_id("company", "d", 1)).name == "Birch"
-
-
 def test_the_schedule_settles_and_says_what_it_did() -> None:
     assert settle_handler(event("feed_settle"), Context()) == {"applied": 0, "expired": 0, "erased": 0, "is_all": True}
 
