@@ -14,6 +14,7 @@ from tests.support.api import Context
 from tests.support.events import event, load_demo, replay
 from tests.support.feed import park
 from tests.support.world import World
+from tests.sync.conftest import outcomes
 from wellspring.errors import DatabaseAway
 from wellspring.services.feed import applying
 
@@ -47,9 +48,7 @@ def test_an_event_does_what_its_name_says_and_once(tables: Tables, log: list[dic
     for _ in range(2):
         assert handler(event(f"feed_{name}"), Context()) == {"batchItemFailures": []}
         assert [row[:2] for row in tables.pending()] == KEPT[name]
-    assert [line["outcome"] for line in log if "outcome" in line] == ["parked"] * 2 * len(
-        [outcome for outcome, _ in KEPT[name] if outcome == "parked"]
-    )
+    assert outcomes(log) == 2 * [outcome for outcome, _ in KEPT[name] if outcome == "parked"]
 
 
 def test_the_batch_changes_the_demo(tables: Tables) -> None:

@@ -259,6 +259,11 @@ def release(body: Body, caller: Caller = PIPELINE) -> Reply:
     return post(f"/v1/sync-messages/{message_of(body)['id']}/release", caller, None)
 
 
+def release_many(connector: Row, reason: object, *, dry_run: bool = False) -> Reply:
+    meta = {"workspace_connector": str(connector.id), "reason": reason, "dry_run": dry_run}
+    return post("/v1/sync-messages/release", PIPELINE, {"meta": meta})
+
+
 def dismiss(id_: object, note: str = "Agreed.") -> Reply:
     return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
 

@@ -16,7 +16,7 @@ from tests.support.databases import FreshDatabase, Statements
 from tests.support.queue import Body, consume, delivery, disconnected, invalidated, matched, replay, synced
 from tests.support.wire import Flushes
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, emitted, ending, ids, units
+from tests.sync.conftest import Ledger, Log, Tenant, absent, applied, emitted, ending, ids, outcomes, units
 
 
 @pytest.mark.parametrize("direction", ["input", "output"])
@@ -161,7 +161,7 @@ class TestStatements:
         message = synced(ours.connector, ours.mixed)
         assert consume(message, message) == []
         assert units(statements) == 2
-        assert [line["outcome"] for line in log if "outcome" in line] == ["applied", "duplicate"]
+        assert outcomes(log) == ["applied", "duplicate"]
 
 
 @pytest.mark.parametrize("mode", ["append", "relink"])

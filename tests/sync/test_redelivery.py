@@ -90,7 +90,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         world.provenance(ours.companies[0], ours.connector)
         message = synced(ours.connector, ours.companies, mode=mode)
         assert meet(fresh_database, [message], [message]) == [[], []]
-        assert sorted(line["outcome"] for line in log if "outcome" in line) == ["applied", "duplicate"]
+        assert sorted(outcomes(log)) == ["applied", "duplicate"]
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
 

@@ -186,19 +186,13 @@ class TestADisconnect:
         consume(synced(ours.connector, companies))
         over = disconnected(ours.connector)
         begin(over)
+        # The account is the first row of its type.
         newer = [companies[0], companies[-1], ours.accounts[0]]
         assert consume(synced(ours.connector, newer)) == []
         settle()
         assert ledger.fate(over) == APPLIED
         assert ledger.live(ours.connector) == ids(newer)
         assert ledger.messages()[over["id"]].counts["company"] == {"ended": len(companies)}
-
-    def test_leaves_the_first_row_of_a_type(self, ours: Tenant, ledger: Ledger, companies: list[Row]) -> None:
-        consume(synced(ours.connector, companies))
-        begin(disconnected(ours.connector))
-        consume(synced(ours.connector, ours.peoples[:1]))
-        settle()
-        assert ledger.live(ours.connector) == ids(ours.peoples[:1])
 
     def test_leaves_what_a_request_brought_back_that_had_waited_for_its_first_chunk(
         self, fresh_database: FreshDatabase, world: World, ours: Tenant, ledger: Ledger, companies: list[Row]
