@@ -87,8 +87,8 @@ def tenant(world: World, name: str) -> Tenant:
         connector=world.workspace_connector(workspace),
         other_connector=world.workspace_connector(workspace),
         companies=world.companies(workspace, 4),
-        accounts=world.accounts(workspace, 2),
-        peoples=world.peoples(workspace, 2),
+        accounts=world.records("account", workspace, 2),
+        peoples=world.records("people", workspace, 2),
     )
 
 
@@ -250,8 +250,8 @@ def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
             return disconnected(connector)
 
 
-def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
-    found = get("/v1/sync-messages?page[size]=100", caller).data
+def message_of(body: Body) -> Any:
+    found = get("/v1/sync-messages?page[size]=100", PIPELINE).data
     return next(row for row in found if row["attributes"]["message_id"] == body["id"])
 
 
