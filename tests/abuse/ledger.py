@@ -181,8 +181,8 @@ def _tenant(world: World, providers: list[Row], chance: random.Random) -> Tenant
     connectors = [world.workspace_connector(workspace, id=id_) for id_ in ids]
     records = [
         *world.companies(workspace, COMPANIES),
-        *world.accounts(workspace, ACCOUNTS),
-        *world.peoples(workspace, PEOPLES),
+        *world.records("account", workspace, ACCOUNTS),
+        *world.records("people", workspace, PEOPLES),
     ]
     for record in records[::3]:
         world.provenance(record, connectors[0])

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.support.databases import CONSUMER, FEEDER, role_of_call
+from tests.support.databases import CONSUMER, FEEDER, acting_as
 from tests.support.queue import Body, consume
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Tenant, tenant
@@ -18,11 +18,8 @@ def as_feeder(world: World) -> None:
 
 def sync(*bodies: Body | str) -> None:
     """Have the sync queue's consumer take messages, as the role that it logs in with."""
-    role = role_of_call.set(CONSUMER)
-    try:
+    with acting_as(CONSUMER):
         assert consume(*bodies) == []
-    finally:
-        role_of_call.reset(role)
 
 
 class Tables(Ledger):

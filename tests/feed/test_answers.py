@@ -7,22 +7,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.feed.conftest import Tables
-from tests.support.api import Caller, Reply, call, post, service
-from tests.support.api import get as get_url
+from tests.support.api import READER, Reply, get, post, service, walk
 from tests.support.databases import Statements
 from tests.support.feed import apply, erased, settle, upserted
 from tests.support.world import World
+from tests.sync.conftest import came_to
 from wellspring.repositories.feed.sources import LOADS
 from wellspring.resources import FEED_REASONS
 
 EVENTS = "/v1/feed-events"
 STATUS = "/v1/feed-status"
-READER = service("system:read")
 PIPELINE = service("sync:write")
-
-
-def get(path: str, query: str, caller: Caller) -> Reply:
-    return get_url(f"{path}?{query}", caller)
 
 
 def parked(*, source: str = "/well/other") -> dict[str, Any]:
@@ -44,7 +39,7 @@ def id_of(tables: Tables, subject: str) -> UUID:
 
 def test_an_event_is_shown_with_all_that_the_contract_says(tables: Tables) -> None:
     theirs = parked()
-    reply = get(f"{EVENTS}/{id_of(tables, theirs['subject'])}", "", READER)
+    reply = get(f"{EVENTS}/{id_of(tables, theirs['subject'])}", READER)
     attributes = dict(reply.data["attributes"])
     received = datetime.fromisoformat(attributes.pop("received_at"))
     assert abs((datetime.now(UTC) - received).total_seconds()) < 3600
@@ -68,12 +63,12 @@ def test_the_filters_find_what_they_name(tables: Tables) -> None:
     waits = upserted("company", uuid4(), 1, name="Later", workspace_id=str(uuid4()))
     apply(waits)
     one, two = id_of(tables, mine), id_of(tables, other)
-    assert set(ids(get(EVENTS, "filter[outcome]=parked&filter[reason]=other_source", READER))) == {one, two}
-    assert len(ids(get(EVENTS, "filter[outcome]=parked&filter[source]=/well/a", READER))) == 2
-    assert ids(get(EVENTS, f"filter[subject]={other}", READER)) == [two]
-    assert ids(get(EVENTS, "filter[outcome]=waiting", READER)) == [id_of(tables, waits["subject"])]
-    assert len(ids(get(EVENTS, "", READER))) == 4
-    assert ids(get(EVENTS, "sort=received_at", READER)) == ids(get(EVENTS, "sort=-received_at", READER))[::-1]
+    assert set(ids(get(f"{EVENTS}?filter[outcome]=parked&filter[reason]=other_source", READER))) == {one, two}
+    assert len(ids(get(f"{EVENTS}?filter[outcome]=parked&filter[source]=/well/a", READER))) == 2
+    assert ids(get(f"{EVENTS}?filter[subject]={other}", READER)) == [two]
+    assert ids(get(f"{EVENTS}?filter[outcome]=waiting", READER)) == [id_of(tables, waits["subject"])]
+    assert len(ids(get(EVENTS, READER))) == 4
+    assert ids(get(f"{EVENTS}?sort=received_at", READER)) == ids(get(f"{EVENTS}?sort=-received_at", READER))[::-1]
 
 
 @pytest.mark.parametrize("sort", ["received_at", "-received_at"])
@@ -83,16 +78,13 @@ def test_a_walk_goes_on_where_the_event_of_its_cursor_has_been_applied_meanwhile
     apply(*(upserted("company", uuid4(), 1, workspace_id=id_) for id_ in awaited))
     tables.database.owner.exec_driver_sql("UPDATE wellspring.pending_events SET received_at = now()")
     query = f"filter[outcome]=waiting&sort={sort}&page[size]=3"
-    first = get(EVENTS, query, READER)
+    first = get(f"{EVENTS}?{query}", READER)
     missed = tables.one("SELECT missing_key FROM wellspring.pending_events WHERE id = :id", id=first.ids[-1])
     apply(upserted("workspace", missed[0], 1))
     assert settle() == 1
-    seen, following = list(first.ids), first.document["links"]["next"]
-    while following:
-        page = get_url(following, READER)
-        assert page.document["links"]["prev"]
-        seen += page.ids
-        following = page.document["links"]["next"]
+    others = walk(first.document["links"]["next"], READER)
+    assert all(page.document["links"]["prev"] for page in others)
+    seen = [id_ for page in (first, *others) for id_ in page.ids]
     assert len(seen) == len(set(seen)) == 10
 
 
@@ -114,7 +106,7 @@ def test_a_walk_goes_on_where_the_event_of_its_cursor_has_been_applied_meanwhile
     ],
 )
 def test_what_no_index_answers_is_not_offered(query: str, parameters: list[str]) -> None:
-    reply = get(EVENTS, query, READER)
+    reply = get(f"{EVENTS}?{query}", READER)
     assert reply.status == 400
     assert [error["source"]["parameter"] for error in reply.errors] == parameters
 
@@ -149,16 +141,16 @@ def test_a_page_is_read_along_an_index(tables: Tables, asked: str) -> None:
 def test_a_released_event_is_shown_as_it_is_now(tables: Tables) -> None:
     theirs = parked()
     id_ = id_of(tables, theirs["subject"])
-    reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
+    reply = post(f"{EVENTS}/{id_}/release", PIPELINE, None)
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "parked")
     tables.sql("UPDATE core_api.workspaces SET source = '/well/other'")
-    reply = call("POST", f"{EVENTS}/{id_}/release", PIPELINE)
+    reply = post(f"{EVENTS}/{id_}/release", PIPELINE, None)
     assert (reply.status, reply.data["id"], reply.data["attributes"]["outcome"]) == (200, str(id_), "applied")
     assert tables.resource("workspaces", theirs["subject"]).name == "Theirs"
     assert tables.value("SELECT event FROM wellspring.pending_events") is None
-    assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
-    assert call("POST", f"{EVENTS}/{uuid4()}/release", PIPELINE).codes == ["FEED_EVENT_NOT_FOUND"]
-    assert call("POST", f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE).codes == ["INVALID_QUERY_PARAMETER"]
+    assert post(f"{EVENTS}/{id_}/release", PIPELINE, None).codes == ["CONFLICT"]
+    assert post(f"{EVENTS}/{uuid4()}/release", PIPELINE, None).codes == ["FEED_EVENT_NOT_FOUND"]
+    assert post(f"{EVENTS}/{id_}/release?page[size]=1", PIPELINE, None).codes == ["INVALID_QUERY_PARAMETER"]
 
 
 def test_a_reason_that_the_feed_does_not_have_is_told() -> None:
@@ -174,14 +166,14 @@ def test_a_reason_that_the_feed_does_not_have_is_told() -> None:
 def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) -> None:
     theirs, agreed = parked(), {"meta": {"note": "agreed"}}
     id_ = id_of(tables, theirs["subject"])
-    reply = call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed)
+    reply = post(f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed)
     assert (reply.status, reply.data["attributes"]["outcome"]) == (200, "dismissed")
     # Also when it is sent again.
     apply(theirs)
     assert tables.one("SELECT outcome, note, event FROM wellspring.pending_events") == ("dismissed", "agreed", None)
-    assert call("POST", f"{EVENTS}/{id_}/release", PIPELINE).codes == ["CONFLICT"]
-    assert call("POST", f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed).codes == ["CONFLICT"]
-    assert call("POST", f"{EVENTS}/{uuid4()}/dismiss", PIPELINE, agreed).codes == ["FEED_EVENT_NOT_FOUND"]
+    assert post(f"{EVENTS}/{id_}/release", PIPELINE, None).codes == ["CONFLICT"]
+    assert post(f"{EVENTS}/{id_}/dismiss", PIPELINE, agreed).codes == ["CONFLICT"]
+    assert post(f"{EVENTS}/{uuid4()}/dismiss", PIPELINE, agreed).codes == ["FEED_EVENT_NOT_FOUND"]
 
 
 @pytest.mark.parametrize(
@@ -197,12 +189,12 @@ def test_a_dismissed_event_keeps_its_note_and_is_not_released(tables: Tables) ->
     ],
 )
 def test_a_wrong_document_says_where(tables: Tables, path: str, document: object, code: str, pointer: str) -> None:
-    reply = call("POST", f"{EVENTS}/{id_of(tables, parked()['subject'])}/{path}", PIPELINE, document)
+    reply = post(f"{EVENTS}/{id_of(tables, parked()['subject'])}/{path}", PIPELINE, document)
     assert (reply.error["code"], reply.error["source"]) == (code, {"pointer": pointer})
 
 
 def test_all_problems_of_a_release_of_many_come_in_one_answer() -> None:
-    reply = call("POST", f"{EVENTS}/release", PIPELINE, {"meta": {"reason": 7, "dry_run": "yes"}})
+    reply = post(f"{EVENTS}/release", PIPELINE, {"meta": {"reason": 7, "dry_run": "yes"}})
     assert reply.sources == [{"pointer": "/meta"}, {"pointer": "/meta/reason"}, {"pointer": "/meta/dry_run"}]
 
 
@@ -218,7 +210,7 @@ def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, s
         f" FROM generate_series(1, {LOADS + 2}) AS n"
     )
     before = len(statements)
-    reply = get(STATUS, "", READER)
+    reply = get(STATUS, READER)
     assert len(statements) - before == 4
     said = reply.data["attributes"]
     assert (said["waiting"], said["parked"]) == (1, 1)
@@ -236,12 +228,12 @@ def test_the_status_tells_what_each_source_told_and_what_waits(tables: Tables, s
 
 
 def test_the_status_of_a_feed_that_was_never_used_is_empty() -> None:
-    said = get(STATUS, "", READER).data["attributes"]
+    said = get(STATUS, READER).data["attributes"]
     assert said == {"waiting": 0, "parked": 0, "lag_seconds": 0, "loads": [], "erasures": [], "sources": []}
 
 
-def last_event_at(tables: Tables) -> str | None:
-    (source,) = get(STATUS, "", READER).data["attributes"]["sources"]
+def last_event_at() -> str | None:
+    (source,) = get(STATUS, READER).data["attributes"]["sources"]
     found: str | None = source["last_event_at"]
     return found
 
@@ -251,15 +243,15 @@ def test_an_event_of_a_time_that_nobody_can_show_is_malformed(time: str) -> None
     (verdict,) = apply(upserted("workspace", uuid4()) | {"time": time})
     assert (verdict.status, verdict.reason) == ("parked", "malformed")
     assert verdict.problems == ({"code": "datetime_out_of_range", "pointer": "/time"},)
-    assert get(STATUS, "", READER).status == 200
+    assert get(STATUS, READER).status == 200
 
 
 def test_a_time_far_ahead_changes_nothing_but_is_not_taken_for_when_a_source_told_last(tables: Tables) -> None:
     ahead, first, later = (upserted("workspace", uuid4()) for _ in range(3))
     (verdict,) = apply(ahead | {"time": "2999-01-01T00:00:00Z"})
-    assert (verdict.status, last_event_at(tables)) == ("applied", None)
+    assert (verdict.status, last_event_at()) == ("applied", None)
     apply(first, later | {"time": "2026-05-11T08:14:22Z"})
-    assert last_event_at(tables) == "2026-05-11T08:14:22.000Z"
+    assert last_event_at() == "2026-05-11T08:14:22.000Z"
 
 
 @pytest.mark.parametrize("stored", ["10000-01-01 13:59:59.999+00", "0001-12-31 10:00:00+00 BC", "infinity"])
@@ -267,24 +259,20 @@ def test_a_stored_time_that_nobody_can_show_is_shown_as_the_nearest(tables: Tabl
     apply(upserted("workspace", uuid4()))
     tables.sql(f"UPDATE wellspring.feed_sources SET last_event_at = '{stored}'")
     nearest = "0001-01-01T00:00:00.000Z" if stored.endswith("BC") else "9999-12-31T23:59:59.999Z"
-    assert last_event_at(tables) == nearest
+    assert last_event_at() == nearest
     apply(upserted("workspace", uuid4()))
-    assert last_event_at(tables) == "2026-05-10T08:14:22.000Z"
+    assert last_event_at() == "2026-05-10T08:14:22.000Z"
 
 
 # ---- what becomes of parked events ------------------------------------------------------------------------
 def release(id_: UUID) -> tuple[str, str | None]:
-    attributes = call("POST", f"{EVENTS}/{id_}/release", PIPELINE).data["attributes"]
+    attributes = post(f"{EVENTS}/{id_}/release", PIPELINE, None).data["attributes"]
     return attributes["outcome"], attributes["reason"]
 
 
 def release_many(reason: str, source: str = "/well/other", *, is_dry: bool = False) -> Any:
     meta = {"source": source, "reason": reason, "dry_run": is_dry}
     return post(f"{EVENTS}/release", PIPELINE, {"meta": meta}).document["meta"]
-
-
-def came_to(matching: int, released: int = 0, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
-    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 def test_anothers_erasure_can_be_released(world: World, tables: Tables) -> None:

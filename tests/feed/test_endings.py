@@ -1,7 +1,6 @@
 """Endings by the feed, and the races about them; and settling behind a batch, by both consumers: it fails no batch."""
 
 import json
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,12 +9,12 @@ from feed.consume import handler as consume_feed
 from tests.feed.conftest import Tables, sync
 from tests.support import events
 from tests.support.api import Context
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
+from tests.support.databases import CONSUMER, FreshDatabase, Statements, acting_as
 from tests.support.feed import Event, apply, deleted, statuses, upserted
 from tests.support.queue import synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Row, World
-from tests.sync.conftest import Tenant
+from tests.sync.conftest import Log, Tenant, absent
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseAway
 from wellspring.handlers import after_batch
@@ -32,13 +31,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "QUIET_SECONDS", 0.0)
 
 
-def sweep(tables: Tables) -> Swept:
-    database = tables.database
-    database.role = CONSUMER
-    try:
+def sweep() -> Swept:
+    with acting_as(CONSUMER):
         return endings.sweep(Deadline(30))
-    finally:
-        database.role = FEEDER
 
 
 def live(tables: Tables, ledger: str = "company_workspace_connectors") -> int:
@@ -68,7 +63,7 @@ def test_a_deleted_connector_ends_all_its_rows_in_chunks(
     apply(upserted("workspace_connector", ours.connector, 1, workspace_id=ours.workspace, connector_id=tool))
     apply(deleted("workspace_connector", ours.connector))
     statements.clear()
-    assert sweep(tables) == Swept(rows=16, done=0, is_all=True)
+    assert sweep() == Swept(rows=16, done=0, is_all=True)
     # Contract, section 5: whoever writes rows of a connector locks it first.
     assert "lock_connectors" in next(
         each for each in statements if "_connectors" in each and "SELECT ended" not in each
@@ -84,7 +79,7 @@ def test_a_deleted_provider_ends_its_choices(tables: Tables, world: World) -> No
         world.choose(workspace, provider, is_selected=True, is_matched=True)
         world.choose(workspace, other, is_selected=True, is_matched=True)
     apply(deleted("provider", provider))
-    assert sweep(tables).rows == 3
+    assert sweep().rows == 3
     rows = tables.sql("SELECT provider_pk, is_selected, deleted_at IS NULL FROM core_api.workspace_providers")
     assert {tuple(row) for row in rows} == {(provider.pk, False, False), (other.pk, True, True)}
 
@@ -111,12 +106,12 @@ def test_settling_ends_what_records_connectors_and_providers_have_with_the_role_
 
 def test_a_deleted_workspace_ends_nothing_and_hides_all(tables: Tables, ours: Tenant, pair: list[Row]) -> None:
     apply(deleted("workspace", ours.workspace))
-    assert sweep(tables) == Swept(0, 0, is_all=True)
+    assert sweep() == Swept(0, 0, is_all=True)
     assert live(tables) == 14
 
 
 def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is_ended_too(
-    fresh_database: FreshDatabase, tables: Tables, world: World, ours: Tenant, pair: list[Row]
+    fresh_database: FreshDatabase, tables: Tables, ours: Tenant, pair: list[Row]
 ) -> None:
     other = ours.other_connector
     with fresh_database.session() as sync:
@@ -128,23 +123,18 @@ def test_a_row_of_a_sync_that_saw_the_record_live_and_commits_after_the_sweep_is
         )
         apply(deleted("company", pair[0]))
         for _ in range(4):
-            sweep(tables)
+            sweep()
         assert open_endings(tables) == 1
         sync.commit()
     assert live(tables) == 8
-    assert sweep(tables).rows == 1
+    assert sweep().rows == 1
     assert live(tables) == 7
-    sweep(tables)
+    sweep()
     assert open_endings(tables) == 0
 
 
 def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
-    fresh_database: FreshDatabase,
-    tables: Tables,
-    world: World,
-    ours: Tenant,
-    pair: list[Row],
-    monkeypatch: pytest.MonkeyPatch,
+    fresh_database: FreshDatabase, ours: Tenant, pair: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("wellspring.repositories.feed.endings.LOCK_MILLISECONDS", 50)
     free = ours.companies[2]
@@ -154,10 +144,10 @@ def test_a_connector_that_is_being_written_is_left_to_the_next_sweep(
     with fresh_database.session() as sync:
         sync.exec_driver_sql("SELECT wellspring.lock_connectors(ARRAY[%s]::bigint[], NULL)", (ours.connector.pk,))
         # It holds up nobody else's.
-        swept = sweep(tables)
+        swept = sweep()
         assert (swept.rows, swept.is_all) == (3, False)
         sync.rollback()
-    assert sweep(tables).rows == 7
+    assert sweep().rows == 7
 
 
 def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
@@ -166,10 +156,10 @@ def test_what_ended_stays_ended_when_the_record_is_revived_and_later_rows_live(
     apply(deleted("company", pair[0], 2))
     apply(upserted("company", pair[0], 3, workspace_id=ours.workspace))
     world.provenances([pair[0]], ours.connector)
-    assert sweep(tables).rows == 7
+    assert sweep().rows == 7
     assert live(tables) == 8
     for _ in range(3):
-        sweep(tables)
+        sweep()
     assert open_endings(tables) == 0
     assert live(tables) == 8
 
@@ -180,11 +170,8 @@ def test_the_first_row_of_a_revived_record_lives(tables: Tables, world: World) -
     apply(deleted("company", company, 2))
     apply(upserted("company", company, 3, workspace_id=workspace))
     world.provenances([company], link)
-    sweep(tables)
+    sweep()
     assert live(tables) == 1
-
-
-type Log = list[dict[str, Any]]
 
 
 def tell(*events: Event) -> None:
@@ -197,7 +184,7 @@ def tell(*events: Event) -> None:
 
 @pytest.fixture
 def missing() -> Row:
-    return Row("company", 0, uuid4())
+    return absent()
 
 
 def outcomes(tables: Tables) -> list[str]:
@@ -226,7 +213,7 @@ class TestTheFeed:
         assert [row.reason for row in reasons] == ["tenant_mismatch"]
 
     def test_releases_what_waited_for_its_connector_and_makes_its_records(
-        self, fresh_database: FreshDatabase, tables: Tables, ours: Tenant, missing: Row
+        self, fresh_database: FreshDatabase, tables: Tables, missing: Row
     ) -> None:
         workspace, connector, software = uuid4(), uuid4(), uuid4()
         making = synced(connector, [missing])
@@ -241,7 +228,7 @@ class TestTheFeed:
         sums_are_right(fresh_database)
 
     def test_leaves_what_misses_more(self, tables: Tables, ours: Tenant, missing: Row) -> None:
-        sync(synced(ours.connector, [missing, Row("people", 0, uuid4())]))
+        sync(synced(ours.connector, [missing, absent("people")]))
         tell(upserted("company", missing, workspace_id=ours.workspace))
         assert outcomes(tables) == ["parked"]
 
@@ -255,7 +242,7 @@ class TestTheFeed:
         assert tables.value("SELECT seen_at IS NOT NULL AND done_at IS NULL FROM wellspring.endings")
         sums_are_right(fresh_database)
 
-    def test_looks_at_no_ending_of_others(self, world: World, tables: Tables, ours: Tenant) -> None:
+    def test_looks_at_no_ending_of_others(self, tables: Tables, ours: Tenant) -> None:
         tell(deleted("company", ours.companies[0]))
         other = ours.companies[1]
         tables.sql("UPDATE wellspring.endings SET seen_at = '2026-01-01'")
@@ -280,7 +267,7 @@ class TestSyncs:
     def test_release_what_waited_for_the_records_that_they_make(
         self, fresh_database: FreshDatabase, tables: Tables, ours: Tenant, missing: Row
     ) -> None:
-        further = Row("company", 0, uuid4())
+        further = absent()
         chained = synced(ours.connector, [missing, further])
         chained["records"][1]["attributes"] = {"name": "Made by what was released"}
         sync(synced(ours.connector, [further]), chained)

@@ -16,10 +16,11 @@ from maintenance.settle import handler as settle_syncs
 from tests.feed.conftest import Tables, sync
 from tests.feed.test_loading import Shelf
 from tests.support.api import Context, call, service
-from tests.support.databases import CONSUMER, FreshDatabase, role_of_call
+from tests.support.databases import CONSUMER, FreshDatabase, acting_as
 from tests.support.feed import SOURCE, Event, apply, erased, settle, statuses, told, upserted
 from tests.support.queue import Body, disconnected, invalidated, synced
 from tests.support.world import Row, World
+from tests.sync.conftest import absent
 from wellspring import feed_events, messages
 from wellspring.database.retry import Deadline
 from wellspring.repositories.feed import pending, sources
@@ -43,7 +44,7 @@ def everything(tables: Tables) -> str:
     return "\n".join(row.whole for found in rows for row in found)
 
 
-def person_of(tables: Tables, workspace: UUID, name: str = NAME) -> UUID:
+def person_of(workspace: UUID, name: str = NAME) -> UUID:
     id_ = uuid4()
     apply(upserted("workspace", workspace), upserted("people", id_, 3, workspace_id=workspace, full_name=name))
     return id_
@@ -68,7 +69,7 @@ def connector(world: World, workspace: Row) -> Row:
 
 @pytest.fixture
 def person(tables: Tables, workspace: Row) -> Row:
-    return Row("people", 0, person_of(tables, workspace.id))
+    return Row("people", 0, person_of(workspace.id))
 
 
 def naming(body: Body, **more: Any) -> Body:
@@ -90,7 +91,7 @@ def around(when: When, erase: Callable[[], object], happens: Callable[[], object
 
 def test_leaves_the_name_nowhere(tables: Tables) -> None:
     workspace = uuid4()
-    person = person_of(tables, workspace)
+    person = person_of(workspace)
     # One waits, one is parked, and one is no event.
     apply(upserted("people", person, 5, workspace_id=uuid4(), full_name=NAME))
     apply(upserted("people", person, 6, source="/well/other", workspace_id=workspace, full_name=NAME))
@@ -105,7 +106,7 @@ def test_leaves_the_name_nowhere(tables: Tables) -> None:
 
 def test_leaves_the_name_in_no_result_of_a_file(tables: Tables) -> None:
     workspace = uuid4()
-    person = person_of(tables, workspace)
+    person = person_of(workspace)
     bucket = Shelf()
     lines: list[Event | str] = [
         upserted("people", person, 6, source="/well/other", workspace_id=workspace, full_name=NAME),
@@ -123,7 +124,7 @@ def test_leaves_the_name_in_no_result_of_a_file(tables: Tables) -> None:
 
 
 def test_anothers_erasure_is_parked_and_takes_nothing(tables: Tables) -> None:
-    person = person_of(tables, uuid4(), "Kept")
+    person = person_of(uuid4(), "Kept")
     body = json.dumps({"records": [{"type": "people", "id": str(person), "attributes": {"full_name": "Kept"}}]})
     sync(body)
     assert statuses(erased(person, 9, source=OTHER)) == ["other_source"]
@@ -134,7 +135,7 @@ def test_anothers_erasure_is_parked_and_takes_nothing(tables: Tables) -> None:
 
 def test_nothing_brings_the_person_or_a_membership_back(tables: Tables) -> None:
     workspace = uuid4()
-    person = person_of(tables, workspace)
+    person = person_of(workspace)
     membership, later = uuid4(), uuid4()
     apply(upserted("workspace_membership", membership, 1, workspace_id=workspace, people_id=person))
     apply(erased(person, 4))
@@ -152,7 +153,7 @@ def test_nothing_brings_the_person_or_a_membership_back(tables: Tables) -> None:
 
 def test_a_membership_that_becomes_anothers_lives(tables: Tables) -> None:
     workspace = uuid4()
-    person, other = person_of(tables, workspace), person_of(tables, workspace, "Kept")
+    person, other = person_of(workspace), person_of(workspace, "Kept")
     membership = uuid4()
     apply(upserted("workspace_membership", membership, 1, workspace_id=workspace, people_id=person), erased(person))
     apply(upserted("workspace_membership", membership, 2, workspace_id=workspace, people_id=other))
@@ -194,7 +195,7 @@ def test_of_a_person_who_was_never_seen_is_kept(tables: Tables, version: int) ->
 def test_keeps_the_version_of_what_waits_for_the_person(tables: Tables) -> None:
     workspace, person, membership = uuid4(), uuid4(), uuid4()
     apply(upserted("workspace", workspace))
-    other = person_of(tables, workspace, "Kept")
+    other = person_of(workspace, "Kept")
     waits = upserted("workspace_membership", membership, 7, workspace_id=workspace, people_id=person)
     assert statuses(waits) == ["waiting"]
     assert statuses(erased(person, 1)) == ["applied"]
@@ -206,7 +207,7 @@ def test_keeps_the_version_of_what_waits_for_the_person(tables: Tables) -> None:
 
 @pytest.mark.parametrize("way", ["by hand", "by itself"])
 def test_what_is_left_is_released(tables: Tables, connector: Row, workspace: Row, person: Row, way: str) -> None:
-    missing = Row("company", 0, uuid4())
+    missing = absent()
     body = naming(invalidated(connector, [person, missing]))
     sync(body)
     assert kept(tables, body).reason == "unknown_record"
@@ -216,9 +217,8 @@ def test_what_is_left_is_released(tables: Tables, connector: Row, workspace: Row
         url = f"/v1/sync-messages/{kept(tables, body).id}/release"
         assert call("POST", url, service("system:read", "sync:write")).status == 200
     else:
-        role = role_of_call.set(CONSUMER)
-        settle_syncs({}, Context())
-        role_of_call.reset(role)
+        with acting_as(CONSUMER):
+            settle_syncs({}, Context())
     row = kept(tables, body)
     assert (row.outcome, row.reason, row.body, bytes(row.digest)) == ("applied", None, None, digest)
     # Sent again it is done.
@@ -244,7 +244,7 @@ def test_wherever_a_message_says_it(
     missing = {"type": "company", "id": str(uuid4())}
     body = synced(connector, [person])
     body["records"] += [missing, {"type": "account", "id": str(uuid4()), "attributes": {"account_name": "Kept"}}]
-    text, foreign = written(body, str(person.id)), synced(connector, [Row("people", 0, uuid4())])
+    text, foreign = written(body, str(person.id)), synced(connector, [absent("people")])
     around(when, lambda: statuses(erased(person, 9)), lambda: sync(text, foreign))
     assert kept(tables, foreign).body == json.dumps(foreign)
     left = json.loads(kept(tables, body).body)
@@ -275,7 +275,7 @@ def test_what_is_no_message_is_kept_without_its_text(tables: Tables, person: Row
     assert tuple(row) == ("parked", "malformed", None)
 
 
-def test_a_disconnect_goes_on_without_what_it_says_besides(tables: Tables, connector: Row, person: Row) -> None:
+def test_a_disconnect_goes_on_without_what_it_says_besides(tables: Tables, person: Row) -> None:
     statuses(erased(person, 9))
     body = disconnected(uuid4()) | {"who": {"id": str(person.id), "name": NAME}}
     sync(body)
@@ -285,7 +285,7 @@ def test_a_disconnect_goes_on_without_what_it_says_besides(tables: Tables, conne
 def test_a_message_that_is_parked_while_they_are_erased_waits_for_that(
     fresh_database: FreshDatabase, tables: Tables, connector: Row, person: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = Row("company", 0, uuid4())
+    missing = absent()
     body = naming(invalidated(connector, [person, missing]))
     count, parking = sources.count, list[Future[None]]()
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

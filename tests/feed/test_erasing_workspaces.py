@@ -15,6 +15,7 @@ from tests.support.feed import SOURCE, Event, apply, deleted, event, settle, sta
 from tests.support.queue import synced
 from tests.support.transactions import in_transaction
 from tests.support.world import Row, World
+from tests.sync.conftest import absent
 from wellspring import feed_events
 from wellspring.database.retry import Deadline
 from wellspring.repositories.feed import erasures
@@ -185,7 +186,7 @@ def test_ends_what_is_in_it_and_the_sums_of_its_sources(tables: Tables, world: W
 def test_takes_what_is_parked_off_the_count_of_its_connector(tables: Tables, world: World) -> None:
     workspace = world.workspace()
     connection = world.workspace_connector(workspace)
-    body = synced(connection, [Row("company", 0, uuid4())])
+    body = synced(connection, [absent()])
     sync(body)
     apply(erased(workspace))
     erase(world)
@@ -218,7 +219,7 @@ def test_nothing_brings_any_of_it_back_and_nothing_of_it_is_kept(tables: Tables,
         0,
         tables.value("SELECT id FROM core_api.workspace_connectors WHERE workspace_pk = :pk", pk=workspace.pk),
     )
-    told = synced(connection, [Row("company", 0, uuid4())])
+    told = synced(connection, [absent()])
     told["records"][0]["attributes"] = {"name": name}
     erase(world)
     sync(told, json.dumps(told | {"mode": "none", "id": str(uuid4())}))

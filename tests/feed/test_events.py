@@ -14,6 +14,7 @@ from tests.support.api import Context
 from tests.support.events import event, load_demo, replay
 from tests.support.feed import park
 from tests.support.world import World
+from tests.sync.conftest import outcomes
 from wellspring.errors import DatabaseAway
 from wellspring.services.feed import applying
 
@@ -47,9 +48,7 @@ def test_an_event_does_what_its_name_says_and_once(tables: Tables, log: list[dic
     for _ in range(2):
         assert handler(event(f"feed_{name}"), Context()) == {"batchItemFailures": []}
         assert [row[:2] for row in tables.pending()] == KEPT[name]
-    assert [line["outcome"] for line in log if "outcome" in line] == ["parked"] * 2 * len(
-        [outcome for outcome, _ in KEPT[name] if outcome == "parked"]
-    )
+    assert outcomes(log) == 2 * [outcome for outcome, _ in KEPT[name] if outcome == "parked"]
 
 
 def test_the_batch_changes_the_demo(tables: Tables) -> None:
@@ -57,16 +56,6 @@ def test_the_batch_changes_the_demo(tables: Tables) -> None:
     assert tables.resource("workspaces", demo_id("workspace", "a")).name == "Verdier Foods SA"
     assert tables.resource("companies", demo_id("company", "a", 1)).name == "Alder & Sons"
     assert tables.resource("peoples", demo_id("people", "a", 4)).deleted_at is not None
-
-
-def test_the_consumer_settles_what_its_batch_has_brought(tables: Tables) -> None:
-    handler(event("feed_waiting"), Context())
-    come = event("feed_batch")
-    body = come["Records"][0]["body"].replace(demo_id("workspace", "a"), demo_id("workspace", "d"), 1)
-    come["Records"][0]["body"] = body
-    handler(come, Context())
-    assert [row for row in tables.pending() if row[0] == "waiting"] == []
-    assert tables.resource("companies", demo_id("company", "d", 1)).name == "Birch"
 
 
 def test_the_schedule_settles_and_says_what_it_did() -> None:

@@ -9,13 +9,11 @@ from local import demo_data, large_data
 from local.example_ids import demo_id
 from tests.health.conftest import Tenant
 from tests.support.api import READER, get
-from tests.support.databases import CONSUMER, FEEDER, Database, Statements
+from tests.support.databases import CONSUMER, FEEDER, Database, Statements, acting_as
+from tests.support.feed import statuses
 from tests.support.queue import consume, disconnected
 from tests.support.world import World
-from wellspring import feed_events
-from wellspring.database.retry import Deadline
 from wellspring.resources import HEALTH
-from wellspring.services.feed import applying
 
 URL = "/v1/workspace-connectors"
 DAY = timedelta(days=1)
@@ -30,7 +28,7 @@ def test_a_foreign_connector_is_not_found_by_its_health(ours: Tenant, theirs: Te
     assert get(f"{URL}?filter[health]=new&filter[workspace]={theirs.workspace.id}", ours.caller).status == 403
 
 
-def test_all_that_holds_is_told_with_its_time(world: World, ours: Tenant, now: datetime) -> None:
+def test_all_that_holds_is_told_with_its_time(ours: Tenant, now: datetime) -> None:
     for back in (8, 7, 6, 5):
         ours.sync(now - back * DAY)
     ours.park()
@@ -50,7 +48,7 @@ def test_what_never_synced_is_new_since_it_is_there(ours: Tenant) -> None:
 
 @pytest.mark.parametrize("query", ["", "filter[workspace]={workspace}&"])
 def test_a_workspace_is_asked_for_what_is_wrong_in_it(
-    world: World, ours: Tenant, now: datetime, query: str, statements: Statements
+    world: World, ours: Tenant, query: str, statements: Statements
 ) -> None:
     others = [world.workspace_connector(ours.workspace) for _ in range(3)]
     consume(disconnected(others[0]), disconnected(others[1]))
@@ -92,10 +90,9 @@ def test_its_health_is_no_part_of_its_etag_and_its_consent_is(ours: Tenant, worl
 
 
 def test_the_demo_has_one_of_each_health(world: World) -> None:
-    world.database.role = FEEDER
-    told = [feed_events.parse_event(event) for event in demo_data.events()]
-    assert {verdict.status for verdict in applying.apply(told, Deadline(60))} == {"applied"}
     world.database.role = CONSUMER
+    with acting_as(FEEDER):
+        assert set(statuses(*demo_data.events())) == {"applied"}
     for message in demo_data.messages():
         assert consume(message) == []
     workspace = demo_id("workspace", demo_data.AILING_IN)

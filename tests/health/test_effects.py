@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from maintenance.settle import handler as settle
 from tests.health.conftest import Tenant
-from tests.support.api import PIPELINE, Context, get, post
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements
-from tests.support.feed import deleted, upserted
+from tests.support.api import PIPELINE, get
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, Statements, acting_as
+from tests.support.feed import apply, deleted, statuses, upserted
 from tests.support.queue import completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Row, World
-from wellspring import feed_events
+from tests.sync import conftest as syncs
 from wellspring.database.retry import Deadline
 from wellspring.services import recounting
-from wellspring.services.feed import applying
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -28,7 +26,6 @@ def tell(world: World, ours: Tenant) -> Callable[..., None]:
     connector = world.connector()
 
     def told(*, is_deleted: bool = False, **data: Any) -> None:
-        world.database.role = FEEDER
         version = next(versions)
         of: dict[str, Any] = {"workspace_id": ours.workspace, "connector_id": connector, **data}
         event = (
@@ -36,9 +33,8 @@ def tell(world: World, ours: Tenant) -> Callable[..., None]:
             if is_deleted
             else upserted("workspace_connector", ours.connector, version, **of)
         )
-        (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(10))
-        assert verdict.status == "applied"
-        world.database.role = CONSUMER
+        with acting_as(FEEDER):
+            assert statuses(event) == ["applied"]
 
     return told
 
@@ -79,11 +75,11 @@ def test_health_is_what_the_last_of_these_leaves(
 
     def release() -> None:
         world.record("company", ours.workspace, id=missing.id)
-        assert cast("Any", settle({}, Context())["release"])["applied"] == 1
+        assert syncs.settle()["release"]["applied"] == 1
 
     def dismiss() -> None:
         (parked,) = get("/v1/sync-messages?filter[outcome]=parked", PIPELINE).ids
-        assert post(f"/v1/sync-messages/{parked}/dismiss", PIPELINE, {"meta": {"note": "ours"}}).status == 200
+        assert syncs.dismiss(parked).status == 200
 
     does: dict[str, Callable[[], object]] = {
         "sync": lambda: ours.sync(now),
@@ -160,7 +156,7 @@ class TestTheFeed:
         event = upserted(
             "workspace_connector", id_, workspace_id=ours.workspace, connector_id=connector, status="error"
         )
-        applying.apply([feed_events.parse_event(event)], Deadline(10))
+        assert statuses(event) == ["applied"]
         found = world.database.owner.exec_driver_sql(
             f"SELECT health FROM core_api.workspace_connectors WHERE id = '{id_}'"
         ).scalar_one()
@@ -183,8 +179,7 @@ def test_the_feed_locks_connectors_as_everybody_does(fresh_database: FreshDataba
         event = upserted(
             "workspace_connector", ours.connector, 9, workspace_id=ours.workspace, connector_id=world.connector()
         )
-        (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(2))
+        (verdict,) = apply(event, seconds=2)
         assert verdict.status == "returned"
         other.rollback()
-    (verdict,) = applying.apply([feed_events.parse_event(event)], Deadline(10))
-    assert verdict.status == "applied"
+    assert statuses(event) == ["applied"]

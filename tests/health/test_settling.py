@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from maintenance.settle import handler as settle
 from tests.health.conftest import MADE, Kept, Tenant, let_have_synced, unjudged
-from tests.support.api import Context
 from tests.support.databases import CONSUMER, AnyDatabase, Database, FreshDatabase, Statements
 from tests.support.world import Row, World
+from tests.sync.conftest import settle
 from wellspring.repositories import fleet as repository
 from wellspring.services import settling
 
@@ -23,12 +22,6 @@ UPDATE wellspring.connector_state SET health_reasons = '[]', health_changes_at =
  WHERE workspace_connector_pk = ANY (CAST(:pks AS bigint[]))"""),
     text("UPDATE core_api.workspace_connectors SET health = 'ok' WHERE pk = ANY (CAST(:pks AS bigint[]))"),
 )
-
-
-def step() -> dict[str, Any]:
-    done = settle({}, Context())["judge"]
-    assert isinstance(done, dict)
-    return done
 
 
 def daily(world: World, number: int, last: timedelta) -> list[Row]:
@@ -62,9 +55,9 @@ def as_consumer(world: World) -> None:
 def test_who_has_not_come_becomes_late(world: World) -> None:
     late, well = unseen(world, 3, 3 * DAY), unseen(world, 3, DAY / 2)
     assert health(world, late) == health(world, well) == {"ok"}
-    assert step() == {"connectors": 3, "is_silent": 0, "is_all": True}
+    assert settle()["judge"] == {"connectors": 3, "is_silent": 0, "is_all": True}
     assert (health(world, late), health(world, well)) == ({"late"}, {"ok"})
-    assert step()["connectors"] == 0
+    assert settle()["judge"]["connectors"] == 0
 
 
 def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> None:
@@ -79,7 +72,7 @@ def test_a_consent_ends_by_itself(world: World, ours: Tenant, now: datetime) -> 
             f" WHERE workspace_connector_pk = {ours.connector.pk}"
         )
     world.database.commit()
-    assert step()["connectors"] == 1
+    assert settle()["judge"]["connectors"] == 1
     assert ours.kept.codes == ["consent_expired"]
 
 
@@ -87,7 +80,7 @@ def test_many_are_judged_in_steps(world: World, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(settling, "JUDGED", 4)
     late = unseen(world, 10, 3 * DAY)
     statements.clear()
-    assert step() == {"connectors": 10, "is_silent": 0, "is_all": True}
+    assert settle()["judge"] == {"connectors": 10, "is_silent": 0, "is_all": True}
     assert sum("judge_connectors" in one for one in statements) == 3
     assert health(world, late) == {"late"}
 
@@ -114,7 +107,7 @@ class TestSilence:
     ) -> None:
         daily(world, gone, 90 * DAY)
         missing, others = unseen(world, number, 3 * DAY), daily(world, well, DAY / 2)
-        assert step() == {"connectors": 0 if is_silent else number, "is_silent": is_silent, "is_all": True}
+        assert settle()["judge"] == {"connectors": 0 if is_silent else number, "is_silent": is_silent, "is_all": True}
         assert health(world, missing) == {"ok" if is_silent else "late"}
         assert health(world, others) <= {"ok"}
         if is_silent:
@@ -122,9 +115,9 @@ class TestSilence:
 
     def test_when_it_is_over_who_does_not_come_is_late_after_their_time(self, world: World) -> None:
         missing = unseen(world, 30, 3 * DAY)
-        assert step()["is_silent"] == 1
+        assert settle()["judge"]["is_silent"] == 1
         daily(world, 40, DAY / 2)
-        assert step() == {"connectors": 30, "is_silent": 0, "is_all": True}
+        assert settle()["judge"] == {"connectors": 30, "is_silent": 0, "is_all": True}
         assert self.fleet(world.database) == (False, True, True)
         assert health(world, missing) == {"ok"}
         rows = [Kept(world.database, one).row() for one in missing]

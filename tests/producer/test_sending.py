@@ -16,8 +16,8 @@ from wellspring_producer.sending import ATTEMPTS, MOST_BYTES_OF_A_CALL, Sender
 SECRET = "Confidential Holdings"
 
 
-def entry(number: int, group: str = "group", kind: str | None = "append", size: int = 10) -> Entry:
-    return Entry(f"message-{number}", group, f"{SECRET} {number} ".ljust(size, "x"), kind)
+def entry(number: int, group: str = "group", kind: str | None = "append") -> Entry:
+    return Entry(f"message-{number}", group, f"{SECRET} {number}", kind)
 
 
 def numbers(entries: object) -> list[int]:
@@ -41,20 +41,15 @@ def test_ten_messages_go_together_in_their_order_with_their_group_and_id() -> No
 
 def test_a_call_holds_a_mebibyte_of_bodies_and_not_a_byte_more() -> None:
     quarter = MOST_BYTES_OF_A_CALL // 4
-    sqs = FakeSqs()
-    Sender(URL, sqs).send(*(entry(number, size=quarter) for number in range(4)))
-    assert sent_in_calls(sqs) == [[0, 1, 2, 3]]
-    sqs = FakeSqs()
-    Sender(URL, sqs).send(*(entry(number, size=quarter) for number in range(3)), entry(3, size=quarter + 1))
-    assert sent_in_calls(sqs) == [[0, 1, 2], [3]]
-
-
-def test_bodies_are_measured_in_bytes_and_not_in_characters() -> None:
-    quarter = MOST_BYTES_OF_A_CALL // 4
-    money = [Entry(f"message-{number}", "group", "\N{MONEY BAG}" * (quarter // 4), "append") for number in range(5)]
-    sqs = FakeSqs()
-    Sender(URL, sqs).send(*money)
-    assert sent_in_calls(sqs) == [[0, 1, 2, 3], [4]]
+    plain, money = "x" * quarter, "\N{MONEY BAG}" * (quarter // 4)
+    for bodies, calls in (
+        ([plain] * 4, [[0, 1, 2, 3]]),
+        ([*[plain] * 3, plain + "x"], [[0, 1, 2], [3]]),
+        ([money] * 5, [[0, 1, 2, 3], [4]]),
+    ):
+        sqs = FakeSqs()
+        Sender(URL, sqs).send(*(Entry(f"message-{n}", "group", body, "append") for n, body in enumerate(bodies)))
+        assert sent_in_calls(sqs) == calls
 
 
 def test_messages_of_a_group_share_a_call_only_where_their_order_does_not_matter(pauses: list[float]) -> None:

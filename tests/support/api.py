@@ -15,7 +15,7 @@ import pytest
 
 from local.gateway import Router
 from local.template import Function, Template
-from tests.support.databases import role_of_call
+from tests.support.databases import acting_as
 from tests.support.world import Row
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import ledgers, resource_of
@@ -199,11 +199,8 @@ def invoked(function: Function, sent: Any, context: Context = USUAL) -> Any:
     """Give an event to a function, which logs in with the role of the template."""
     module = importlib.import_module(function.handler.removesuffix(".handler"))
     role: Any = function.environment["DB_USER"]
-    token = role_of_call.set(role)
-    try:
+    with acting_as(role):
         return module.handler(sent, context)
-    finally:
-        role_of_call.reset(token)
 
 
 def send(sent: Any, context: Context = USUAL) -> Reply:

@@ -41,6 +41,17 @@ PUBLISHER: Role = "wellspring_publisher"
 # Whom the function that a test calls logs in as, by the template; None where no function is called.
 role_of_call: ContextVar[Role | None] = ContextVar("role_of_call", default=None)
 
+
+@contextmanager
+def acting_as(role: Role) -> Iterator[None]:
+    """Let product code log in as a role, where no function is called."""
+    token = role_of_call.set(role)
+    try:
+        yield
+    finally:
+        role_of_call.reset(token)
+
+
 # The setting `DB_PIPELINING` of each connection that a test makes.
 pipelining: Literal["true", "false"] = "true"
 

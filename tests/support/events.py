@@ -12,13 +12,11 @@ from local import demo_data
 from local.example_ids import demo_id
 from local.template import Function, Template
 from tests.support.api import invoked
-from tests.support.databases import FEEDER, AnyDatabase, role_of_call
+from tests.support.databases import FEEDER, AnyDatabase, acting_as
+from tests.support.feed import statuses
 from tests.support.world import Row, World
-from wellspring import feed_events
-from wellspring.database.retry import Deadline
 from wellspring.models import table_of
 from wellspring.resources import resource_of
-from wellspring.services import feed
 
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS: dict[str, Function] = {
@@ -60,12 +58,8 @@ def load_demo(database: AnyDatabase) -> None:
 
     Those come over HTTP and have ids of the server's making in the demo: here they have those that events name.
     """
-    told = role_of_call.set(FEEDER)
-    try:
-        verdicts = feed.apply(feed_events.parse(json.dumps(list(demo_data.events()))), Deadline(30))
-    finally:
-        role_of_call.reset(told)
-    assert {verdict.status for verdict in verdicts} == {"applied"}
+    with acting_as(FEEDER):
+        assert set(statuses(*demo_data.events())) == {"applied"}
     world = World(database)
     owner, member = (told_of(world, "people", id_) for id_ in (demo_data.OWNER, demo_data.MEMBER))
     group = world.group(owner, demo_data.GROUP_NAME, id=demo_id("workspace_group", "0"))

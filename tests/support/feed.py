@@ -33,12 +33,11 @@ def event(
     data: Mapping[str, Any] | None = None,
     *,
     source: str = SOURCE,
-    event_id: str | None = None,
 ) -> Event:
     """Return one event, as a producer sends it."""
     made: Event = {
         "specversion": "1.0",
-        "id": event_id or str(uuid4()),
+        "id": str(uuid4()),
         "source": source,
         "type": f"wellspring.{type_}.{what}",
         "subject": id_of(subject),
@@ -130,6 +129,6 @@ def statuses(*events: Event) -> list[str]:
     return [verdict.reason or verdict.status for verdict in apply(*events)]
 
 
-def settle(seconds: float = 30.0) -> int:
+def settle() -> int:
     """Apply what waits and can be applied; return how many events that were."""
-    return feed.settle(Deadline(seconds)).applied
+    return feed.settle(Deadline(30.0)).applied

@@ -82,12 +82,6 @@ class World:
     def companies(self, workspace: Row, count: int) -> list[Row]:
         return self.records("company", workspace, count)
 
-    def accounts(self, workspace: Row, count: int) -> list[Row]:
-        return self.records("account", workspace, count)
-
-    def peoples(self, workspace: Row, count: int) -> list[Row]:
-        return self.records("people", workspace, count)
-
     def connector(self, name: str = "Qonto", provider: str | None = None, **values: Any) -> Row:
         return self.make("connector", name=name, provider=provider or name.lower(), **values)
 

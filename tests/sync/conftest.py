@@ -87,8 +87,8 @@ def tenant(world: World, name: str) -> Tenant:
         connector=world.workspace_connector(workspace),
         other_connector=world.workspace_connector(workspace),
         companies=world.companies(workspace, 4),
-        accounts=world.accounts(workspace, 2),
-        peoples=world.peoples(workspace, 2),
+        accounts=world.records("account", workspace, 2),
+        peoples=world.records("people", workspace, 2),
     )
 
 
@@ -155,9 +155,9 @@ class Ledger:
                 found[record] += number
         return found
 
-    def inbox(self) -> set[UUID]:
-        done = "SELECT message_id FROM wellspring.sync_messages WHERE outcome IN ('applied', 'dismissed')"
-        return {row.message_id for row in self.sql(done)}
+    def inbox(self) -> set[str]:
+        """Return the ids of the messages that are done."""
+        return {id_ for id_, row in self.messages().items() if row.outcome in {"applied", "dismissed"}}
 
     def reasons(self) -> Counter[str | None]:
         """Return why messages are parked, with their number; None is that of those which are not."""
@@ -250,8 +250,8 @@ def ending(way: str, connector: Row, records: Sequence[Row]) -> Body:
             return disconnected(connector)
 
 
-def message_of(body: Body, caller: Caller = PIPELINE) -> Any:
-    found = get("/v1/sync-messages?page[size]=100", caller).data
+def message_of(body: Body) -> Any:
+    found = get("/v1/sync-messages?page[size]=100", PIPELINE).data
     return next(row for row in found if row["attributes"]["message_id"] == body["id"])
 
 
@@ -259,8 +259,18 @@ def release(body: Body, caller: Caller = PIPELINE) -> Reply:
     return post(f"/v1/sync-messages/{message_of(body)['id']}/release", caller, None)
 
 
+def release_many(connector: Row, reason: object, *, dry_run: bool = False) -> Reply:
+    meta = {"workspace_connector": str(connector.id), "reason": reason, "dry_run": dry_run}
+    return post("/v1/sync-messages/release", PIPELINE, {"meta": meta})
+
+
 def dismiss(id_: object, note: str = "Agreed.") -> Reply:
     return post(f"/v1/sync-messages/{id_}/dismiss", PIPELINE, {"meta": {"note": note}})
+
+
+def came_to(matching: int, released: int = 0, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
+    """Return what a release of many says that it came to."""
+    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 def fail(monkeypatch: pytest.MonkeyPatch, body: Body) -> None:

@@ -8,20 +8,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.api import draft, get, person, post
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, role_of_call
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, acting_as
 from tests.support.feed import Event, event, statuses, upserted
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import ATTRIBUTES, Ledger, Tenant, absent, bringing
+from tests.sync.conftest import APPLIED, ATTRIBUTES, Ledger, Tenant, absent, bringing
 from wellspring.repositories.sync import making
 
 
 def told(event: Event) -> None:
-    role = role_of_call.set(FEEDER)
-    try:
+    with acting_as(FEEDER):
         assert statuses(event) == ["applied"]
-    finally:
-        role_of_call.reset(role)
 
 
 def record(ledger: Ledger, row: Row) -> Any:
@@ -85,10 +82,8 @@ def test_the_gone_and_anothers_are_parked(world: World, ours: Tenant, theirs: Te
     body = bringing(ours.connector, row)
     body["records"].append({"type": "company", "id": str(other.id), "attributes": {"name": "Never made"}})
     assert consume(body) == []
-    message = ledger.messages()[body["id"]]
-    reason = "tenant_mismatch" if way == "foreign" else "unknown_record"
-    assert (message.outcome, message.reason) == ("parked", reason)
-    assert [problem["id"] for problem in message.problems] == [str(row.id)]
+    assert ledger.fate(body) == ("parked", "tenant_mismatch" if way == "foreign" else "unknown_record")
+    assert [problem["id"] for problem in ledger.messages()[body["id"]].problems] == [str(row.id)]
     # All or nothing.
     assert record(ledger, other) is None
     assert not ledger.live()
@@ -109,8 +104,7 @@ def test_what_a_batch_makes_is_there_for_what_comes_behind_it(
     assert consume(*batch) == []
     # Not because the database refused them together, and they were tried again one by one.
     assert no_pauses == []
-    outcomes = [(ledger.messages()[body["id"]].outcome, ledger.messages()[body["id"]].reason) for body in batch]
-    assert outcomes == [("applied", None)] * 4 + [("parked", "tenant_mismatch"), ("applied", None)]
+    assert list(map(ledger.fate, batch)) == [*[APPLIED] * 4, ("parked", "tenant_mismatch"), APPLIED]
     assert ledger.live(ours.connector) == {row.id: 1}
     assert record(ledger, row).name == "Alder Trading"
     making = (ledger.messages()[body["id"]].counts["company"]["made"] for body in (batch[0], batch[-1]))
@@ -126,11 +120,8 @@ def test_two_may_make_the_same_records_at_once(fresh_database: FreshDatabase, ou
     ]
 
     def deliver(body: Body) -> list[int]:
-        role = role_of_call.set(CONSUMER)
-        try:
+        with acting_as(CONSUMER):
             return consume(body)
-        finally:
-            role_of_call.reset(role)
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(deliver, bodies)) == [[]] * 4
@@ -158,6 +149,6 @@ def test_what_another_makes_between_the_look_and_the_lock_is_no_reason_to_park_a
     assert consume(body) == []
     assert meanwhile
     messages = ledger.messages()
-    assert [messages[each["id"]].outcome for each in (other, body)] == ["applied", "applied"]
+    assert [ledger.fate(each) for each in (other, body)] == [APPLIED, APPLIED]
     assert [messages[each["id"]].counts["company"]["made"] for each in (other, body)] == [1, 0]
     assert ledger.live() == {both.id: 2, own.id: 1}

@@ -88,7 +88,7 @@ def test_a_record_of_another_workspace_is_a_mismatch(
 
 
 def test_the_first_problems_are_told_and_all_counted(ours: Tenant, theirs: Tenant, ledger: Ledger, log: Log) -> None:
-    unknown = [Row("company", 0, uuid4()) for _ in range(40)]
+    unknown = [absent() for _ in range(40)]
     line = parked(synced(ours.connector, [*theirs.mixed, *ours.mixed, *unknown]), ledger, log)
     assert (line["reason"], len(line["problems"]), line["problem_count"]) == ("unknown_record", 5, 43)
     log.clear()

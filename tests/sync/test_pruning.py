@@ -1,7 +1,7 @@
 """The scheduled function that forgets: what is old goes, in bounded deletes, and nothing else does."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import chain, cycle
 from typing import Any
@@ -17,7 +17,7 @@ from tests.support.queue import consume, synced
 from tests.support.transactions import in_transaction
 from tests.support.world import World
 from tests.sync.conftest import Ledger, Log, Tenant
-from tests.writing.conftest import PATIENCE_SECONDS, wait_until_all_wait
+from tests.writing.conftest import wait_until_all_wait
 from wellspring.database import Transaction
 from wellspring.database.retry import Deadline
 from wellspring.errors import InternalError, ServiceUnavailable
@@ -33,29 +33,27 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wellspring.services.pruning.CHUNK", CHUNK)
 
 
+# What a row of each table has but for its time.
+REMEMBERED = {
+    "sync_messages": {"message_id": "gen_random_uuid()"},
+    "idempotency_keys": {
+        "caller": "'service:' || gen_random_uuid()",
+        "key": "'key'",
+        "fingerprint": "'x'",
+        "answer": "'{}'",
+    },
+    "audit": {"caller": "'person'", "operation": "'create'", "resource_type": "'company'"},
+}
+
+
 class Memory(Ledger):
     def remember(self, rows: int, age: str) -> None:
-        id_ = "gen_random_uuid()"
-        for columns, values in (
-            ("sync_messages (message_id, received_at)", id_),
-            (
-                "idempotency_keys (caller, key, fingerprint, answer, created_at)",
-                f"'service:' || {id_}, 'key', 'x', '{{}}'",
-            ),
-            (
-                "audit (caller, operation, resource_type, resource_id, created_at)",
-                f"'person', 'create', 'company', {id_}",
-            ),
-        ):
-            many = f"now() - interval '{age}' FROM generate_series(1, {rows})"
-            self.sql(f"INSERT INTO wellspring.{columns} SELECT {values}, {many}")
+        for table, columns in REMEMBERED.items():
+            time = {"received_at" if table == "sync_messages" else "created_at": f"now() - interval '{age}'"}
+            World(self.database).fill(f"wellspring.{table}", rows, **columns, **time)
 
-    def left(self) -> tuple[int, int, int]:
-        counts = (
-            f"(SELECT count(*) FROM wellspring.{table})" for table in ("sync_messages", "idempotency_keys", "audit")
-        )
-        (found,) = self.sql(f"SELECT {', '.join(counts)}")
-        return found[0], found[1], found[2]
+    def left(self) -> tuple[int, ...]:
+        return tuple(self.value(f"SELECT count(*) FROM wellspring.{table}") for table in REMEMBERED)
 
 
 @pytest.fixture
@@ -128,17 +126,15 @@ def test_each_chunk_is_committed_and_the_rest_is_left_to_the_next_run_when_the_t
 
 def test_a_key_that_is_claimed_anew_meanwhile_is_kept(fresh_database: FreshDatabase, memory: Memory) -> None:
     memory.remember(1, "95 days")
-    with fresh_database.session() as other:
+    with ThreadPoolExecutor(1) as pool, fresh_database.session() as other:
         other.exec_driver_sql("UPDATE wellspring.idempotency_keys SET created_at = now()")
-        pruning = threading.Thread(target=lambda: handler({}, Context()), daemon=True)
-        pruning.start()
+        pool.submit(handler, {}, Context())
         assert wait_until_all_wait(fresh_database, 1)
         other.commit()
-        pruning.join(PATIENCE_SECONDS)
     assert memory.left()[:2] == (0, 1)
 
 
-def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger, memory: Memory) -> None:
+def test_an_effect_is_not_forgotten_with_its_message(ours: Tenant, ledger: Ledger) -> None:
     consume(synced(ours.connector, ours.mixed))
     ledger.grow_old("91 days")
     before = ledger.rows()
@@ -175,7 +171,7 @@ def test_what_may_still_matter_cannot_be_deleted_even_by_mistake(memory: Memory,
 
 
 class TestAFailure:
-    def test_is_the_functions_and_says_no_sql(self, memory: Memory, world: World, log: Log) -> None:
+    def test_is_the_functions_and_says_no_sql(self, world: World, log: Log) -> None:
         world.database.role = "wellspring_reader"
         with pytest.raises(InternalError) as caught:
             handler({}, Context())

@@ -1,9 +1,8 @@
 """SQS delivers at least once: every message has its effect exactly once, whatever is lost, late or doubled."""
 
 import random
-import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, event
@@ -46,12 +45,6 @@ class TestAMessageThatComesAgain:
         assert ledger.reasons() == {None: 1, "reused_id": 1}
 
 
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
 def pid_of(connection: Connection) -> int:
     """Return the number of the server process behind `connection`, without asking the server."""
     key: bytes = connection.connection.dbapi_connection._backend_key_data  # type: ignore[union-attr]  # pg8000's
@@ -65,20 +58,18 @@ def meet(
     meanwhile: Callable[[Connection], object] = lambda _: None,
 ) -> list[list[int]]:
     """Hold one delivery back, its work done and not committed, until the other waits for it; return what goes back."""
-    results: dict[str, list[int]] = {}
-    threads: list[threading.Thread] = []
+    results: list[Future[list[int]]] = []
 
     @event.listens_for(database.engine(CONSUMER), "commit")
     def before_commit(connection: Connection) -> None:
-        if not threads:
-            threads.append(in_thread(lambda: results.update(second=consume(*second))))
+        if not results:
+            results.append(other.submit(consume, *second))
             assert wait_until_all_wait(database, 1)
-            assert "second" not in results
+            assert not results[0].done()
             meanwhile(connection)
 
-    results["first"] = consume(*first)
-    threads[0].join(PATIENCE_SECONDS)
-    return [results["first"], results["second"]]
+    with ThreadPoolExecutor(1) as other:
+        return [consume(*first), results[0].result(PATIENCE_SECONDS)]
 
 
 def deadlocks(database: FreshDatabase) -> int:
@@ -99,7 +90,7 @@ class TestTheSameMessageTwiceAtTheSameTime:
         world.provenance(ours.companies[0], ours.connector)
         message = synced(ours.connector, ours.companies, mode=mode)
         assert meet(fresh_database, [message], [message]) == [[], []]
-        assert sorted(line["outcome"] for line in log if "outcome" in line) == ["applied", "duplicate"]
+        assert sorted(outcomes(log)) == ["applied", "duplicate"]
         expected = ids(ours.companies) + (ids(ours.companies[:1]) if mode == "append" else ids([]))
         assert ledger.live() == expected
 
@@ -124,18 +115,13 @@ class TestTheSameMessageTwiceAtTheSameTime:
     def test_has_one_effect_and_no_deadlock(self, fresh_database: FreshDatabase, world: World, ledger: Ledger) -> None:
         tenants = [tenant(world, name) for name in ("A", "B", "C")]
         messages = [synced(of.connector, of.mixed) for of in tenants for _ in range(4)]
-        results: list[list[int]] = []
         before = deadlocks(fresh_database)
 
-        def deliver(seed: int) -> None:
-            batch = messages[:]
-            random.Random(seed).shuffle(batch)
-            results.append(consume(*batch))
+        def deliver(seed: int) -> list[int]:
+            return consume(*random.Random(seed).sample(messages, len(messages)))
 
-        threads = [in_thread(partial(deliver, seed)) for seed in range(8)]
-        for thread in threads:
-            thread.join(PATIENCE_SECONDS)
-        assert results == [[]] * 8
+        with ThreadPoolExecutor(8) as threads:
+            assert list(threads.map(deliver, range(8), timeout=PATIENCE_SECONDS)) == [[]] * 8
         assert ledger.live() == {row.id: 4 for of in tenants for row in of.mixed}
         # A deadlock would be tried again, and leave no other trace than this.
         assert deadlocks(fresh_database) == before

@@ -15,7 +15,7 @@ from tests.support.api import Context
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, disconnected, invalidated, matched, synced
 from tests.support.world import RECORDS, Row, World
-from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, bringing, emitted, fail, ids, settle
+from tests.sync.conftest import APPLIED, Ledger, Log, Tenant, absent, bringing, came_to, emitted, fail, ids, settle
 from wellspring.database.retry import Deadline
 from wellspring.errors import DatabaseBusy, InternalError, NotFound, ServiceUnavailable
 from wellspring.repositories.sync.releasing import WAITING
@@ -317,10 +317,6 @@ def test_what_is_released_while_its_body_expires_is_applied(fresh_database: Fres
         assert expired.result(20).numbers == {"expired": 1}
         fresh_database.commit()
     assert list(map(ledger.fate, bodies)) == [APPLIED, ("parked", "expired")]
-
-
-def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
-    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 def reasons(ledger: Ledger) -> dict[str, int]:

@@ -5,34 +5,25 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import PIPELINE, Reply, get, post, service
+from tests.support.api import PIPELINE, get, post, service
 from tests.support.databases import FreshDatabase
 from tests.support.queue import Body, consume, invalidated, synced
 from tests.support.world import Row, World
-from tests.sync.conftest import Ledger, Tenant, absent, dismiss, ids, message_of, release, settle
+from tests.sync.conftest import Ledger, Tenant, absent, came_to, dismiss, ids, message_of, release, release_many, settle
 from wellspring.queries import MOST_RELEASED
 from wellspring.resources import MESSAGE_REASONS
 
 MESSAGES = "/v1/sync-messages"
 
 
-def over_http(connector: Row, reason: object, *, dry_run: bool = False) -> Reply:
-    meta = {"workspace_connector": str(connector.id), "reason": reason, "dry_run": dry_run}
-    return post(f"{MESSAGES}/release", PIPELINE, {"meta": meta})
-
-
 # Who releases many: what it comes to.
 WAYS: dict[str, Callable[..., Any]] = {
-    "over HTTP": lambda *asked, **said: over_http(*asked, **said).document["meta"],
+    "over HTTP": lambda *asked, **said: release_many(*asked, **said).document["meta"],
     "by the verb": lambda connector, reason, *, dry_run=False: settle(
         Verb="Release", Connector=str(connector.id), Reason=reason, DryRun=dry_run
     ),
 }
 each_way = pytest.mark.parametrize("way", WAYS)
-
-
-def came_to(matching: int, released: int, still_parked: int = 0, remaining: int = 0) -> dict[str, int]:
-    return {"matching": matching, "released": released, "still_parked": still_parked, "remaining": remaining}
 
 
 @pytest.fixture
@@ -68,7 +59,7 @@ def test_a_message_whose_record_came_is_applied_at_once(ours: Tenant, ledger: Le
     assert ledger.live() == ids([record])
 
 
-def test_who_may_not_read_is_shown_no_body(ours: Tenant, parked: tuple[Body, Row]) -> None:
+def test_who_may_not_read_is_shown_no_body(parked: tuple[Body, Row]) -> None:
     assert "body" in release(parked[0]).data["attributes"]
     assert "body" not in release(parked[0], service("sync:write")).data["attributes"]
 
@@ -124,7 +115,7 @@ def test_many_are_released_oldest_first_and_counted_before(ours: Tenant, ledger:
 
 @each_way
 def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
-    ours: Tenant, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, way: str
+    ours: Tenant, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     assert MOST_RELEASED == 100
     monkeypatch.setattr("wellspring.services.sync.releasing.MOST_RELEASED", 2)
@@ -140,7 +131,7 @@ def test_of_many_the_oldest_are_released_a_limited_number_at_a_time(
 @pytest.mark.parametrize("reason", ["unknown_records", "UNKNOWN_RECORD", "other_source", "", 5, ["malformed"]])
 def test_a_reason_that_there_is_not_is_told_and_the_reasons_there_are(ours: Tenant, reason: Any) -> None:
     """A typo must not look as if nothing were parked."""
-    reply = over_http(ours.connector, reason, dry_run=True)
+    reply = release_many(ours.connector, reason, dry_run=True)
     assert (reply.status, reply.codes) == (422, ["SCHEMA_VALIDATION_ERROR"])
     assert reply.sources == [{"pointer": "/meta/reason"}]
     assert reply.error["detail"] == f"The value must be one of: {', '.join(MESSAGE_REASONS)}."

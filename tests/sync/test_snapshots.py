@@ -9,7 +9,7 @@ import pytest
 from tests.support.api import PIPELINE, draft, patch, post
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.world import Direction, Row, World
-from tests.sync.conftest import APPLIED, Ledger, Tenant, applied, die, ids, of_run, release, settle
+from tests.sync.conftest import APPLIED, Ledger, Tenant, applied, die, ids, of_run, release, release_many, settle
 from wellspring.repositories.sync import completing
 from wellspring.services.sync import applying, releasing
 
@@ -231,8 +231,7 @@ def test_too_many_endings_are_for_who_releases_them_alone(ours: Tenant, ledger: 
     # No resend, no settle, no release of many, no verb.
     applied(end)
     settle()
-    meta = {"workspace_connector": str(ours.connector.id), "reason": "too_many_endings"}
-    many = post("/v1/sync-messages/release", PIPELINE, {"meta": meta})
+    many = release_many(ours.connector, "too_many_endings")
     assert many.document["meta"] == {"matching": 1, "released": 0, "still_parked": 1, "remaining": 0}
     for reason in ({}, {"Reason": "too_many_endings"}):
         assert settle(Verb="Release", Connector=str(ours.connector.id), **reason)["released"] == 0

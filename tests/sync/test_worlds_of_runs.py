@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from tests.support import feed
 from tests.support.api import PIPELINE, delete, draft, patch, post
-from tests.support.databases import CONSUMER, FEEDER, FreshDatabase
+from tests.support.databases import CONSUMER, FEEDER, FreshDatabase, acting_as
 from tests.support.queue import Body, completed, consume, disconnected, invalidated, reverted, synced
 from tests.support.sums import sums_are_right
 from tests.support.world import Direction, Row, World
@@ -498,9 +498,8 @@ class Schedule:
         line.is_live = not line.is_live
 
     def told(self, event: feed.Event) -> None:
-        self.world.database.role = FEEDER
-        assert feed.statuses(event) == ["applied"]
-        self.world.database.role = CONSUMER
+        with acting_as(FEEDER):
+            assert feed.statuses(event) == ["applied"]
 
 
 def empty(database: FreshDatabase) -> None:

@@ -37,7 +37,7 @@ from wellspring.resources import (
     ledgers,
     records,
 )
-from wellspring.services.feed import FeedEvent, Malformed, Told
+from wellspring.services.feed import Action, FeedEvent, Malformed, Told
 
 MOST_EVENTS = 1000
 HIGHEST_SEQUENCE = 9223372036854775807
@@ -173,8 +173,7 @@ _event: TypeAdapter[Any] = TypeAdapter(Annotated[_any, Field(discriminator="type
 _text: TypeAdapter[str] = TypeAdapter(Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)])
 
 # What an event does, by the last part of its type.
-type _Action = Literal["upsert", "delete", "erase"]
-_ACTIONS: Mapping[str, _Action] = {"upserted": "upsert", "deleted": "delete", "erased": "erase"}
+_ACTIONS: Mapping[str, Action] = {"upserted": "upsert", "deleted": "delete", "erased": "erase"}
 
 
 def parse(body: str) -> list[Told]:

@@ -84,13 +84,8 @@ def apply_unit(transaction: Transaction, unit: Sequence[ReceivedMessage]) -> lis
     changes = {number: message.work for number, message in enumerate(unit) if isinstance(message.work, Change)}
     asked = questions(list(changes.values()))
     claims = {number: message.claim for number, message in enumerate(unit) if message.work is None}
-    connectors = {id_ for message in unit if (id_ := message.workspace_connector_id)}
-    # The lock first: what the other statements see is what it protects.
-    _, known_rows, *rest = execute_pipelined(
-        transaction,
-        [messages.lock(sorted(connectors)), messages.known(unit), *asked.values(), *claimants(claims)],
-    )
-    known = _overtaken_here(unit, [Known(*row) for row in known_rows])
+    written_down, rest = messages.look_up(transaction, unit, *asked.values(), *claimants(claims))
+    known = _overtaken_here(unit, written_down)
     claimed = {number: parents for rows in rest[len(asked) :] for number, *parents in rows}
     found = dict(zip(changes, resolved(list(changes.values()), dict(zip(asked, rest, strict=False))), strict=True))
     outcomes: dict[int, Outcome] = {}
@@ -223,10 +218,8 @@ def park(transaction: Transaction, message: ReceivedMessage, reason: str) -> Out
 
     Raises as `apply_unit` does.
     """
-    connector = [message.workspace_connector_id] if message.workspace_connector_id else []
     of = [parent(message.work)] if message.work else claimants({0: message.claim})
-    _, known_rows, *parents = execute_pipelined(transaction, [messages.lock(connector), messages.known([message]), *of])
-    (was,) = (Known(*row) for row in known_rows)
+    (was,), parents = messages.look_up(transaction, [message], *of)
     if was.outcome in {"applied", "dismissed"}:
         return Outcome(status="duplicate")
     outcome = parking(Problem(reason, "message", message.message_id or ""))

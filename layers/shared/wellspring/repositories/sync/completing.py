@@ -60,7 +60,7 @@ def complete_chunk(
     return chunk.do(percent)
 
 
-def interrupt(item: RunCompleted, message_pk: int | None) -> Statement:
+def interrupt(item: RunCompleted, message_pk: int) -> Statement:
     """Return what makes the run incomplete that this `run.completed` was completing, and is parked in the middle of.
 
     As completing it would take nobody's end any more, its own included.

@@ -9,7 +9,7 @@ chunk. They raise `ServiceUnavailable` as `messages.note` does.
 from collections.abc import Sequence
 
 from wellspring.database import Transaction
-from wellspring.database.flush import Result, Statement, execute_pipelined
+from wellspring.database.flush import Result, Statement
 from wellspring.messages import InChunks, Outcome, Problem, ProvidersMatched, ReceivedMessage, RunCompleted
 from wellspring.repositories.sync import messages
 from wellspring.repositories.sync.messages import Entry, Known
@@ -80,13 +80,9 @@ def take_up(
         Its row, under way, to be written before the chunk, so that what is ended adds to its counts, and what `more`
         was answered; or what became of it where there is nothing to do: it was done before, or is parked.
     """
-    connector_id = work.workspace_connector_id
-    _, known_rows, connectors, *answers = execute_pipelined(
-        transaction, [messages.lock([connector_id]), messages.known([message]), parent(work), *more]
-    )
-    (was,) = (Known(*row) for row in known_rows)
+    (was,), (connectors, *answers) = messages.look_up(transaction, [message], parent(work), *more)
     connector = next(iter(connectors), None)
-    unknown = Problem("unknown_connector", "workspace_connector", connector_id)
+    unknown = Problem("unknown_connector", "workspace_connector", work.workspace_connector_id)
     verdict = judge(message, was, () if connector else (unknown,))
     if verdict is not None or connector is None:
         outcome = verdict or Outcome(status="duplicate")

@@ -90,6 +90,16 @@ class Entry:
         return int(self.outcome == "parked") - int(self.was.outcome == "parked" and self.was.has_connector)
 
 
+def look_up(
+    transaction: Transaction, received: Sequence[ReceivedMessage], *more: Statement
+) -> tuple[list[Known], Sequence[Result]]:
+    """Lock the connectors of messages; return what is known of each, and what `more` is answered behind the lock."""
+    connectors = {id_ for message in received if (id_ := message.workspace_connector_id)}
+    # The lock first: what the other statements see is what it protects.
+    _, rows, *answers = execute_pipelined(transaction, [lock(sorted(connectors)), known(received), *more])
+    return [Known(*row) for row in rows], answers
+
+
 def lock(connector_ids: Iterable[str]) -> Statement:
     """Lock the state of these connectors, in ascending order: whoever writes rows of a connector does that first."""
     return Statement(LOCK, {"ids": array(connector_ids)})

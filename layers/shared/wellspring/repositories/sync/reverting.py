@@ -9,7 +9,7 @@ knows any more. Where there are such, the revert is parked in the end as overtak
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -47,16 +47,14 @@ def revert_chunk(transaction: Transaction, message: ReceivedMessage, item: SyncR
     messages.note(transaction, [entry])
     chunk = _Chunk(transaction, entry, most, is_live=bool(lives.scalar()))
     progress = chunk.undo(was.progress) if "undone" in was.progress else chunk.mark(item, was.progress)
-    done = []
-    if counts := chunk.counts():
+    done, total = [], sum(chunk.counts.values(), Counter[str]())
+    if total:
+        counts = {type_: counted for type_, counted in chunk.counts.items() if counted}
         done.append(Statement(_COUNT, {"message": was.pk, "counts": json.dumps(counts)}))
-    outcome = Outcome(
-        status="applied" if progress is None else "in_progress",
-        ended=chunk.ended.total(),
-        linked=chunk.restored.total(),
-    )
+    is_over = progress is None
+    outcome = Outcome(status="applied" if is_over else "in_progress", ended=total["ended"], linked=total["linked"])
     left = was.progress.get("left", 0) + chunk.left
-    if progress is None and left:
+    if is_over and left:
         overtaken = parking(Problem("overtaken", "message", item.id))
         outcome = replace(overtaken, ended=outcome.ended, linked=outcome.linked, evidence={"left_ended": left})
         done += messages.write([parked(message, was, outcome, (entry.connector_pk, entry.workspace_pk))])
@@ -68,11 +66,12 @@ def revert_chunk(transaction: Transaction, message: ReceivedMessage, item: SyncR
 
 @dataclass(slots=True)
 class _Chunk:
-    """One transaction of a revert: how many rows of each type it has `ended`, and brought back (`restored`).
+    """One transaction of a revert.
 
     Attributes:
         most: how many rows of each type of records to end, and to bring back, at most.
         is_live: whether its connector is, so that rows come back.
+        counts: how many rows of each type it has `ended`, and brought back (`linked`); what is not nothing.
         left: how many rows would have come back, had nothing come behind it.
     """
 
@@ -80,17 +79,8 @@ class _Chunk:
     entry: Entry
     most: int
     is_live: bool
-    ended: Counter[RecordType] = field(default_factory=Counter)
-    restored: Counter[RecordType] = field(default_factory=Counter)
+    counts: defaultdict[RecordType, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     left: int = 0
-
-    def counts(self) -> dict[RecordType, dict[str, int]]:
-        """Return what it adds to the counts of the revert, of each type what is not nothing."""
-        counts: dict[RecordType, dict[str, int]] = {}
-        for name, counted in (("ended", self.ended), ("linked", self.restored)):
-            for type_, number in (+counted).items():
-                counts.setdefault(type_, {})[name] = number
-        return counts
 
     def mark(self, item: SyncReverted, progress: Mapping[str, Any]) -> Mapping[str, Any]:
         """Mark the next messages as reverted, and their run where that is undone; return how far it has come."""
@@ -120,7 +110,7 @@ class _Chunk:
             if left is not None:
                 return {"undone": done, "places": left}
             done, places = pk, {}
-            if self.ended.total() + self.restored.total() >= self.most:
+            if sum(counted.total() for counted in self.counts.values()) >= self.most:
                 return {"undone": done}
         return {"undone": done} if len(targets) == LOOKED_AT else None
 
@@ -142,12 +132,12 @@ class _Chunk:
         is_over = True
         for type_, rows in zip(RECORDS, answers, strict=False):
             ended = rows.scalar_one()
-            self.ended[type_] += ended
+            self.counts[type_] += Counter(ended=ended)
             is_over = is_over and ended < self.most
         left = dict(places)
         for (type_, direction), rows in zip(walks, answers[len(RECORDS) :], strict=True):
             for looked_at, wanted, restored, time, row_pk in rows:
-                self.restored[type_] += restored
+                self.counts[type_] += Counter(linked=restored)
                 self.left += wanted if is_overtaken else 0
                 left[f"{type_}:{direction}"] = [time, row_pk]
                 is_over = is_over and looked_at < self.most

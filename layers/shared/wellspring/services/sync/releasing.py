@@ -7,10 +7,10 @@ What looks for them raises `WellspringError` where the database does not let it;
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import batched
+from itertools import batched, takewhile
 from uuid import UUID
 
 from wellspring.access.principal import PIPELINE_SCOPE, Principal
@@ -57,8 +57,8 @@ def release(deadline: Deadline) -> tuple[Counter[str], bool]:
         if not page:
             return outcomes, _left_nothing(outcomes)
         after, _ = page[-1]
-        for pks in batched([pk for pk, is_ready in page if is_ready], TOGETHER, strict=False):
-            outcomes.update(_release(pks, deadline))
+        for pks in _in_time([pk for pk, is_ready in page if is_ready], deadline):
+            outcomes.update(outcome.status for outcome in _released(pks, deadline)[1])
     return outcomes, False
 
 
@@ -105,12 +105,11 @@ def release_by_hand(deadline: Deadline, connector_id: UUID | None, reason: str |
     if is_dry:
         return Released(matching)
     outcomes: Counter[str] = Counter()
-    for some in batched(pks, TOGETHER, strict=False):
-        if deadline.has_passed:
-            break
+    for some in _in_time(pks, deadline):
         # Those that somebody else has done meanwhile are not parked any more, and are not answered for.
-        statuses = _release(some, deadline)
-        outcomes.update([*statuses, *["duplicate"] * (len(some) - len(statuses))])
+        done = _released(some, deadline)[1]
+        outcomes.update(outcome.status for outcome in done)
+        outcomes["duplicate"] += len(some) - len(done)
     return Released(matching, outcomes["applied"] + outcomes["duplicate"], outcomes["parked"])
 
 
@@ -135,14 +134,13 @@ def _left_nothing(outcomes: Counter[str]) -> bool:
     return not outcomes.keys() & {"returned", "held"}
 
 
-def _release(pks: Sequence[int], deadline: Deadline) -> list[str]:
-    """Apply those of these messages that are parked still; return what became of each."""
-    if deadline.has_passed:
-        return ["held"] * len(pks)
-    return [outcome.status for outcome in _released(pks, deadline)[1]]
+def _in_time(pks: Sequence[int], deadline: Deadline) -> Iterator[tuple[int, ...]]:
+    """Yield pks of as many messages as are held in memory at once, while there is time."""
+    return takewhile(lambda _: not deadline.has_passed, batched(pks, TOGETHER, strict=False))
 
 
 def _released(pks: Sequence[int], deadline: Deadline) -> tuple[list[ReceivedMessage], list[Outcome]]:
+    """Apply those of these messages that are parked still; return them, and what became of each."""
     kept = with_retries(partial(releasing.kept, pks=pks), PIPELINE_SCOPE, deadline)
     received = [message_of(each) for each in kept]
     return received, _apply(received, deadline)
