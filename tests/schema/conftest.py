@@ -42,14 +42,14 @@ class Catalogue:
             )
         )
 
-    def constraints(self, table: str, kind: str) -> dict[str, str]:
-        """Return the definitions of the constraints of `kind` (`p`, `u`, `f` or `c`), by name."""
+    def constraints(self, table: str, kinds: str = "pufc") -> dict[str, str]:
+        """Return the definitions of the constraints of `kinds` (`p`, `u`, `f`, `c`), by name."""
         return dict(
             self.rows(
                 "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-                " WHERE conrelid = CAST(:table AS regclass) AND contype = :kind",
+                " WHERE conrelid = CAST(:table AS regclass) AND strpos(:kinds, contype) > 0",
                 table=table,
-                kind=kind,
+                kinds=kinds,
             )
         )
 
