@@ -126,7 +126,7 @@ def test_two_migrations_at_the_same_time_do_not_clash(empty_database: str, look_
 
 @pytest.mark.long
 def test_a_migration_gives_up_on_a_lock_rather_than_queue_the_service_behind_it(
-    empty_database: str, look_into: Catalogue, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, look_into: Catalogue
 ) -> None:
     run.upgrade(empty_database, "0001")
     engine = engine_for(empty_database)
