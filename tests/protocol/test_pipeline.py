@@ -10,6 +10,7 @@ import pytest
 from pg8000 import legacy
 
 from local.postgres import Cluster
+from tests.local.stack_process import until
 from tests.support.databases import FreshDatabase, Statements, fresh, settings_for
 from tests.support.wire import Flushes
 from wellspring import plan_cache
@@ -381,7 +382,7 @@ class TestAStatementThatIsEnded:
         asleep = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
 
         def end() -> None:
-            wait_until(lambda: ask(other, asleep, pid) == [["PgSleep"]])
+            until(lambda: ask(other, asleep, pid) == [["PgSleep"]], PATIENCE_SECONDS)
             ask(other, f"SELECT {how}(%s)", pid)
 
         ending = threading.Thread(target=end)
@@ -402,13 +403,3 @@ def test_a_connection_is_closed_once_and_for_all(driver: Driver) -> None:
     driver.close()
     driver.close()
     assert_closed(driver)
-
-
-def wait_until(happens: Callable[[], bool]) -> None:
-    """Wait until it does, for as long as a loaded machine may need."""
-    waiting = threading.Event()
-    for _ in range(PATIENCE_SECONDS * 100):
-        if happens():
-            return
-        waiting.wait(0.01)
-    pytest.fail("it has not happened")
