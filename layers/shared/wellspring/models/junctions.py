@@ -50,7 +50,7 @@ for declared in ledgers().values():
 workspace_group_workspaces = table(
     "workspace_group_workspaces",
     *references(WORKSPACE_GROUP_WORKSPACE, workspace_group="RESTRICT", workspace="RESTRICT", created_by="SET NULL"),
-    one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
+    one_live(WORKSPACE_GROUP_WORKSPACE.unique, "workspace_group_pk", "workspace_pk"),
     index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *list_indexes.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
@@ -67,7 +67,7 @@ workspace_providers = table(
     Column("is_selected", Boolean, nullable=False, server_default=false()),
     Column("is_matched", Boolean, nullable=False, server_default=false()),
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
-    one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
+    one_live(WORKSPACE_PROVIDER.unique, "workspace_pk", "provider_pk"),
     index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *list_indexes.indexes("workspace_providers", "workspace_pk", "workspace"),
     *list_indexes.indexes("workspace_providers", "provider_pk", "provider"),

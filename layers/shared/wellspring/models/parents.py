@@ -155,7 +155,7 @@ workspace_group_memberships = table(
     "workspace_group_memberships",
     *references(WORKSPACE_GROUP_MEMBERSHIP),
     *_membership_columns(),
-    one_live("workspace_group_memberships_people_group_active_unique", "people_pk", "workspace_group_pk"),
+    one_live(WORKSPACE_GROUP_MEMBERSHIP.unique, "people_pk", "workspace_group_pk"),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),
