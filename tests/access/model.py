@@ -124,8 +124,8 @@ type Request = List | Retrieve
 class Result:
     """What the API must say.
 
-    `problems` are code and source of each error; `rows` are the primary data; `links` what each shows as its to-many
-    relationships; `included` None is an answer without the member; `before` and `after` say whether there is a page.
+    `problems` are code and source of each error; `rows` are the primary data; `included` None is an answer without the
+    member; `before` and `after` say whether there is a page.
     """
 
     status: int

@@ -20,7 +20,17 @@ from tests.access.good_requests import CLOSED, ROUTES, WITH_DOCUMENT, Path, Requ
 from tests.support import feed as feeding
 from tests.support.api import PIPELINE, Caller, Reply, get, walk
 from tests.support.databases import CONSUMER, FEEDER
-from tests.support.queue import Body, completed, consume, disconnected, invalidated, matched, reverted, synced
+from tests.support.queue import (
+    Body,
+    completed,
+    consume,
+    disconnected,
+    invalidated,
+    is_understood,
+    matched,
+    reverted,
+    synced,
+)
 from wellspring import feed_events, messages
 from wellspring.handlers.writing import _KEY
 from wellspring.resources import Resource, records
@@ -155,7 +165,7 @@ class Sent:
             groups = [_group(make()) for _ in sent]
             assert consume(*map(json.dumps, sent), groups=groups) == []
             for (path, _), body in zip(tried, sent, strict=True):
-                self.note(type_, path, is_accepted=_is_message(body))
+                self.note(type_, path, is_accepted=is_understood(body))
 
     def _bodies(self) -> Mapping[str, Sequence[Callable[[], Body]]]:
         """Return what makes good ones of each type, one for each form that it may have."""
@@ -251,14 +261,6 @@ def _models(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _group(body: Body) -> str:
     return str(body.get("workspace_connector_id") or body["workspace_id"])
-
-
-def _is_message(body: Body) -> bool:
-    try:
-        messages.parse(json.dumps(body))
-    except messages.MalformedMessage:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

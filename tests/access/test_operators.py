@@ -89,7 +89,7 @@ def test_an_operator_writes_what_the_person_might_anyway(requests: Requests, som
         assert told(Caller({**good.caller.claims, CLAIM: VALUE}))[0] == good.status
 
 
-def test_an_operator_makes_a_group_as_anybody_does(database: Database, requests: Requests, someone: Row) -> None:
+def test_an_operator_makes_a_group_as_anybody_does(database: Database, someone: Row) -> None:
     reply = post(GROUPS, operator(someone), {"data": {"type": "workspace_group", "attributes": {"name": "Ours"}}})
     assert reply.status == 201
     assert noted(database, someone) == [("create", "workspace_group", UUID(reply.data["id"]), None)]
@@ -142,9 +142,7 @@ def test_who_keeps_a_workspace_reads_that_somebody_looked_at_it_and_services_rea
     assert [read for *read, _ in told(operator(someone))] == [["list", audit_entry], ["list", company]]
 
 
-def test_what_is_not_there_and_what_is_asked_wrongly_are_told_as_to_a_service(
-    database: Database, requests: Requests, someone: Row
-) -> None:
+def test_what_is_not_there_and_what_is_asked_wrongly_are_told_as_to_a_service(database: Database, someone: Row) -> None:
     caller, unknown = operator(someone), uuid4()
     for url, status in (
         (f"{COMPANIES}/{unknown}", 404),
@@ -159,7 +157,7 @@ def test_what_is_not_there_and_what_is_asked_wrongly_are_told_as_to_a_service(
     assert noted(database, someone) == []
 
 
-def test_head_is_kept_as_get(database: Database, requests: Requests, someone: Row) -> None:
+def test_head_is_kept_as_get(database: Database, someone: Row) -> None:
     route = next(route for route in READS if route.path == COMPANIES)
     event = Good(route, operator(someone), 200).event
     event["requestContext"]["http"]["method"] = "HEAD"
@@ -179,7 +177,7 @@ def test_who_is_gone_or_was_never_told_of_reads_nothing(
 
 
 # ---- the second guard ------------------------------------------------------------------------------------------
-def test_nothing_but_the_reader_may_work_for_an_operator(database: Database, someone: Row) -> None:
+def test_nothing_but_the_reader_may_work_for_an_operator(database: Database) -> None:
     """So that whatever a statement asks for, nothing is written for one."""
     for enter in ("enter('operator:x')", "enter_within('operator:x', 1000)", "enter_emitting('operator:x', 1000)"):
         database.role = WRITER
@@ -222,9 +220,7 @@ def test_a_read_and_its_trace_are_one_snapshot_and_one_flush(
     assert noted(fresh_database, someone) == [("list", "company", None, None)] * 2
 
 
-def test_what_could_not_be_kept_is_not_answered(
-    fresh_database: FreshDatabase, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_could_not_be_kept_is_not_answered(fresh_database: FreshDatabase, world: World) -> None:
     someone = world.people(world.workspace())
     world.record("company", world.workspace(), name="Theirs")
     full_up = "ALTER TABLE wellspring.audit ADD CONSTRAINT full_up CHECK (operation <> 'list')"

@@ -4,7 +4,7 @@ What claims say of who calls is in `tests/unit/test_principal.py`.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -48,15 +48,11 @@ def the_log_tells_nothing(log: list[dict[str, Any]], caplog: pytest.LogCaptureFi
     assert secrets_in(written, MARK, SOMEBODY, "sync-pipeline", "system:read") == []
 
 
-def with_claims(good: Good, claims: Mapping[str, object]) -> Good:
-    return good.but(caller=Caller(claims))
-
-
 # ---- nobody ----------------------------------------------------------------------------------------------
 @of_routes(CLOSED)
 def test_who_is_not_named_is_nobody_whatever_else_is_said(requests: Requests, route: Route, sql: Statements) -> None:
     good = requests.good(route)
-    replies = [requests.ask(with_claims(good, claims)) for claims in NOBODY]
+    replies = [requests.ask(good.but(caller=Caller(claims))) for claims in NOBODY]
     sent = good.event
     for authorizer in AUTHORIZERS:
         sent["requestContext"]["authorizer"] = authorizer
@@ -105,4 +101,4 @@ def test_a_service_that_is_called_like_a_persons_key_is_not_that_person(requests
     name = f"person:{requests.owner.id}"
     claims = {"sub": name, "client_id": name, "scope": SCOPES}
     document = good.document["data"] | {"attributes": {"is_matched": True}}
-    assert with_claims(good, claims).but(document={"data": document}).ask().status == 200
+    assert good.but(caller=Caller(claims), document={"data": document}).ask().status == 200

@@ -262,7 +262,7 @@ def test_a_sweep_tells_once_for_each_connector(ours: Tenant, world: World, outbo
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_provider_that_ends_removes_its_choices(ours: Tenant, world: World, outbox: Outbox) -> None:
+def test_a_provider_that_ends_removes_its_choices(world: World, outbox: Outbox) -> None:
     provider = world.provider("gone")
     for _ in range(4):
         world.choose(world.workspace(), provider, is_matched=True)

@@ -41,6 +41,10 @@ class FakeBus(Bus):
         return codes
 
 
+def away(_entries: Entries) -> list[str | None]:
+    raise BusAway("ConnectTimeoutError")
+
+
 def json_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(entry["Detail"])
     assert entry["DetailType"] == found["type"]
@@ -86,7 +90,7 @@ def test_all_that_is_due_is_published_once_in_calls_of_ten(fresh_database: Fresh
     assert publish(bus).due == 0
 
 
-def test_a_call_is_no_larger_than_the_bus_takes(fresh_database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_is_no_larger_than_the_bus_takes(fresh_database: FreshDatabase) -> None:
     fill(fresh_database, 5, padding=100_000)
     sizes: list[int] = []
 
@@ -126,10 +130,6 @@ def test_what_is_refused_comes_again_and_holds_up_nobody(fresh_database: FreshDa
 
 def test_while_the_bus_is_away_one_call_is_made_and_the_others_wait_as_they_did(fresh_database: FreshDatabase) -> None:
     fill(fresh_database, 35)
-
-    def away(_entries: Entries) -> list[str | None]:
-        raise BusAway("ConnectTimeoutError")
-
     bus = FakeBus(away)
     done = publish(bus)
     assert (done.is_away, done.refused, done.due, len(bus.calls)) == (True, 10, 35, 1)
@@ -209,9 +209,6 @@ def test_the_function_stays_awake_pauses_where_nothing_is_due_and_tells_its_metr
             bus.does = away
         if len(pauses) == 3:
             raise StopAsyncIteration
-
-    def away(_entries: Entries) -> list[str | None]:
-        raise BusAway("ConnectTimeoutError")
 
     bus = FakeBus()
     monkeypatch.setattr(handlers, "Bus", lambda name: bus)

@@ -14,7 +14,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from local.settings import ROOT
 from local.template import Template
 from tests.producer.conftest import URL, FakeSqs, client_error, raising
-from wellspring.messages import MOST_RECORDS, MOST_REVERTED, MalformedMessage, parse
+from tests.support.queue import is_understood
+from wellspring.messages import MOST_RECORDS, MOST_REVERTED, parse
 from wellspring.resources import records
 from wellspring_producer import Connector, InvalidRecord, NotCompleted, NotSent, Workspace
 from wellspring_producer import messages as sent
@@ -41,15 +42,6 @@ def check(sqs: FakeSqs) -> None:
             assert parse(entry["MessageBody"]).id == body["id"]
 
 
-def is_understood(body: dict[str, Any]) -> bool:
-    """Say whether the consumer does. The validator's `$` passes a line feed at the end."""
-    try:
-        parse(json.dumps(body))
-    except MalformedMessage:
-        return False
-    return True
-
-
 @settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     named=some.lists(some.tuples(some.sampled_from(["account", "company", "people"]), some.uuids(), texts)),
@@ -74,6 +66,7 @@ def test_whatever_a_run_takes_is_a_message_and_what_it_refuses_is_none(
             name, mode=mode, direction=direction, occurred_at=at
         )
     except ValueError:
+        # The validator's `$` passes a line feed at the end.
         plain = [{"type": "company", "id": str(UUID(int=1))}]
         assert not is_understood(body | {"run": name, "records": plain})
         return

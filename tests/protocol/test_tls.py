@@ -243,12 +243,6 @@ class TestAServer:
             assert "does not speak TLS" in self.refused(through)
         assert b"".join(given.received) == SSL_REQUEST
 
-    def test_that_is_not_trusted_by_default_is_refused(
-        self, settings: Settings, trusted: Authority, tmp_path: Path
-    ) -> None:
-        with server(settings, tmp_path, trusted) as (through, _):
-            assert "certificate verify failed" in self.refused(replace(through, db_ca_file=""))
-
     def test_that_is_refused_is_unavailable_and_the_log_may_say_why(
         self, settings: Settings, trusted: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -29,26 +29,27 @@ class Catalogue:
     def tables(self, schema: str = "core_api") -> set[str]:
         return set(self.column("SELECT tablename FROM pg_tables WHERE schemaname = :schema", schema=schema))
 
-    def columns(self, table: str) -> dict[str, tuple[str, bool, str | None]]:
-        """Return (type, may it be null, default) of each column of `schema.table`."""
-        return {
-            name: (type_, nullable, default)
-            for name, type_, nullable, default in self.rows(
-                "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull, pg_get_expr(adbin, adrelid)"
+    def columns(self, table: str) -> dict[str, str]:
+        """Return the definition of each column of `schema.table`, as one would write it."""
+        return dict(
+            self.rows(
+                "SELECT attname, concat_ws(' ', format_type(atttypid, atttypmod),"
+                "       CASE WHEN attnotnull THEN 'NOT NULL' END, 'DEFAULT ' || pg_get_expr(adbin, adrelid),"
+                "       CASE attidentity WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY' END)"
                 "  FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum"
                 " WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped",
                 table=table,
             )
-        }
+        )
 
-    def constraints(self, table: str, kind: str) -> dict[str, str]:
-        """Return the definitions of the constraints of `kind` (`p`, `u`, `f` or `c`), by name."""
+    def constraints(self, table: str, kinds: str = "pufc") -> dict[str, str]:
+        """Return the definitions of the constraints of `kinds` (`p`, `u`, `f`, `c`), by name."""
         return dict(
             self.rows(
                 "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-                " WHERE conrelid = CAST(:table AS regclass) AND contype = :kind",
+                " WHERE conrelid = CAST(:table AS regclass) AND strpos(:kinds, contype) > 0",
                 table=table,
-                kind=kind,
+                kinds=kinds,
             )
         )
 

@@ -2,18 +2,16 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
+from local.settings import ROOT
 from migrations import run
 from tests.schema.conftest import Catalogue
 from tests.schema.everything import everything
-from tests.support.databases import engine_for
 
-ROOT = Path(__file__).parents[2]
 ENROLMENTS = "core_api.workspace_group_workspaces"
 OLD_UNIQUE = "workspace_group_workspaces_workspace_group_pk_wor_3c190_unique"
 NEW_UNIQUE = "workspace_group_workspaces_group_workspace_active_unique"
@@ -60,10 +58,7 @@ def test_up_when_all_is_up_changes_nothing(empty_database: str, look_into: Catal
 
 def test_a_database_of_another_history_is_left_as_it_is(empty_database: str, look_into: Catalogue) -> None:
     run.upgrade(empty_database, "0001")
-    engine = engine_for(empty_database)
-    with engine.begin() as owner:
-        owner.exec_driver_sql("UPDATE wellspring.alembic_version SET version_num = '0035x'")
-    engine.dispose()
+    look_into.connection.exec_driver_sql("UPDATE wellspring.alembic_version SET version_num = '0035x'")
     before = everything(look_into)
     with pytest.raises(run.OtherHistory, match="0035x"):
         run.upgrade(empty_database)
@@ -93,11 +88,9 @@ class TestTheUniqueOfEnrolments:
 
     def test_is_built_anew_where_a_build_was_cut_short(self, empty_database: str, look_into: Catalogue) -> None:
         run.upgrade(empty_database, "0001")
-        engine = engine_for(empty_database)
-        with engine.begin() as owner:
-            # What CREATE INDEX CONCURRENTLY leaves behind: the name is taken, the index is of no use.
-            owner.exec_driver_sql(f"CREATE INDEX {NEW_UNIQUE} ON {ENROLMENTS} (pk)")
-        engine.dispose()
+        # What CREATE INDEX CONCURRENTLY leaves behind: the name is taken, the index is of no use.
+        look_into.connection.exec_driver_sql(f"CREATE INDEX {NEW_UNIQUE} ON {ENROLMENTS} (pk)")
+        look_into.connection.commit()
         run.upgrade(empty_database, "0002")
         assert look_into.indexes(ENROLMENTS)[NEW_UNIQUE].startswith("UNIQUE (workspace_group_pk, workspace_pk)")
 
@@ -126,15 +119,13 @@ def test_two_migrations_at_the_same_time_do_not_clash(empty_database: str, look_
 
 @pytest.mark.long
 def test_a_migration_gives_up_on_a_lock_rather_than_queue_the_service_behind_it(
-    empty_database: str, look_into: Catalogue, monkeypatch: pytest.MonkeyPatch
+    empty_database: str, look_into: Catalogue
 ) -> None:
     run.upgrade(empty_database, "0001")
-    engine = engine_for(empty_database)
-    with engine.begin() as reader:
-        reader.exec_driver_sql(f"LOCK TABLE {ENROLMENTS} IN ACCESS SHARE MODE")
-        with pytest.raises(DBAPIError, match=r"55P03|57014"):
-            run.upgrade(empty_database, "0002")
-    engine.dispose()
+    look_into.connection.exec_driver_sql(f"LOCK TABLE {ENROLMENTS} IN ACCESS SHARE MODE")
+    with pytest.raises(DBAPIError, match=r"55P03|57014"):
+        run.upgrade(empty_database, "0002")
+    look_into.connection.rollback()
     assert OLD_UNIQUE in look_into.constraints(ENROLMENTS, "u")
     run.upgrade(empty_database)
     run.check(empty_database)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from sync.consume import handler
 from tests.support.api import Context
 from tests.support.world import Direction, Row
+from wellspring.messages import MalformedMessage, parse
 from wellspring_producer.messages import (
     ConnectorDisconnected,
     ProvidersMatched,
@@ -107,6 +108,15 @@ def delivery(body: Body | str, group: str | None = None, number: int = 0) -> dic
         "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:wellspring-sync.fifo",
         "awsRegion": "eu-west-1",
     }
+
+
+def is_understood(body: Body | str) -> bool:
+    """Say whether the consumer understands a body; what it does not is parked as malformed."""
+    try:
+        parse(body if isinstance(body, str) else json.dumps(body))
+    except MalformedMessage:
+        return False
+    return True
 
 
 def consume(*bodies: Body | str, groups: Iterable[str] | None = None, context: Context = USUAL) -> list[int]:

@@ -9,8 +9,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from local import demo_data
 from local.settings import ROOT
+from tests.support.queue import is_understood
 from tests.sync.test_messages import COMPLETED, DISCONNECTED, GUIDE, INVALIDATED, MATCHED, REVERTED, WHOLE
-from wellspring.messages import MalformedMessage, parse
 
 FILE = ROOT / "docs/messages.schema.json"
 VALIDATOR = OAS31Validator(json.loads(FILE.read_text()), format_checker=oas31_format_checker)
@@ -18,14 +18,6 @@ VALIDATOR = OAS31Validator(json.loads(FILE.read_text()), format_checker=oas31_fo
 OF_HTTP = ("sync_message_", "sync_run_")
 EVENTS = [path for path in sorted((ROOT / "events").glob("sync_*.json")) if not path.name.startswith(OF_HTTP)]
 BODIES = [WHOLE, INVALIDATED, DISCONNECTED, MATCHED, COMPLETED, REVERTED]
-
-
-def is_understood(text: str) -> bool:
-    try:
-        parse(text)
-    except MalformedMessage:
-        return False
-    return True
 
 
 def is_valid(text: str) -> bool:

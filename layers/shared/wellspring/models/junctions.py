@@ -5,8 +5,8 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Tabl
 from wellspring.models import list_indexes
 from wellspring.models.base import direction_enum, index
 from wellspring.models.list_indexes import ListIndex
-from wellspring.models.parents import one_live, reference, table
-from wellspring.resources import DIRECTIONS, Resource, ledgers, resource_of
+from wellspring.models.parents import one_live, references, table
+from wellspring.resources import DIRECTIONS, WORKSPACE_GROUP_WORKSPACE, WORKSPACE_PROVIDER, Resource, ledgers
 
 
 def provenance_table(ledger: Resource) -> Table:
@@ -19,8 +19,7 @@ def provenance_table(ledger: Resource) -> Table:
     name = ledger.table
     return table(
         name,
-        reference(record.column, resource_of(record.target).table),
-        reference(connector.column, "workspace_connectors"),
+        *references(ledger),
         Column("direction", direction_enum, nullable=False),
         # Which message wrote the row, and which one ended it: no foreign keys, for messages are forgotten.
         *(Column(trace.column, BigInteger) for trace in ledger.traces),
@@ -50,10 +49,8 @@ for declared in ledgers().values():
 
 workspace_group_workspaces = table(
     "workspace_group_workspaces",
-    reference("workspace_group_pk", "workspace_groups", ondelete="RESTRICT"),
-    reference("workspace_pk", "workspaces", ondelete="RESTRICT"),
-    reference("created_by_pk", "peoples", ondelete="SET NULL", required=False),
-    one_live("workspace_group_workspaces_group_workspace_active_unique", "workspace_group_pk", "workspace_pk"),
+    *references(WORKSPACE_GROUP_WORKSPACE, workspace_group="RESTRICT", workspace="RESTRICT", created_by="SET NULL"),
+    one_live(WORKSPACE_GROUP_WORKSPACE.unique, "workspace_group_pk", "workspace_pk"),
     index("idx_workspace_group_workspaces_group_created", "workspace_group_pk", "created_at", "pk"),
     *list_indexes.indexes("workspace_group_workspaces", "workspace_group_pk", "group"),
     index("idx_workspace_group_workspaces_workspace_created", "workspace_pk", "created_at", "pk"),
@@ -66,12 +63,11 @@ workspace_group_workspaces = table(
 
 workspace_providers = table(
     "workspace_providers",
-    reference("workspace_pk", "workspaces"),
-    reference("provider_pk", "providers"),
+    *references(WORKSPACE_PROVIDER),
     Column("is_selected", Boolean, nullable=False, server_default=false()),
     Column("is_matched", Boolean, nullable=False, server_default=false()),
     CheckConstraint("NOT is_selected OR is_matched", name="selected_is_matched"),
-    one_live("workspace_providers_workspace_provider_active_unique", "workspace_pk", "provider_pk"),
+    one_live(WORKSPACE_PROVIDER.unique, "workspace_pk", "provider_pk"),
     index("idx_workspace_providers_workspace_created", "workspace_pk", "created_at", "pk"),
     *list_indexes.indexes("workspace_providers", "workspace_pk", "workspace"),
     *list_indexes.indexes("workspace_providers", "provider_pk", "provider"),

@@ -9,10 +9,23 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
 
 from wellspring.models.base import LIVE, SCHEMA, direction_enum, index, instant, metadata, standard_columns
 from wellspring.models.list_indexes import ListIndex, indexes, of_one
-from wellspring.resources import CONNECTOR, FOLDED, OWN_WORKSPACE, PROVIDER, Resource, records, resource_of
+from wellspring.resources import (
+    CONNECTOR,
+    FOLDED,
+    OWN_WORKSPACE,
+    PROVIDER,
+    WORKSPACE_CONNECTOR,
+    WORKSPACE_GROUP,
+    WORKSPACE_GROUP_MEMBERSHIP,
+    WORKSPACE_MEMBERSHIP,
+    Resource,
+    records,
+    resource_of,
+)
 
 
 def table(name: str, *own: SchemaItem) -> Table:
@@ -20,28 +33,21 @@ def table(name: str, *own: SchemaItem) -> Table:
     return Table(name, metadata, *standard_columns(), *own, schema=SCHEMA)
 
 
-def reference(column: str, parents: str, *, required: bool = True, ondelete: str | None = None) -> Column[int]:
-    """Return a foreign key column to the pk of the table of `parents`, which says what a change or a deletion does."""
-    key = ForeignKey(f"{SCHEMA}.{parents}.pk", onupdate=None if ondelete else "CASCADE", ondelete=ondelete)
-    return Column(column, BigInteger, key, nullable=not required)
+def references(resource: Resource, **ondelete: str) -> Iterator[Column[int]]:
+    """Yield the foreign keys of a type, which follow the pks of its parents.
+
+    Of a relationship that `ondelete` names a deletion of the parent does this, and its pk never changes.
+    """
+    for parent in resource.parents:
+        rule = ondelete.get(parent.name)
+        target = f"{SCHEMA}.{resource_of(parent.target).table}.pk"
+        key = ForeignKey(target, onupdate=None if rule else "CASCADE", ondelete=rule)
+        yield Column(parent.column, BigInteger, key, nullable=not parent.required)
 
 
 def one_live(name: str, *columns: str) -> Index:
     """Return the index by which of rows with the same parents one is live."""
     return index(name, *columns, unique=True, where=LIVE)
-
-
-def fed_columns() -> list[Column[object]]:
-    """Return fresh columns of a table that the platform's feed writes; they are never shown (contract, section 6).
-
-    `source` is who tells of the resource, null for what only a sync made; `source_version` the version it told last.
-    """
-    return [Column("source", Text), Column("source_version", BigInteger, nullable=False, server_default=text("0"))]
-
-
-def folded_name() -> Column[str]:
-    """Return a fresh column for a name without its case, which a trigger writes; it is never shown (docs/adr/0038)."""
-    return Column(FOLDED, Text(collation="C"), nullable=False, server_default=text("''"))
 
 
 def listed(name: str, parent: str | None, *, named: bool = True) -> Iterator[SchemaItem]:
@@ -55,62 +61,59 @@ def listed(name: str, parent: str | None, *, named: bool = True) -> Iterator[Sch
         yield ListIndex(None, FOLDED, live=True).index(f"idx_{name}_name_live")
 
 
-def told_columns(resource: Resource) -> list[Column[Any]]:
-    """Return fresh columns for what the feed tells of a resource, as its attributes are declared."""
-    return [
-        Column(attribute.name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
-        if attribute.kind == "texts"
-        else Column(
-            attribute.name, direction_enum if attribute.kind == "direction" else Text, nullable=not attribute.required
-        )
-        for attribute in resource.told
-    ]
+# Others are texts.
+_TYPES: dict[str, TypeEngine[Any]] = {"direction": direction_enum, "instant": instant}
 
 
-def catalogue_table(resource: Resource, *own: SchemaItem) -> Table:
-    """Return the table of a named resource of no workspace: its attributes, and what is its `own`."""
-    columns = (*fed_columns(), *told_columns(resource), folded_name())
-    return table(resource.table, *columns, *own, *listed(resource.table, None))
+def told_columns(resource: Resource) -> Iterator[Column[Any]]:
+    """Yield columns for what the feed tells of a resource, as its attributes are declared."""
+    for attribute in resource.told:
+        if attribute.kind == "texts":
+            yield Column(attribute.name, ARRAY(Text), nullable=False, server_default=text("'{}'"))
+        else:
+            yield Column(attribute.name, _TYPES.get(attribute.kind, Text), nullable=not attribute.required)
 
 
-workspaces = catalogue_table(OWN_WORKSPACE)
-connectors = catalogue_table(CONNECTOR)
-providers = catalogue_table(
-    PROVIDER, UniqueConstraint("slug"), Index(None, "category"), Index(None, "countries", postgresql_using="gin")
-)
+def fed_table(resource: Resource, *own: SchemaItem) -> Table:
+    """Return the table of what the platform's feed tells (contract, section 6): attributes, parents, what is its `own`.
 
-
-def record_table(record: Resource, *own: Column[object]) -> Table:
-    """Return the table of a record type: its attributes, its parents, and `own` columns.
-
-    `migrations.support.create_record` makes it in a database.
+    A column of its own stands in an attribute's place. `migrations.support.create_record` makes a record type's.
     """
+    its_own = {item.name for item in own if isinstance(item, Column)}
+    workspace = next((parent.column for parent in resource.parents if parent.target == "workspace"), None)
+    named = resource.named is not None
     return table(
-        record.table,
-        *fed_columns(),
-        *told_columns(record),
+        resource.table,
+        # Never shown: who tells of the resource, null for what only a sync made, and the version told last.
+        Column("source", Text),
+        Column("source_version", BigInteger, nullable=False, server_default=text("0")),
+        *(column for column in told_columns(resource) if column.name not in its_own),
+        *references(resource),
         *own,
-        *(reference(parent.column, resource_of(parent.target).table) for parent in record.to_one),
-        *(Index(None, parent.column) for parent in record.to_one),
-        *([folded_name()] if record.named else []),
-        *(listed(record.table, "workspace_pk", named=record.named is not None) if record.operations else ()),
+        # The name without its case, which a trigger writes; it is never shown (docs/adr/0038).
+        *([Column(FOLDED, Text(collation="C"), nullable=False, server_default=text("''"))] if named else []),
+        *(listed(resource.table, workspace, named=named) if resource.operations else ()),
     )
 
 
+workspaces = fed_table(OWN_WORKSPACE)
+connectors = fed_table(CONNECTOR)
+providers = fed_table(
+    PROVIDER, UniqueConstraint("slug"), Index(None, "category"), Index(None, "countries", postgresql_using="gin")
+)
+
 # Never shown. Of a person: set once and for good, and nothing brings the name or a membership back.
 _own: dict[str, list[Column[object]]] = {"people": [Column("erased_at", instant)]}
-_tables = {record.type: record_table(record, *_own.get(record.type, ())) for record in records()}
+_tables = {
+    record.type: fed_table(record, Index(None, "workspace_pk"), *_own.get(record.type, ())) for record in records()
+}
 # Who calls is looked up here.
 peoples = _tables["people"]
 
 # Credentials are kept elsewhere, on purpose: no column here could leak them.
-workspace_connectors = table(
-    "workspace_connectors",
-    *fed_columns(),
-    reference("workspace_pk", "workspaces"),
-    reference("connector_pk", "connectors"),
+workspace_connectors = fed_table(
+    WORKSPACE_CONNECTOR,
     Column("status", Text, nullable=False, server_default=text("'active'")),
-    Column("consent_expires_at", instant),
     # What the rule of revision 0009 says, which triggers ask: nobody else writes it (docs/adr/0052).
     Column("health", Text, nullable=False, server_default=text("'new'")),
     Index(None, "workspace_pk"),
@@ -119,14 +122,13 @@ workspace_connectors = table(
     # Of all workspaces: how well they are, in all and by tool.
     index("idx_workspace_connectors_health_live", "health", "created_at", "pk", where=LIVE),
     index("idx_workspace_connectors_connector_health_live", "connector_pk", "health", "created_at", "pk", where=LIVE),
-    *listed("workspace_connectors", "workspace_pk", named=False),
     *of_one("workspace_connectors", "connector_pk", "connector"),
 )
 
 workspace_groups = table(
     "workspace_groups",
     Column("name", Text, nullable=False),
-    reference("created_by_pk", "peoples", required=False),
+    *references(WORKSPACE_GROUP),
     Index(None, "created_by_pk"),
 )
 
@@ -140,25 +142,20 @@ def _membership_columns() -> list[Column[object] | CheckConstraint]:
     ]
 
 
-workspace_memberships = table(
-    "workspace_memberships",
-    *fed_columns(),
-    reference("people_pk", "peoples"),
-    reference("workspace_pk", "workspaces"),
+workspace_memberships = fed_table(
+    WORKSPACE_MEMBERSHIP,
     *_membership_columns(),
     Index(None, "people_pk", "workspace_pk"),
     Index(None, "workspace_pk"),
-    *listed("workspace_memberships", "workspace_pk", named=False),
     # Who was a member is asked, too.
     *of_one("workspace_memberships", "people_pk", "people", also_dead=True),
 )
 
 workspace_group_memberships = table(
     "workspace_group_memberships",
-    reference("people_pk", "peoples"),
-    reference("workspace_group_pk", "workspace_groups"),
+    *references(WORKSPACE_GROUP_MEMBERSHIP),
     *_membership_columns(),
-    one_live("workspace_group_memberships_people_group_active_unique", "people_pk", "workspace_group_pk"),
+    one_live(WORKSPACE_GROUP_MEMBERSHIP.unique, "people_pk", "workspace_group_pk"),
     Index(None, "workspace_group_pk"),
     *indexes("workspace_group_memberships", "workspace_group_pk", "group"),
     *of_one("workspace_group_memberships", "people_pk", "people", also_dead=True),

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from wellspring.access.predicates import Visibility, parameters
 from wellspring.access.principal import Person, Principal, Service, name_of
 from wellspring.database import Transaction
-from wellspring.queries import AuditQuery, Operator, Position
+from wellspring.queries import AuditQuery, Position
+from wellspring.repositories.ledger.columns import COMPARED
 from wellspring.repositories.ledger.composing import all_of, kept_statement
 from wellspring.repositories.ledger.pages import Slice
 
@@ -25,7 +26,6 @@ EQUAL: Mapping[str, str] = {
     "caller": "entry.caller = :caller::TEXT",
     "resource": "entry.resource_id = :resource::UUID",
 }
-COMPARED: Mapping[Operator, str] = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 # The id of a person, in what the table calls them.
 PERSON = "CASE WHEN starts_with({entry}.caller, 'person:') THEN substr({entry}.caller, 8)::uuid END"
 # Somebody is shown to who sees them, or keeps a workspace that they are or were a member of.

@@ -252,10 +252,16 @@ def _elsewhere(transaction: Connection, workspace: Row[Any], after: int) -> Done
 
 
 # ---- what is kept of what was sent -------------------------------------------------------------------------
+# What is no event may hold an id all the same: in whatever member, in a subject without hyphens, or in one of several
+# events of a body that is no JSON.
+_SAYS_ID = "strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0"
+# What was parked stays with its outcome.
+_EMPTIED = """event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now(),
+       outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END"""
 # Each is asked with all of these: `:id` and `:workspace`, `:after` which place, and how many rows. It says how many it
 # changed, and where it goes on. What only the owner of its table may read, a function forgets.
-# What waits is of no use any more, what was parked stays with its outcome. What is no event is known by the id of the
-# workspace, anywhere in it and with or without hyphens, or by a resource that it says to be about.
+# What waits is of no use any more. What is no event is known by the id of the workspace, or by a resource that it says
+# to be about.
 _EVENTS = f"""
 WITH looked_at AS MATERIALIZED (
   SELECT pk, outcome, subject, event, note FROM {feed.pending_events} WHERE pk > :after ORDER BY pk LIMIT :looked_at
@@ -263,7 +269,7 @@ WITH looked_at AS MATERIALIZED (
   SELECT pk, outcome FROM looked_at
    WHERE (event IS NOT NULL OR note IS NOT NULL)
      AND (subject = CAST(:id AS uuid)
-          OR strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0
+          OR {_SAYS_ID}
           OR CAST(:workspace AS bigint) IN ({
     " UNION ALL ".join(
         f"SELECT workspace_pk FROM {fed.table} AS of_it WHERE of_it.id = looked_at.subject"
@@ -275,8 +281,7 @@ WITH looked_at AS MATERIALIZED (
   DELETE FROM {feed.pending_events} WHERE pk = ANY (ARRAY(SELECT pk FROM chosen WHERE outcome = 'waiting'))
 ), emptied AS (
   UPDATE {feed.pending_events}
-     SET event = NULL, note = NULL, problems = '[]', missing_type = NULL, missing_key = NULL, updated_at = now(),
-         outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
+     SET note = NULL, problems = '[]', {_EMPTIED}
    WHERE pk = ANY (ARRAY(SELECT pk FROM chosen WHERE outcome <> 'waiting'))
 )
 SELECT (SELECT count(*) FROM chosen) AS changed, (SELECT max(pk) FROM looked_at) AS reached"""
@@ -346,18 +351,11 @@ _FORGET_PERSON = (
     text("SELECT wellspring.forget_in_messages(CAST(:id AS uuid))"),
     text("SELECT wellspring.forget_in_answers(CAST(:id AS uuid))"),
     text(f"DELETE FROM {feed.pending_events} WHERE outcome = 'waiting' AND type = 'people' AND subject = :id"),
-    text(f"""
-UPDATE {feed.pending_events}
-   SET event = NULL, missing_type = NULL, missing_key = NULL, updated_at = now(),
-       outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
- WHERE subject = :id"""),
-    # What is no event may hold the id all the same: in whatever member, in a subject without hyphens, or in one of
-    # several events of a body that is no JSON. Only those that were parked for it are looked through.
-    text(f"""
-UPDATE {feed.pending_events}
-   SET event = NULL, updated_at = now(), outcome = CASE WHEN outcome = 'parked' THEN 'dismissed' ELSE outcome END
- WHERE reason = 'malformed' AND event IS NOT NULL
-   AND strpos(replace(lower(event), '-', ''), replace(CAST(:id AS text), '-', '')) > 0"""),
+    *(
+        text(f"UPDATE {feed.pending_events} SET {_EMPTIED} WHERE {theirs}")
+        # Of what is no event only those that were parked for it are looked through.
+        for theirs in ("subject = :id", f"reason = 'malformed' AND event IS NOT NULL AND {_SAYS_ID}")
+    ),
 )
 
 

@@ -23,7 +23,7 @@ LAST_CHARACTER = f"chr({0x10FFFF})"
 UPDATED = "CASE WHEN {row}updated_at IS NULL THEN {row}created_at ELSE {row}updated_at END"
 IS_LIVE = "{parent}.deleted_at IS NULL"
 OUTLIVED = "({parent}.deleted_at IS NULL OR row.deleted_at IS NOT NULL)"
-_COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+COMPARED: Mapping[Operator, str] = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 # What is said of a value's type, by its column's; a time has that of what it is compared with.
 _TYPES = {Text: "::VARCHAR", Boolean: "::BOOLEAN", PG_UUID: "::UUID", ARRAY: "::TEXT[]", TIMESTAMP: ""}
 # A folded name may be only the beginning of a long one: then the whole is searched.
@@ -113,7 +113,7 @@ def row_filters(resource: Resource, columns: Types, conditions: Iterable[tuple[s
         elif operator in _BY_NAME:
             yield from (each.format(folded=FOLDED, name=name, value=value) for each in _BY_NAME[operator])
         else:
-            yield f"{attribute_of(name)} {_COMPARED.get(operator, '=')} {value}"
+            yield f"{attribute_of(name)} {COMPARED.get(operator, '=')} {value}"
 
 
 # ---- conditions on a parent -------------------------------------------------------------------------------
