@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -42,7 +42,7 @@ with_and_without_statistics = pytest.mark.parametrize("is_analyzed", [False, Tru
 
 MANY = 3000
 FLEET = "/v1/fleet"
-CONNECTORS, MESSAGES, RUNS = "/v1/workspace-connectors", "/v1/sync-messages", "/v1/sync-runs"
+CONNECTORS = "/v1/workspace-connectors"
 LATE = f"{CONNECTORS}?filter[health]=late"
 
 
@@ -204,7 +204,7 @@ def test_a_name_is_found_in_all_that_one_sees(world: World, ours: Tenant, theirs
         assert get(f"{resource.route}?{query}", ours.caller).ids == own, query
 
 
-# ---- who is so well, what is parked, which runs are so -----------------------------------------------------------
+# ---- who is so well ----------------------------------------------------------------------------------------------
 def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
     tool, other = world.connector("Mail"), world.connector("Bank")
     late = [judged(world, of.workspace, by, "late").id for of, by in ((ours, tool), (theirs, tool), (theirs, other))]
@@ -222,25 +222,6 @@ def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: T
     assert get(first.document["links"]["next"], READER).ids == late[:1]
     world.tombstone(theirs.workspace)
     assert get(LATE, READER).ids == late[:1]
-
-
-def test_parked_messages_and_runs_of_all_are_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
-    messages, runs = [], []
-    for number, of in enumerate((ours, theirs)):
-        row = world.workspace_connector(of.workspace)
-        at = datetime(2026, 5, 1 + number, tzinfo=UTC)
-        parked = {"reason": "unknown_record", "received_at": at}
-        messages.append(world.message(row, of.workspace, "parked", **parked).id)
-        world.message(row, of.workspace, "parked", **parked | {"reason": "overtaken"})
-        runs.append(world.run(row, of.workspace, state="incomplete", started_at=at).id)
-        world.run(row, of.workspace, "another", state="open", started_at=at)
-    found = f"{MESSAGES}?filter[outcome]=parked&filter[reason]=unknown_record"
-    assert get(found, READER).ids == messages[::-1]
-    assert get(f"{found}&sort=received_at", READER).ids == messages
-    assert get(found, ours.caller).ids == messages[:1]
-    incomplete = f"{RUNS}?filter[state]=incomplete"
-    assert get(incomplete, READER).ids == runs[::-1]
-    assert get(incomplete, ours.caller).ids == runs[:1]
 
 
 # ---- what it costs ---------------------------------------------------------------------------------------------
@@ -283,22 +264,24 @@ def test_it_costs_what_it_shows_whoever_else_has_rows(
 
 @with_and_without_statistics
 @of_names
-def test_a_name_in_all_workspaces_is_found_by_an_index(
+def test_a_name_in_all_workspaces_or_in_ones_own_is_found_by_an_index(
     fresh_database: FreshDatabase, world: World, ours: Tenant, resource: Resource, *, is_analyzed: bool
 ) -> None:
     assert resource.named is not None
-    for _ in range(3):
-        world.records(resource.type, world.workspace(), MANY)
+    for workspace in (ours.workspace, world.workspace(), world.workspace()):
+        world.records(resource.type, workspace, MANY)
     world.record(resource.type, ours.workspace, **{resource.named.name: "Zénith"})
     if is_analyzed:
         world.analyze()
     for query, shown in (
         (f"filter[name][starts]={quote('zén')}", 1),
         (f"filter[name]={quote('Zénith')}", 1),
-        ("sort=name", 20),
+        *((f"sort={sign}{order}", 20) for order in ("name", "created_at") for sign in ("", "-")),
     ):
-        page = cheap(fresh_database, f"{resource.route}?{query}", READER, resource.table)
-        assert len(page["data"]) == shown
+        for caller in (READER, ours.caller):
+            page = cheap(fresh_database, f"{resource.route}?{query}", caller, resource.table)
+            assert len(page["data"]) == shown
+    cheap(fresh_database, f"{resource.route}?sort=-updated_at", ours.caller, resource.table)
 
 
 def test_a_health_costs_what_it_shows(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:

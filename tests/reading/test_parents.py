@@ -362,15 +362,3 @@ def test_a_page_is_one_statement_that_reads_so_many_enrolments(
         looked_at, reply = rows_read(database, path, READER, "core_api")
         assert len(reply.data) == 10
         assert looked_at < 150
-
-
-def test_a_service_names_a_workspace_for_all_but_live_rows_by_their_making_or_name(ours: Tenant) -> None:
-    for query in ("sort=-updated_at", "filter[deleted]=include"):
-        assert get(f"/v1/companies?{query}", READER).status == 400
-        # Of one workspace, and of what no connector brings in, there are indexes.
-        assert get(f"/v1/companies?{query}&filter[workspace]={ours.workspace.id}", READER).ids == [ours.record.id]
-        assert get(f"/v1/workspaces?{query}", READER).status == 200
-        assert get(f"/v1/company-workspace-connectors?{query}", READER).status == 200
-    for query in ("sort=created_at", "sort=-created_at", "sort=name", "sort=-name"):
-        assert get(f"/v1/companies?{query}", READER).ids == [ours.record.id]
-    assert get(f"/v1/companies?filter[workspace]={ours.workspace.id}&sort=name", READER).ids == [ours.record.id]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from migrations.run import make_functions
-from tests.support.api import READER, Caller, call, draft, get
+from tests.support.api import Caller, call, draft, get
 from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from tests.support.databases import READER as READER_ROLE
 from tests.support.tenants import Tenant
@@ -81,18 +81,6 @@ def test_a_read_is_a_call_and_answers_as_its_text_does(
 def test_what_is_no_function_goes_as_it_is(fresh_database: FreshDatabase, ours: Tenant, sent: list[str]) -> None:
     assert get(f"{COMPANIES}?sort=updated_at", ours.caller).ids == [ours.provenance.id]
     assert calls(sent) == 0
-
-
-def test_a_foreign_row_is_never_there(
-    fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant, sent: list[str]
-) -> None:
-    """One session, whose plans are kept: the scope is looked at in each call."""
-    for _ in range(3):
-        for one, other in ((ours, theirs), (theirs, ours)):
-            assert get(COMPANIES, one.caller).ids == [one.provenance.id]
-            assert get(f"{COMPANIES}/{other.provenance.id}", one.caller).status == 404
-            assert get(f"{COMPANIES}/{other.provenance.id}", READER).status == 200
-    assert calls(sent) >= 18
 
 
 def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, theirs: Tenant) -> None:

@@ -110,23 +110,6 @@ def test_a_row_is_found_by_its_id(module_database: FreshDatabase, giant: Tenant)
     assert rows == 1
 
 
-def test_a_name_is_found_by_an_index(module_database: FreshDatabase, world: World, giant: Tenant) -> None:
-    world.companies(giant.workspace, 20_000)
-    found = [world.company(giant.workspace, f"Ärger {number}") for number in range(3)]
-    world.analyze("core_api.companies")
-    for query, rows in (
-        ("filter[name][starts]=%C3%A4RG", 3),
-        ("filter[name]=%C3%84rger%201", 1),
-        ("sort=name", 20),
-        ("sort=-updated_at", 20),
-        ("sort=created_at", 20),
-    ):
-        document = cheap(module_database, f"/v1/companies?{query}", giant.caller, "companies")
-        assert len(document["data"]) == rows, query
-    shown = get("/v1/companies?filter[name][starts]=%C3%A4rg", giant.caller)
-    assert shown.ids == [row.id for row in found]
-
-
 def member_of(world: World, home: Row, workspaces: list[int]) -> Caller:
     somebody = world.people(home)
     world.member(somebody, home)
