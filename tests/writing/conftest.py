@@ -220,7 +220,7 @@ def race[Result](
         try:
             for number, request in enumerate(calls, 1):
                 replies.append(pool.submit(request))
-                wait_until_all_wait(database, number)
+                assert wait_until_all_wait(database, number), "they never met"
             for statement in meanwhile:
                 database.owner.execute(statement)
             if meanwhile:
@@ -240,4 +240,3 @@ def wait_until_all_wait(database: FreshDatabase, sessions: int) -> bool:
             return True
         Event().wait(PAUSE_SECONDS)
     return False
-    pytest.fail("they never met")
