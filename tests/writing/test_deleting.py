@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from tests.support.api import PIPELINE, READER, Reply, call, get, one_of_each_kind, person
+from tests.support.api import PIPELINE, READER, Reply, call, get, one_of_each_kind
 from tests.support.databases import FreshDatabase
 from tests.support.tenants import Tenant
 from tests.support.world import World
-from tests.writing.conftest import BY_GROUP, COMPANIES, GROUPS, WAYS, Subject, count, enrol, identifier, race, route_of
+from tests.writing.conftest import COMPANIES, WAYS, Subject, count, identifier, race, route_of
 from wellspring.models import table_of
 from wellspring.resources import ledgers, resource_of
 
@@ -39,8 +39,6 @@ class TestARow:
         assert "content-type" not in first.headers
         assert (second.status, second.error["code"]) == (404, f"{subject.type.upper()}_NOT_FOUND")
         assert [subject.listed(deleted) for deleted in lists] == [[], [made], [made]]
-        (kept,) = get(f"{resource_of(subject.type).route}?filter[deleted]=only", READER).data
-        assert kept["attributes"]["deleted_at"] == kept["attributes"]["updated_at"]
 
     def test_leaves_its_parents_and_neighbours(self, world: World, subject: Subject, made: UUID) -> None:
         # The neighbour differs from it in nothing but, where there can be only one, one parent.
@@ -94,20 +92,3 @@ def test_what_is_made_again_is_a_new_row(subject: Subject, made: UUID) -> None:
         assert [delete(subject, made).status for _ in range(2)] == [204, 404]
         assert subject.send(key=None).status == 201
     assert (len(subject.listed("exclude")), len(subject.listed("only"))) == (1, 2 if subject.path else 1)
-
-
-class TestAWithdrawal:
-    def test_closes_what_the_group_had_opened(self, world: World, ours: Tenant) -> None:
-        group, colleague = world.group(), world.people(world.workspace())
-        world.group_member(colleague, group, "admin")
-        world.enrol(group, ours.workspace)
-        row = world.provenance(ours.records["company"], ours.connector)
-        assert get(COMPANIES, person(colleague)).ids == [row.id]
-        # A keeper who is no member of the workspace may withdraw it.
-        assert call("DELETE", f"{GROUPS}/{group.id}/workspaces/{ours.workspace.id}", person(colleague)).status == 204
-        assert get(COMPANIES, person(colleague)).ids == []
-        shown = get(f"{GROUPS}/{group.id}?include=workspaces", person(colleague)).data
-        assert shown["relationships"]["workspaces"]["data"] == []
-        # The last way to the workspace is closed, so that they cannot enrol it again.
-        again = enrol(group, ours.workspace, person(colleague), BY_GROUP)
-        assert again.error["code"] == "WORKSPACE_NOT_FOUND"

@@ -236,16 +236,14 @@ class TestTheTimeOfTheUpdate:
         assert first["created_at"] == second["created_at"] == "2026-05-10T00:00:00.000Z"
         assert get(url_of(row), READER).data["attributes"] == second
 
-    def test_moves_with_a_deletion(self, row: Row) -> None:
+    def test_stays_where_nothing_changes_and_moves_with_a_deletion(self, row: Row) -> None:
+        nothing: list[dict[str, Any]] = [{}, {"deleted_at": None}]
+        for said in nothing:
+            assert change(row, **said).data["attributes"]["updated_at"] == "2026-05-10T00:00:00.000Z"
         assert call("DELETE", url_of(row), PIPELINE).status == 204
         (gone,) = get(f"{COMPANIES}?filter[deleted]=only", READER).data
         at = gone["attributes"]
         assert at["created_at"] < at["updated_at"] == at["deleted_at"]
-
-    def test_stays_where_nothing_changes(self, row: Row) -> None:
-        nothing: list[dict[str, Any]] = [{}, {"deleted_at": None}]
-        for said in nothing:
-            assert change(row, **said).data["attributes"]["updated_at"] == "2026-05-10T00:00:00.000Z"
 
 
 class TestTheIdentity:
