@@ -25,13 +25,11 @@ from tests.support.databases import FreshDatabase, OpenAt, Statements, fresh
 from tests.support.plans import Meter, Sent
 from tests.support.transactions import enter
 from tests.support.world import OBJECTS, Row, World
-from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import scope
 from wellspring.jsonapi.query import DELETED, RANGE_OPERATORS, SORTABLE
 from wellspring.plan_cache import SCHEMA, name_of
 from wellspring.queries import MAX_PAGE_SIZE, MAX_TOTAL
 from wellspring.resources import DIRECTIONS, Attribute, Resource, ledgers
-from wellspring.settings import CallerSettings
 
 pytestmark = pytest.mark.long
 
@@ -89,7 +87,7 @@ class Ledger:
     def cost_of(self, statement: str, values: Any, who: str) -> int:
         """Return what a statement costs, sent as it is."""
         with self._meter.measuring() as found, self._meter.engine.connect() as session, session.begin():
-            enter(session, scope_of(principal_of(self.callers[who].claims, CallerSettings())))
+            enter(session, self.callers[who].scope)
             session.exec_driver_sql(statement, values).all()
         return found[0]
 

@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from migrations.run import make_functions
-from tests.support.api import Caller, call, draft, get
+from tests.support.api import call, draft, get
 from tests.support.databases import CONSUMER, FreshDatabase, engine_for
 from tests.support.databases import READER as READER_ROLE
 from tests.support.tenants import Tenant
 from tests.support.transactions import enter
 from tests.support.wire import noted_on_the_wire
 from tests.support.world import Row
-from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Compiled
 from wellspring.database import engine as engines
 from wellspring.database.pipeline import Part, PipelinedConnection
@@ -23,7 +22,6 @@ from wellspring.database.session import WireStatement
 from wellspring.plan_cache import FUNCTIONS, SCHEMA, name_of
 from wellspring.repositories.ledger.hot import hot_statements
 from wellspring.repositories.sync import hot as syncing
-from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 INCLUDES = "include=company,workspace_connector,workspace_connector.connector"
@@ -60,10 +58,6 @@ def call_of(statement: str, values: Sequence[object]) -> str:
     return f"SELECT * FROM {SCHEMA}.{name_of(statement)}({', '.join(['%s'] * len(values))})"
 
 
-def scope_for(caller: Caller) -> str:
-    return scope_of(principal_of(caller.claims, CallerSettings()))
-
-
 def test_a_read_is_a_call_and_answers_as_its_text_does(
     fresh_database: FreshDatabase, ours: Tenant, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +83,7 @@ def test_the_policies_bind_a_call(fresh_database: FreshDatabase, ours: Tenant, t
     assert name_of(compiled.text) in named(fresh_database)
     values = compiled.values({"caller_id": theirs.owner.id, "id_eq": theirs.provenance.id})
     with fresh_database.engine("wellspring_reader").connect() as session:
-        for scope, rows in ((scope_for(theirs.caller), 1), (scope_for(ours.caller), 0), ("", 0)):
+        for scope, rows in ((theirs.caller.scope, 1), (ours.caller.scope, 0), ("", 0)):
             enter(session, scope)
             assert len(session.exec_driver_sql(call_of(compiled.text, values), values).all()) == rows
             session.rollback()
@@ -198,7 +192,7 @@ def test_a_server_connection_that_has_called_them_all_keeps_little(fresh_databas
         with engine.connect() as session:
             for _, statement in hot_statements():
                 values = _values(statement, ours.owner)
-                enter(session, scope_for(ours.caller))
+                enter(session, ours.caller.scope)
                 text_of = call_of(statement.text, values) if swapped else statement.text
                 session.exec_driver_sql(text_of, values).all()
                 session.rollback()

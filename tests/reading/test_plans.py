@@ -24,8 +24,6 @@ from tests.support.tenants import Tenant, tenant
 from tests.support.transactions import enter
 from tests.support.world import RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
-from wellspring.access.principal import principal_of, scope_of
-from wellspring.settings import CallerSettings
 
 COMPANIES = "/v1/company-workspace-connectors"
 LEDGER = "company_workspace_connectors"
@@ -267,7 +265,7 @@ def test_of_connectors_that_are_not_told_of_no_row_is_as_new_as_is_said(fresh_da
         # Their last rows are in no order of theirs.
         times[connector.pk] = NOON + timedelta(minutes=number * 37 % OF_ALL)
         world.provenances([company] * 2, connector, created_at=[NOON - timedelta(days=1), times[connector.pk]])
-    scope = scope_of(principal_of(member_of(world, home, []).claims, CallerSettings()))
+    scope = member_of(world, home, []).scope
     wanted = text("SELECT * FROM wellspring.newest_of_company_workspace_connectors(1, :before, 0)")
     for before in (NOON + timedelta(days=1), NOON + timedelta(minutes=OF_ALL // 2)):
         with fresh_database.engine("wellspring_reader").connect() as session:

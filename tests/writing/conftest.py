@@ -1,6 +1,5 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -184,11 +183,6 @@ def put(document: Any, path: str, value: Any) -> Any:
     else:
         place[name] = value
     return document
-
-
-def without_id(reply: Reply) -> str:
-    """Return the body as it would be in an answer to any other request like it: also of another id."""
-    return re.sub(r"(?<=: )[0-9a-f-]{36}(?=\.)", "", reply.body.replace(reply.request_id, ""))
 
 
 def told(reply: Reply) -> list[tuple[str, str, object]]:
