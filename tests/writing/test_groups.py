@@ -50,7 +50,7 @@ class TestANewGroup:
         }
         is_shown_whole(made, ours.caller, relationships, name="Holding")
 
-    def test_has_its_maker_as_its_only_and_active_owner(self, ours: Tenant) -> None:
+    def test_has_its_maker_as_its_only_and_active_owner_who_enrols(self, ours: Tenant) -> None:
         made = post(f"{GROUPS}?include=memberships,created_by,workspaces", ours.caller, group_of(ours.workspace))
         included = {item["type"]: item for item in made.document["included"]}
         membership = included["workspace_group_membership"]
@@ -60,12 +60,6 @@ class TestANewGroup:
         assert membership["relationships"]["workspace_group"]["data"]["id"] == made.data["id"]
         assert included["people"]["id"] == str(ours.owner.id)
         assert included["workspace"]["id"] == str(ours.workspace.id)
-        # With the owner's rights at once.
-        url = f"{made.headers['location']}/workspaces/{ours.workspace.id}"
-        assert call("DELETE", url, ours.caller).status == 204
-
-    def test_has_enrolments_made_by_its_maker(self, ours: Tenant) -> None:
-        made = post(GROUPS, ours.caller, group_of(ours.workspace))
         (enrolment,) = get(ENROLMENTS, ours.caller).data
         related = {name: value["data"] for name, value in enrolment["relationships"].items()}
         assert related == {
@@ -73,6 +67,9 @@ class TestANewGroup:
             "workspace": identifier(ours.workspace),
             "created_by": identifier(ours.owner),
         }
+        # With the owner's rights at once.
+        url = f"{made.headers['location']}/workspaces/{ours.workspace.id}"
+        assert call("DELETE", url, ours.caller).status == 204
 
     @pytest.mark.parametrize("relationships", [None, {}, {"workspaces": {"data": []}}])
     def test_may_be_empty(self, database: Database, ours: Tenant, relationships: object) -> None:
