@@ -14,8 +14,6 @@ from tests.writing.conftest import COMPANIES, WAYS, Subject, count, identifier, 
 from wellspring.models import table_of
 from wellspring.resources import ledgers, resource_of
 
-each_way = pytest.mark.parametrize("way", [*one_of_each_kind(ledgers()), *WAYS])
-
 
 @pytest.fixture
 def made(subject: Subject) -> UUID:
@@ -29,7 +27,7 @@ def delete(subject: Subject, id_: UUID) -> Reply:
     return call("DELETE", subject.path or f"{resource_of(subject.type).route}/{id_}", subject.caller)
 
 
-@each_way
+@pytest.mark.parametrize("way", [*one_of_each_kind(ledgers()), *WAYS])
 class TestARow:
     def test_is_gone_once_without_a_word_and_history_in_lists(self, subject: Subject, made: UUID) -> None:
         lists = ("exclude", "include", "only")

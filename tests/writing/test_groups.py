@@ -30,7 +30,6 @@ from wellspring.models import table_of
 
 TABLES = ("workspace_groups", "workspace_group_memberships", "workspace_group_workspaces")
 WORKSPACES = "/data/relationships/workspaces/data"
-each_way = pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
 
 
 def counts(database: Database) -> list[int]:
@@ -146,7 +145,7 @@ class TestAllOrNone:
         assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]
 
 
-@each_way
+@pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
 class TestEnrolling:
     def test_makes_a_row_that_says_who_made_it(self, world: World, ours: Tenant, group: Row, way: str) -> None:
         admin = world.people(world.workspace())
@@ -189,16 +188,13 @@ class TestEnrolling:
         assert count(fresh_database, "workspace_group_workspaces") == 1
 
 
-BY_PATH = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("way", "parent", "absent"),
     [
         ("enrolment by the group", "workspace_group", "WORKSPACE_GROUP_NOT_FOUND"),
         ("choice by the workspace", "workspace", "WORKSPACE_NOT_FOUND"),
     ],
 )
-
-
-@BY_PATH
 class TestThePath:
     """`POST /v1/workspace-groups/{id}/workspaces`, and of providers: the path has settled a parent."""
 

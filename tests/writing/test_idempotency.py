@@ -33,8 +33,6 @@ from wellspring.resources import ledgers
 HEADER = {"header": "Idempotency-Key"}
 THREADS = 8
 
-each_way = pytest.mark.parametrize("way", [*one_of_each_kind(ledgers()), "group", *WAYS])
-
 
 @pytest.fixture
 def one(world: World) -> Subject:
@@ -69,7 +67,7 @@ def test_a_foreign_tenants_key_is_another_key(subject: Subject, theirs: Tenant, 
     assert keys(world.database) == 1
 
 
-@each_way
+@pytest.mark.parametrize("way", [*one_of_each_kind(ledgers()), "group", *WAYS])
 class TestARetry:
     def test_gets_the_first_answer_byte_for_byte_also_when_the_row_has_gone(
         self, subject: Subject, world: World
