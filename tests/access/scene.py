@@ -12,8 +12,6 @@ from tests.support.api import READER, Caller, person
 from tests.support.tenants import tenant
 from tests.support.world import FEED, OBJECTS, RECORDS, RecordType, Row, World
 from wellspring.access.many_workspaces import FEW
-from wellspring.access.principal import principal_of, scope_of
-from wellspring.settings import CallerSettings
 
 # The types whose rows are guarded, each with its table and its route.
 LEDGERS = OBJECTS
@@ -47,7 +45,7 @@ class Who:
     @property
     def scope(self) -> str:
         """For whom their transactions work, as product code says it."""
-        return scope_of(principal_of(self.caller.claims, CallerSettings()))
+        return self.caller.scope
 
 
 @dataclass(frozen=True)

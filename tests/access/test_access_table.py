@@ -89,14 +89,14 @@ TABLE = """
     outsider                    404   none  404   none  404   403  404   none  403   200   rows     403      403
     guest                       200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      403
     member                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      403
-    keeper                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      200
+    keeper                      200   rows  404   none  rows  rows  200   rows  rows  200   rows     403      none
     in the group                200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
     keeper of the group         200   rows  200   rows  rows  rows  404   none  none  200   rows     403      403
     service                     403   403   403   403   403   403  403   403   403   403   403      403      403
     service sync:write          403   403   403   403   403   403  403   403   403   403   403      403      403
     service providers:match     403   403   403   403   403   403  403   403   403   403   403      403      403
-    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      200
-    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      200
+    service system:read         200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      none
+    service with every scope    200   rows  200   rows  rows  rows  200   rows  rows  200   rows     200      none
 """
 OPERATIONS_OF_WRITING = (
     *("provenance", "make a group", "change an enrolment", "withdraw", "rename a group", "delete a group"),
@@ -172,9 +172,7 @@ def rule_of(route: Route) -> str:
     return RULES.get((kind, route.operation), "rows" if is_list else "a row")
 
 
-# The audit is of a workspace that is named: who may not read that of one may that of another.
-AUDIT = next(route for route in CLOSED if route.resource is not None and route.resource.policy == "audit")
-READING = tuple(route for route in CLOSED if route.method == "GET" and route not in (DEFAULT, AUDIT))
+READING = tuple(route for route in CLOSED if route.method == "GET" and route is not DEFAULT)
 CLAIMING = tuple(route for route in READING if rule_of(route) in CLAIMED)
 # Enrolling has two gates: it, the adding of members, and what agents ask, which only reads, have tables of their own:
 # tests/writing/test_enrolling.py, tests/writing/test_group_members.py, tests/agents.
@@ -225,7 +223,11 @@ def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
         changes["query"] = "&".join(part for part in (changes.get("query"), "page[size]=500") if part)
     asked = {name: good.but(caller=who(requests), **changes) for name, who in WHO.items()}
     # What there is one of shows no row of anybody's; activity is a connector's.
-    of = {"connector_activity": "workspace_connector", **dict.fromkeys(("feed_status", "fleet"), FEED_EVENT.type)}
+    of = {
+        "connector_activity": "workspace_connector",
+        "audit_entry": "workspace",
+        **dict.fromkeys(("feed_status", "fleet"), FEED_EVENT.type),
+    }
     row = requests.rows[of.get(resource.type, resource.type)]
     return {name: told(good, found.ask(), str(row.id)) for name, found in asked.items()}
 
@@ -233,12 +235,6 @@ def cells(requests: Requests, good: Good, **changes: str) -> Mapping[str, str]:
 @pytest.mark.parametrize("route", READING, ids=named)
 def test_each_cell_of_reading(requests: Requests, route: Route) -> None:
     assert cells(requests, requests.good(route)) == CELLS[rule_of(route)]
-
-
-def test_each_cell_of_the_audit_of_a_workspace(requests: Requests) -> None:
-    good = requests.good(AUDIT)
-    told = {name: str(good.but(caller=who(requests)).ask().status) for name, who in WHO.items()}
-    assert told == CELLS[rule_of(AUDIT)]
 
 
 @pytest.mark.parametrize("route", CLAIMING, ids=named)
@@ -315,7 +311,7 @@ def test_who_may_never_ask_is_403_before_anything_is_looked_at(
 
 # ---- nothing is left out ---------------------------------------------------------------------------------
 def test_every_route_has_its_cells() -> None:
-    told = [*READING, AUDIT, *WRITING]
+    told = [*READING, *WRITING]
     apart = [route for route in CLOSED if route not in [*told, DEFAULT]]
     assert {(route.resource.policy, route.operation) for route in apart if route.resource} == OF_THEIR_OWN
     assert [route.operation for route in apart if not route.resource] == ["mcp"]

@@ -15,7 +15,6 @@ from tests.access.scene import LEDGERS, PAIRS, Scene, Who
 from tests.support.api import Caller, Reply, delete, draft, get, one_of_each_kind, patch, person, post, walked
 from tests.support.transactions import in_transaction
 from tests.support.world import RECORDS, Row
-from wellspring.access.principal import principal_of, scope_of
 from wellspring.database import Transaction
 from wellspring.database.flush import Flush
 from wellspring.models import table_of
@@ -23,7 +22,6 @@ from wellspring.models.parents import workspace_group_memberships
 from wellspring.repositories import ledger
 from wellspring.repositories.answers import sole, states
 from wellspring.resources import Resource, resource_of
-from wellspring.settings import CallerSettings
 
 CHOICES, ENROLMENTS = "/v1/workspace-providers", "/v1/workspace-group-workspaces"
 GROUPS, WORKSPACES = "/v1/workspace-groups", "/v1/workspaces"
@@ -339,11 +337,9 @@ def test_live_rows_are_counted_of_a_live_connector_that_one_sees(scene: Scene) -
     scene.world.tombstone(gone)
 
     def counted(who: Who) -> set[str]:
-        principal = principal_of(who.caller.claims, CallerSettings())
-
         def rows(connector: Row) -> list[object]:
             return in_transaction(
-                lambda transaction: list(sole.live_rows(transaction, principal, connector.id)), who.scope
+                lambda transaction: list(sole.live_rows(transaction, who.caller.principal, connector.id)), who.scope
             )
 
         return {name for name, connector in {**scene.connectors, "gone": gone}.items() if rows(connector)}
@@ -393,16 +389,16 @@ def test_what_is_kept_about_a_connector_is_said_of_ones_own(scene: Scene) -> Non
 
     assert scene.by_name(kept) == scene.by_name(seen_workspaces)
     every = [row.id for row in scene.connectors.values()]
-    principal = principal_of(scene.people["foreigner"].caller.claims, CallerSettings())
+    foreigner = scene.people["foreigner"].caller
 
     def ask(transaction: Transaction) -> Mapping[UUID, object]:
         flush = Flush(transaction)
         flush.ask(ledger.store({"workspace_connector": every}))
-        found = flush.ask(states.states(principal, ["workspace_connector"], failures=True))
+        found = flush.ask(states.states(foreigner.principal, ["workspace_connector"], failures=True))
         flush.send()
         return found.value
 
-    assert in_transaction(ask, scope_of(principal)).keys() == {scene.connectors["B"].id}
+    assert in_transaction(ask, foreigner.scope).keys() == {scene.connectors["B"].id}
 
 
 def test_the_last_failure_of_a_connector_is_a_message_that_one_sees(scene: Scene) -> None:

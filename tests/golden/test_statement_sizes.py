@@ -5,7 +5,6 @@ from itertools import product
 from urllib.parse import urlencode
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from local.openapi.parameters import parameters
 from tests.golden.rendering import compiled, size
@@ -16,7 +15,7 @@ from wellspring.errors import WellspringError
 from wellspring.jsonapi.query import DELETED, parse_list, sorts_of
 from wellspring.plan_cache import numbered
 from wellspring.repositories import ledger
-from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource, ledgers, records
+from wellspring.resources import COMPANY_WORKSPACE_CONNECTOR, Resource
 from wellspring.routes import routes
 from wellspring.services.ledger.reading import _unindexed
 
@@ -90,18 +89,7 @@ def bytes_of(question: Query[object]) -> int:
     return size(compiled(question))
 
 
-def each_type() -> Iterator[ParameterSet]:
-    """Yield the types; of ledgers and of records, which differ in names alone, all but the largest take long."""
-    kinds = {record.type: "record" for record in records()} | {ledger.type: "ledger" for ledger in ledgers().values()}
-    largest = {}
-    for resource in sorted(listed(), key=lambda one: bytes_of(ask(one, PERSON, ""))):
-        largest[kinds.get(resource.type, resource.type)] = resource
-    for resource in listed():
-        marks = [] if resource in largest.values() else [pytest.mark.long]
-        yield pytest.param(resource, id=resource.type, marks=marks)
-
-
-@pytest.mark.parametrize("resource", [*each_type()])
+@pytest.mark.parametrize("resource", [*listed()], ids=lambda resource: resource.type)
 def test_no_statement_of_a_list_pins_a_session_whatever_is_asked(resource: Resource) -> None:
     found = dict(sizes(resource))
     assert len(found) > 8

@@ -125,13 +125,6 @@ def test_a_walk_meets_each_day_of_each_connector_once_and_back_again(world: Worl
         assert walked_both_ways(f"{url}&sum[by]=connector", caller, size) == connectors
 
 
-def test_a_cursor_of_days_is_none_of_what_is_added_up(world: World, ours: Tenant) -> None:
-    busy(world, ours)
-    cursor = get(of(ours.connector, IN_MARCH, "page[size]=1"), ours.caller).data[0]["meta"]["page"]["cursor"]
-    reply = get(of(ours.connector, IN_MARCH, "sum[by]=connector", f"page[after]={cursor}"), ours.caller)
-    assert reply.codes == ["INVALID_CURSOR"]
-
-
 def test_as_many_days_and_connectors_as_may_be_are_answered(ours: Tenant) -> None:
     ids = ",".join([str(ours.connector.id), *(f"{n:08x}-0000-7000-8000-000000000000" for n in range(99))])
     assert ids.count(",") == MAX_ACTIVE_CONNECTORS - 1

@@ -14,6 +14,7 @@ import pytest
 from tests.support.api import Context
 from tests.support.databases import EXPORTER
 from tests.support.events import event, replay
+from tests.support.tenants import one_of_each_type
 from tests.support.world import RECORDS, Row, World
 from wellspring.database.retry import Deadline
 from wellspring.errors import BadRequest, NotFound
@@ -106,22 +107,19 @@ class Tenant:
 
 
 def tenant(world: World, of: str) -> Tenant:
-    workspace, elsewhere = world.workspace(of), world.workspace(f"{of}'s neighbour")
-    person, guest = world.people(workspace, f"Ada of {of}"), world.people(elsewhere, f"Guest of {of}")
-    kind, provider = world.connector(f"Connector of {of}"), world.provider(f"provider-of-{of}")
-    connector, gone = world.workspace_connector(workspace, kind), world.workspace_connector(workspace, kind)
-    group = world.group(created_by=guest, name=f"Group of {of}")
-    own = [person, connector, gone, world.member(person, workspace), world.member(guest, workspace, role="guest")]
-    own += [world.enrol(group, workspace, created_by=person), world.choose(workspace, provider)]
-    own.append(world.message(connector, workspace))
-    for record in RECORDS:
-        live, dead = (world.record(record, workspace) for _ in range(2))
-        rows = [world.provenance(live, connector), world.provenance(dead, gone, "output")]
-        for row in (rows[1], dead):
-            world.tombstone(row)
-        own += [live, dead, *rows]
-    world.tombstone(gone)
-    return Tenant(workspace, own, guest, [guest, kind, provider, group], connector)
+    rows = one_of_each_type(world, of)
+    # Who else is in a group is the group's business.
+    del rows["workspace_group_membership"]
+    workspace, connector = rows.pop("workspace"), rows["workspace_connector"]
+    guest = world.people(world.workspace(f"{of}'s neighbour"), f"Guest of {of}")
+    named = [guest, *(rows.pop(type_) for type_ in ("connector", "provider", "workspace_group"))]
+    gone = world.workspace_connector(workspace, named[1])
+    dead = [world.record(type_, workspace) for type_ in RECORDS]
+    dead += [world.provenance(record, gone, "output") for record in dead] + [gone]
+    for row in dead:
+        world.tombstone(row)
+    own = [*rows.values(), *dead, world.member(guest, workspace, role="guest")]
+    return Tenant(workspace, own, guest, named, connector)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,9 +11,7 @@ from pg8000.dbapi import convert_paramstyle
 
 from tests.golden.rendering import compiled
 from tests.golden.shapes import golden
-from tests.support import databases
-from tests.support.api import READER, Caller, Reply, get, person, walked
-from tests.support.databases import READER as READER_ROLE
+from tests.support.api import READER, Caller, Reply, get
 from tests.support.databases import Database, FreshDatabase, Statements
 from tests.support.plans import sent_for
 from tests.support.tenants import Tenant
@@ -52,25 +49,6 @@ def test_a_read_is_one_round_trip_whatever_it_includes(
     get(f"{COMPANIES}?include=company&filter[workspace]={ours.workspace.id}", ours.caller)
     # A claim is looked at before anything is read for it: time tells nothing of others' workspaces.
     assert flushes.are(2)
-
-
-def test_without_pipelining_each_statement_leaves_alone_and_the_answers_are_the_same(
-    fresh_database: FreshDatabase, ours: Tenant, flushes: Flushes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    urls = [
-        f"{COMPANIES}?include=company,workspace_connector.connector&page[total]=true",
-        f"{COMPANIES}?filter[workspace]={ours.workspace.id}",
-        f"{COMPANIES}/{ours.provenance.id}?include=company",
-    ]
-    answers: dict[str, list[Any]] = {}
-    for mode in ("true", "false"):
-        monkeypatch.setattr(databases, "pipelining", mode)
-        fresh_database.engine(READER_ROLE).dispose()
-        fresh_database._engines.clear()
-        flushes.clear()
-        answers[mode] = [get(url, ours.caller).document for url in urls]
-    assert answers["false"] == answers["true"]
-    assert max(kinds.count("E") for kinds in flushes) == 1
 
 
 def test_the_first_read_of_a_process_is_one_round_trip_too(
@@ -204,33 +182,6 @@ def test_a_row_is_of_one_time(fresh_database: FreshDatabase, ours: Tenant, chang
 
 
 # ---- drivers: the parent whose index has the rows together that the caller asks for ------------------------
-@pytest.mark.parametrize(
-    ("is_service", "filters", "driver"),
-    [
-        (True, "filter[provider]={provider}", "providers"),
-        (True, "filter[provider]={provider}&filter[workspace]={workspace}", "workspaces"),
-        # All tenants choose from one catalogue: a person who went by the provider would walk the rows of others.
-        (False, "filter[provider]={provider}", "workspaces"),
-    ],
-)
-def test_a_service_reads_the_choices_of_one_provider_by_that_provider(
-    world: World, statements: Statements, *, is_service: bool, filters: str, driver: str
-) -> None:
-    provider, other = world.provider("wanted"), world.provider("other")
-    workspaces = [world.workspace() for _ in range(3)]
-    owner = world.people(workspaces[0])
-    world.member(owner, workspaces[0])
-    chosen = [world.choose(workspace, provider, is_matched=True) for workspace in workspaces]
-    world.choose(workspaces[0], other, is_matched=True)
-    caller = READER if is_service else person(owner)
-    asked = filters.format(provider=provider.id, workspace=workspaces[0].id)
-    url = f"{CHOICES}?page[size]=2&{asked}"
-    get(url, caller)
-    *_, statement = statements  # a claim of a workspace is asked first
-    assert f"FROM core_api.{driver} AS" in statement.partition("driver AS")[2].partition("head AS")[0]
-    assert walked(url, caller) == [row.id for row in (reversed(chosen) if driver == "providers" else chosen[:1])]
-
-
 def test_the_order_of_the_filters_makes_no_other_statement(world: World, statements: Statements) -> None:
     provider, workspace = world.provider("wanted"), world.workspace()
     filters = (f"filter[provider]={provider.id}", "filter[is_selected]=true", f"filter[workspace]={workspace.id}")

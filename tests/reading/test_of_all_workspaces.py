@@ -5,7 +5,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from maintenance.settle import handler as settle
-from tests.support.api import READER, Context, get, person
+from tests.support.api import READER, Caller, Context, get, person
 from tests.support.databases import AnyDatabase, Database, FreshDatabase, Statements
 from tests.support.plans import cheap, sent_for
 from tests.support.tenants import Tenant
@@ -42,7 +43,7 @@ with_and_without_statistics = pytest.mark.parametrize("is_analyzed", [False, Tru
 
 MANY = 3000
 FLEET = "/v1/fleet"
-CONNECTORS, MESSAGES, RUNS = "/v1/workspace-connectors", "/v1/sync-messages", "/v1/sync-runs"
+CONNECTORS = "/v1/workspace-connectors"
 LATE = f"{CONNECTORS}?filter[health]=late"
 
 
@@ -186,25 +187,7 @@ def test_a_persons_page_is_never_read_by_what_is_of_all_tenants(type_: str, *, i
     assert (PerParentMerge(shape).leading.name == ONES[type_]) is not is_person
 
 
-# ---- names -----------------------------------------------------------------------------------------------------
-@of_names
-def test_a_name_is_found_in_all_that_one_sees(world: World, ours: Tenant, theirs: Tenant, resource: Resource) -> None:
-    assert resource.named is not None
-    rows = {
-        name: world.record(resource.type, tenant.workspace, **{resource.named.name: name})
-        for tenant, name in ((ours, "Zénith B"), (theirs, "zénith a"), (ours, "Zebra"))
-    }
-    for query, found in (
-        (f"filter[name][starts]={quote('zéni')}", ["zénith a", "Zénith B"]),
-        (f"filter[name][starts]={quote('zéni')}&sort=-name", ["Zénith B", "zénith a"]),
-        (f"filter[name]={quote('zénith a')}", ["zénith a"]),
-    ):
-        assert get(f"{resource.route}?{query}", READER).ids == [rows[name].id for name in found], query
-        own = [rows[name].id for name in found if name != "zénith a"]
-        assert get(f"{resource.route}?{query}", ours.caller).ids == own, query
-
-
-# ---- who is so well, what is parked, which runs are so -----------------------------------------------------------
+# ---- who is so well ----------------------------------------------------------------------------------------------
 def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
     tool, other = world.connector("Mail"), world.connector("Bank")
     late = [judged(world, of.workspace, by, "late").id for of, by in ((ours, tool), (theirs, tool), (theirs, other))]
@@ -222,25 +205,6 @@ def test_a_service_is_told_who_is_so_well_the_newest_first(world: World, ours: T
     assert get(first.document["links"]["next"], READER).ids == late[:1]
     world.tombstone(theirs.workspace)
     assert get(LATE, READER).ids == late[:1]
-
-
-def test_parked_messages_and_runs_of_all_are_the_newest_first(world: World, ours: Tenant, theirs: Tenant) -> None:
-    messages, runs = [], []
-    for number, of in enumerate((ours, theirs)):
-        row = world.workspace_connector(of.workspace)
-        at = datetime(2026, 5, 1 + number, tzinfo=UTC)
-        parked = {"reason": "unknown_record", "received_at": at}
-        messages.append(world.message(row, of.workspace, "parked", **parked).id)
-        world.message(row, of.workspace, "parked", **parked | {"reason": "overtaken"})
-        runs.append(world.run(row, of.workspace, state="incomplete", started_at=at).id)
-        world.run(row, of.workspace, "another", state="open", started_at=at)
-    found = f"{MESSAGES}?filter[outcome]=parked&filter[reason]=unknown_record"
-    assert get(found, READER).ids == messages[::-1]
-    assert get(f"{found}&sort=received_at", READER).ids == messages
-    assert get(found, ours.caller).ids == messages[:1]
-    incomplete = f"{RUNS}?filter[state]=incomplete"
-    assert get(incomplete, READER).ids == runs[::-1]
-    assert get(incomplete, ours.caller).ids == runs[:1]
 
 
 # ---- what it costs ---------------------------------------------------------------------------------------------
@@ -283,22 +247,33 @@ def test_it_costs_what_it_shows_whoever_else_has_rows(
 
 @with_and_without_statistics
 @of_names
-def test_a_name_in_all_workspaces_is_found_by_an_index(
-    fresh_database: FreshDatabase, world: World, ours: Tenant, resource: Resource, *, is_analyzed: bool
+def test_a_name_is_found_in_all_that_one_sees_by_an_index(
+    fresh_database: FreshDatabase, world: World, ours: Tenant, theirs: Tenant, resource: Resource, *, is_analyzed: bool
 ) -> None:
     assert resource.named is not None
-    for _ in range(3):
-        world.records(resource.type, world.workspace(), MANY)
-    world.record(resource.type, ours.workspace, **{resource.named.name: "Zénith"})
+    for workspace in (ours.workspace, theirs.workspace, world.workspace()):
+        world.records(resource.type, workspace, MANY)
+    rows = {
+        name: str(world.record(resource.type, tenant.workspace, **{resource.named.name: name}).id)
+        for tenant, name in ((ours, "Zénith B"), (theirs, "zénith a"))
+    }
     if is_analyzed:
         world.analyze()
-    for query, shown in (
-        (f"filter[name][starts]={quote('zén')}", 1),
-        (f"filter[name]={quote('Zénith')}", 1),
-        ("sort=name", 20),
+
+    def listed(query: str, caller: Caller) -> list[str]:
+        page = cheap(fresh_database, f"{resource.route}?{query}", caller, resource.table)
+        return [item["id"] for item in page["data"]]
+
+    for query, names in (
+        (f"filter[name][starts]={quote('zéni')}", ["zénith a", "Zénith B"]),
+        (f"filter[name][starts]={quote('zéni')}&sort=-name", ["Zénith B", "zénith a"]),
+        (f"filter[name]={quote('zénith a')}", ["zénith a"]),
     ):
-        page = cheap(fresh_database, f"{resource.route}?{query}", READER, resource.table)
-        assert len(page["data"]) == shown
+        assert listed(query, READER) == [rows[name] for name in names], query
+        assert listed(query, ours.caller) == [rows[name] for name in names if name == "Zénith B"], query
+    for caller, order in product((READER, ours.caller), ("name", "-name", "created_at", "-created_at")):
+        assert len(listed(f"sort={order}", caller)) == 20
+    assert len(listed("sort=-updated_at", ours.caller)) == 20
 
 
 def test_a_health_costs_what_it_shows(fresh_database: FreshDatabase, world: World, ours: Tenant) -> None:

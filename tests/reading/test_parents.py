@@ -10,7 +10,7 @@ from tests.jsonapi.structure import links_of
 from tests.support.api import READER, Caller, get, person, walked, walked_both_ways, walked_text
 from tests.support.databases import Database, Statements
 from tests.support.plans import rows_read, sent_for
-from tests.support.tenants import Tenant
+from tests.support.tenants import Tenant, one_of_each_type
 from tests.support.world import Row, World
 from wellspring.resources import Resource, records, resources
 from wellspring.services.ledger import reading
@@ -28,17 +28,6 @@ def of(found: Callable[[Resource], object], name: str = "resource", **options: A
 of_each = of(lambda _: True)
 of_records = of(lambda resource: resource in RECORDS)
 of_names = of(lambda resource: resource.named, "named", indirect=True)
-
-
-def one_of(world: World, tenant: Tenant, type_: str) -> Row:
-    """Return a row of a type that belongs to a tenant, or to nobody."""
-    known = {"workspace": tenant.workspace, "workspace_connector": tenant.connector, "people": tenant.owner}
-    makers: dict[str, Callable[[], Row]] = {
-        "workspace_membership": lambda: world.member(world.people(tenant.workspace), tenant.workspace),
-        "connector": lambda: world.connector("Found"),
-        "provider": lambda: world.provider("found"),
-    }
-    return known.get(type_) or makers.get(type_, lambda: world.record(type_, tenant.workspace))()
 
 
 def made(world: World, resource: Resource, workspace: Row, name: str) -> Row:
@@ -200,42 +189,46 @@ def test_connectors_of_a_workspace_are_found_by_status_and_connector(world: Worl
 
 
 @of(lambda resource: resource.attribute("source"))
-def test_whose_it_is_is_shown_to_services_that_ask_by_its_id(world: World, ours: Tenant, resource: Resource) -> None:
-    row = one_of(world, ours, resource.type)
+def test_whose_it_is_is_shown_to_services_that_ask_by_its_id(world: World, resource: Resource) -> None:
+    rows = one_of_each_type(world, "Ours")
+    row = rows[resource.type]
     world.change(row, source="/well/owner")
     link = f"{resource.route}/{row.id}"
     assert get(link, READER).data["attributes"]["source"] == "/well/owner"
-    assert "source" not in get(link, person(ours.owner)).data["attributes"]
+    assert "source" not in get(link, person(rows["people"])).data["attributes"]
     listed = get(f"{resource.route}?page[size]=100", READER).data
     assert not [item for item in listed if "source" in item["attributes"]]
 
 
 @of_each
 @pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
-def test_what_was_deleted_is_listed_where_asked_for(world: World, ours: Tenant, resource: Resource, sort: str) -> None:
-    row = world.people(ours.workspace) if resource.type == "people" else one_of(world, ours, resource.type)
-    caller = READER if resource.type == "workspace" else ours.caller
-    within = f"&filter[workspace]={ours.workspace.id}" if resource.driving else ""
+def test_what_was_deleted_is_listed_where_asked_for(world: World, resource: Resource, sort: str) -> None:
+    rows = one_of_each_type(world, "Ours")
+    row, workspace, colleague = rows[resource.type], rows["workspace"], world.people(rows["workspace"])
+    world.member(colleague, workspace)
+    caller = READER if resource.type == "workspace" else person(colleague)
+    within = f"&filter[workspace]={workspace.id}" if resource.driving else ""
     world.tombstone(row)
     for deleted, shown in (("exclude", False), ("include", True), ("only", True)):
         listed = get(f"{resource.route}?sort={sort}&filter[deleted]={deleted}&page[size]=500{within}", caller)
         if resource.type == "workspace":
-            assert get(resource.route, ours.caller).ids == []
+            assert get(resource.route, person(colleague)).ids == []
         assert (row.id in listed.ids) is shown, deleted
     assert get(f"{resource.route}/{row.id}", caller).status == 404
 
 
 # ---- links ---------------------------------------------------------------------------------------------------
 @of_each
-def test_what_a_parent_links_to_is_there(world: World, ours: Tenant, theirs: Tenant, resource: Resource) -> None:
-    row = one_of(world, ours, resource.type)
-    world.member(theirs.owner, ours.workspace)
+def test_what_a_parent_links_to_is_there(world: World, theirs: Tenant, resource: Resource) -> None:
+    rows = one_of_each_type(world, "Ours")
+    caller = person(rows["people"])
+    world.member(theirs.owner, rows["workspace"])
     for include in ("", f"&include={','.join(resource.includes)}" if resource.includes else ""):
-        page = get(f"{resource.route}?page[size]=100{include}", ours.caller).document
+        page = get(f"{resource.route}?page[size]=100{include}", caller).document
         links = {*links_of(page)}
-        assert f"{resource.route}/{row.id}" in links
+        assert f"{resource.route}/{rows[resource.type].id}" in links
         for link in links:
-            assert get(link, ours.caller).status == 200, link
+            assert get(link, caller).status == 200, link
 
 
 def test_a_to_one_is_linked_where_the_row_proves_it_or_it_is_included(world: World, ours: Tenant) -> None:
@@ -332,13 +325,6 @@ def test_they_are_counted_where_it_is_asked_for(
     assert get(counted, ours.caller).document["meta"] == {"page": {"total": 3, "total_is_capped": True}}
 
 
-def test_a_cursor_of_another_order_is_refused(ours: Tenant, group: Row, enrolled: Sequence[Row]) -> None:
-    cursor = get(f"{WORKSPACES}?sort=created_at", ours.caller).data[0]["meta"]["page"]["cursor"]
-    for other in (cursor, "AAAA"):
-        reply = get(of_group(group, f"&page[after]={other}"), ours.caller)
-        assert (reply.codes, reply.sources) == (["INVALID_CURSOR"], [{"parameter": "page[after]"}])
-
-
 @pytest.mark.usefixtures("enrolled")
 def test_a_page_is_one_statement_that_reads_so_many_enrolments(
     untouched_database: Database, world: World, ours: Tenant, group: Row, statements: Statements
@@ -362,15 +348,3 @@ def test_a_page_is_one_statement_that_reads_so_many_enrolments(
         looked_at, reply = rows_read(database, path, READER, "core_api")
         assert len(reply.data) == 10
         assert looked_at < 150
-
-
-def test_a_service_names_a_workspace_for_all_but_live_rows_by_their_making_or_name(ours: Tenant) -> None:
-    for query in ("sort=-updated_at", "filter[deleted]=include"):
-        assert get(f"/v1/companies?{query}", READER).status == 400
-        # Of one workspace, and of what no connector brings in, there are indexes.
-        assert get(f"/v1/companies?{query}&filter[workspace]={ours.workspace.id}", READER).ids == [ours.record.id]
-        assert get(f"/v1/workspaces?{query}", READER).status == 200
-        assert get(f"/v1/company-workspace-connectors?{query}", READER).status == 200
-    for query in ("sort=created_at", "sort=-created_at", "sort=name", "sort=-name"):
-        assert get(f"/v1/companies?{query}", READER).ids == [ours.record.id]
-    assert get(f"/v1/companies?filter[workspace]={ours.workspace.id}&sort=name", READER).ids == [ours.record.id]

@@ -7,6 +7,7 @@ import pytest
 from tests.support.api import NOWHERE, READER, get
 from tests.support.databases import Statements
 from tests.support.tenants import Tenant
+from tests.support.world import World
 from wellspring.queries import MAX_SUMMED
 
 ANYBODY, A_PERSON, A_SERVICE = "anybody", "a person", "a service"
@@ -158,3 +159,19 @@ def test_what_was_left_out_or_does_not_go_together_is_told_too(ours: Tenant) -> 
         for caller in (ours.caller, READER):
             reply = get(url, caller)
             assert (reply.status, reply.sources) == (400, [{"parameter": name} for name in parameters])
+
+
+@pytest.mark.parametrize(
+    ("url", "another"),
+    [
+        ("/v1/connector-activity?filter[workspace_connector]={connector}", "&sum[by]=connector"),
+        ("/v1/companies?page[size]=1", "&filter[sole_source]={connector}"),
+        ("/v1/workspaces?page[size]=1", "&filter[workspace_group]={group}"),
+    ],
+)
+def test_a_cursor_of_another_order_is_refused(world: World, ours: Tenant, url: str, another: str) -> None:
+    ids = {"connector": ours.connector.id, "group": world.group().id}
+    cursor = get(url.format(**ids), ours.caller).data[0]["meta"]["page"]["cursor"]
+    for other in (cursor, "AAAA"):
+        reply = get(f"{url}{another}&page[after]={other}".format(**ids), ours.caller)
+        assert (reply.codes, reply.sources) == (["INVALID_CURSOR"], [{"parameter": "page[after]"}])

@@ -1,6 +1,5 @@
 """Sources of a record or of all records of a page, impact of a connector, and what nobody else brings in."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -248,18 +247,7 @@ def test_a_record_is_shown_as_in_any_list(ours: Tenant) -> None:
     assert types_included(reply) == ["workspace"]
 
 
-def test_a_cursor_of_another_order_is_none_of_this(ours: Tenant, shared: Sequence[Row]) -> None:
-    cursor = get("/v1/companies?page[size]=1", ours.caller).data[0]["meta"]["page"]["cursor"]
-    assert get(f"{alone(ours.connector)}&page[after]={cursor}", ours.caller).codes == ["INVALID_CURSOR"]
-
-
 # ---- the sources of a page's records ------------------------------------------------------------------------
-def test_the_connectors_and_what_they_connect_to_come_with_the_sources(ours: Tenant) -> None:
-    reply = get(list_of(ours.record, CONNECTED), ours.caller)
-    check(reply.document)
-    assert types_included(reply) == ["connector", "record_source", "workspace_connector"]
-
-
 def test_fields_that_name_the_sources_show_which_they_are(ours: Tenant) -> None:
     reply = get(list_of(ours.record, "fields[company]=name,sources"), ours.caller)
     assert shown(reply, ours.record) == [f"{ours.connector.id}:input"]
@@ -336,6 +324,8 @@ def test_a_pages_sources_are_one_statement(world: World, ours: Tenant, statement
         assert sent["include=sources"] == sent[""] + 1
         # And one for each type that is included with them.
         assert sent[CONNECTED] == sent[""] + 3
+        check(page.document)
+        assert {*types_included(page)} == {"connector", "record_source", "workspace_connector"}
 
 
 # ---- what answers cost -------------------------------------------------------------------------------------

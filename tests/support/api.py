@@ -17,8 +17,10 @@ from local.gateway import Router
 from local.template import Function, Template
 from tests.support.databases import acting_as
 from tests.support.world import Row
+from wellspring.access.principal import Principal, principal_of, scope_of
 from wellspring.jsonapi.values import MEDIA_TYPE
 from wellspring.resources import ledgers, resource_of
+from wellspring.settings import CallerSettings
 
 TYPES = tuple(ledgers())
 # More pages than any list of a test has.
@@ -71,6 +73,16 @@ class Caller:
     """Somebody with claims; `claims` None is somebody without."""
 
     claims: Mapping[str, object] | None
+
+    @property
+    def principal(self) -> Principal:
+        """Who they are to product code."""
+        return principal_of(self.claims, CallerSettings())
+
+    @property
+    def scope(self) -> str:
+        """For whom their transactions work, as product code says it."""
+        return scope_of(self.principal)
 
 
 ANONYMOUS = Caller(None)

@@ -1,6 +1,5 @@
 """Two tenants with everything that is written to, and races that are no matter of luck."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -186,11 +185,6 @@ def put(document: Any, path: str, value: Any) -> Any:
     return document
 
 
-def without_id(reply: Reply) -> str:
-    """Return the body as it would be in an answer to any other request like it: also of another id."""
-    return re.sub(r"(?<=: )[0-9a-f-]{36}(?=\.)", "", reply.body.replace(reply.request_id, ""))
-
-
 def told(reply: Reply) -> list[tuple[str, str, object]]:
     """Return what each error says: its status, its code, and its place."""
     return [(error["status"], error["code"], error.get("source", {}).get("pointer")) for error in reply.errors]
@@ -220,7 +214,7 @@ def race[Result](
         try:
             for number, request in enumerate(calls, 1):
                 replies.append(pool.submit(request))
-                wait_until_all_wait(database, number)
+                assert wait_until_all_wait(database, number), "they never met"
             for statement in meanwhile:
                 database.owner.execute(statement)
             if meanwhile:
@@ -240,4 +234,3 @@ def wait_until_all_wait(database: FreshDatabase, sessions: int) -> bool:
             return True
         Event().wait(PAUSE_SECONDS)
     return False
-    pytest.fail("they never met")

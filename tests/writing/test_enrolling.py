@@ -11,18 +11,10 @@ from tests.support.api import call, draft, person
 from tests.support.databases import Database
 from tests.support.tenants import Tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import ENROLMENTS, GROUPS, count, told
-
-ENROLLING = {
-    f"POST {ENROLMENTS}": lambda group, workspace, caller: call(
-        "POST", ENROLMENTS, caller, draft("workspace_group_workspace", workspace_group=group, workspace=workspace)
-    ),
-    f"POST {GROUPS}/{{id}}/workspaces": lambda group, workspace, caller: call(
-        "POST", f"{GROUPS}/{group.id}/workspaces", caller, draft("workspace_group_workspace", workspace=workspace)
-    ),
-}
+from tests.writing.conftest import BY_GROUP, BY_ROW, count, enrol, told
 
 
+@pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
 class TestEnrolling:
     """Two gates: a keeper of the group, and a direct keeper of the workspace."""
 
@@ -53,7 +45,6 @@ class TestEnrolling:
         elif known != "nobody":
             world.member(somebody, workspace, *as_what(known))
 
-    @pytest.mark.parametrize("way", ENROLLING)
     def test_is_refused_with_the_reason_where_a_gate_is_shut(self, world: World, database: Database, way: str) -> None:
         wanted, told_of = {}, {}
         for known, row in self.GATES.items():
@@ -61,7 +52,7 @@ class TestEnrolling:
                 group, workspace, somebody = world.group(), world.workspace(), world.people(world.workspace())
                 self.stand(world, somebody, group, workspace, in_group, known)
                 before, is_open = count(database, "workspace_group_workspaces"), verdict == "201"
-                reply = ENROLLING[way](group, workspace, person(somebody))
+                reply = enrol(group, workspace, person(somebody), way)
                 told_of[in_group, known] = [] if reply.status == 201 else told(reply)
                 wanted[in_group, known] = [] if is_open else self.reasons(way, in_group, known, verdict)
                 assert count(database, "workspace_group_workspaces") == before + is_open
@@ -73,7 +64,7 @@ class TestEnrolling:
         if verdict == "403":
             # The group's right is asked for first; the workspace's has a place in the document.
             return [("403", "FORBIDDEN", pointer("workspace") if in_group in {"owner", "admin"} else None)]
-        group_is_seen, by_path = in_group not in {"pending", "nobody"}, "{id}" in way
+        group_is_seen, by_path = in_group not in {"pending", "nobody"}, way == BY_GROUP
         # A path that leads nowhere is all that is said; else each absent parent has its error.
         errors: list[tuple[str, str, object]] = []
         if not group_is_seen:
@@ -82,16 +73,14 @@ class TestEnrolling:
             errors.append(("404", "WORKSPACE_NOT_FOUND", pointer("workspace")))
         return errors
 
-    @pytest.mark.parametrize("way", ENROLLING)
     def test_belonging_to_a_workspace_is_no_membership_of_it(self, world: World, ours: Tenant, way: str) -> None:
         contact, group, newcomer = world.people(ours.workspace), world.group(), world.workspace()
         world.enrol(group, ours.workspace)
         world.group_member(contact, group, "owner")
-        assert ENROLLING[way](group, newcomer, person(contact)).codes == ["WORKSPACE_NOT_FOUND"]
+        assert enrol(group, newcomer, person(contact), way).codes == ["WORKSPACE_NOT_FOUND"]
         # Seen through the group that it is in already, and still not theirs to enrol.
-        assert ENROLLING[way](group, ours.workspace, person(contact)).codes == ["FORBIDDEN"]
+        assert enrol(group, ours.workspace, person(contact), way).codes == ["FORBIDDEN"]
 
-    @pytest.mark.parametrize("way", ENROLLING)
     @pytest.mark.parametrize("what", ["group membership", "membership", "group", "workspace"])
     def test_what_is_tombstoned_opens_no_gate(self, world: World, way: str, what: str) -> None:
         group, workspace = world.group(), world.workspace()
@@ -103,7 +92,7 @@ class TestEnrolling:
             "membership": world.member(somebody, workspace, "owner"),
         }
         world.tombstone(rows[what])
-        assert ENROLLING[way](group, workspace, person(somebody)).status == 404
+        assert enrol(group, workspace, person(somebody), way).status == 404
 
 
 def test_roles_are_held_in_the_workspace_itself_and_several_memberships_add_up(world: World, ours: Tenant) -> None:

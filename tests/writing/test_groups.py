@@ -30,7 +30,6 @@ from wellspring.models import table_of
 
 TABLES = ("workspace_groups", "workspace_group_memberships", "workspace_group_workspaces")
 WORKSPACES = "/data/relationships/workspaces/data"
-each_way = pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
 
 
 def counts(database: Database) -> list[int]:
@@ -50,7 +49,7 @@ class TestANewGroup:
         }
         is_shown_whole(made, ours.caller, relationships, name="Holding")
 
-    def test_has_its_maker_as_its_only_and_active_owner(self, ours: Tenant) -> None:
+    def test_has_its_maker_as_its_only_and_active_owner_who_enrols(self, ours: Tenant) -> None:
         made = post(f"{GROUPS}?include=memberships,created_by,workspaces", ours.caller, group_of(ours.workspace))
         included = {item["type"]: item for item in made.document["included"]}
         membership = included["workspace_group_membership"]
@@ -60,12 +59,6 @@ class TestANewGroup:
         assert membership["relationships"]["workspace_group"]["data"]["id"] == made.data["id"]
         assert included["people"]["id"] == str(ours.owner.id)
         assert included["workspace"]["id"] == str(ours.workspace.id)
-        # With the owner's rights at once.
-        url = f"{made.headers['location']}/workspaces/{ours.workspace.id}"
-        assert call("DELETE", url, ours.caller).status == 204
-
-    def test_has_enrolments_made_by_its_maker(self, ours: Tenant) -> None:
-        made = post(GROUPS, ours.caller, group_of(ours.workspace))
         (enrolment,) = get(ENROLMENTS, ours.caller).data
         related = {name: value["data"] for name, value in enrolment["relationships"].items()}
         assert related == {
@@ -73,6 +66,9 @@ class TestANewGroup:
             "workspace": identifier(ours.workspace),
             "created_by": identifier(ours.owner),
         }
+        # With the owner's rights at once.
+        url = f"{made.headers['location']}/workspaces/{ours.workspace.id}"
+        assert call("DELETE", url, ours.caller).status == 204
 
     @pytest.mark.parametrize("relationships", [None, {}, {"workspaces": {"data": []}}])
     def test_may_be_empty(self, database: Database, ours: Tenant, relationships: object) -> None:
@@ -149,7 +145,7 @@ class TestAllOrNone:
         assert [count(fresh_database, table) for table in TABLES] == [0, 0, 0]
 
 
-@each_way
+@pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
 class TestEnrolling:
     def test_makes_a_row_that_says_who_made_it(self, world: World, ours: Tenant, group: Row, way: str) -> None:
         admin = world.people(world.workspace())
@@ -192,16 +188,13 @@ class TestEnrolling:
         assert count(fresh_database, "workspace_group_workspaces") == 1
 
 
-BY_PATH = pytest.mark.parametrize(
+@pytest.mark.parametrize(
     ("way", "parent", "absent"),
     [
         ("enrolment by the group", "workspace_group", "WORKSPACE_GROUP_NOT_FOUND"),
         ("choice by the workspace", "workspace", "WORKSPACE_NOT_FOUND"),
     ],
 )
-
-
-@BY_PATH
 class TestThePath:
     """`POST /v1/workspace-groups/{id}/workspaces`, and of providers: the path has settled a parent."""
 

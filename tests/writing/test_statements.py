@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.support.api import MATCHER, PIPELINE, Reply, call, draft, of_every_le
 from tests.support.databases import Statements
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import Row, World
-from tests.writing.conftest import CHOICES, ENROLMENTS, GROUPS, group_of, route_of
+from tests.writing.conftest import BY_GROUP, BY_ROW, CHOICES, ENROLMENTS, GROUPS, enrol, group_of, route_of
 
 MADE = datetime(2026, 1, 1, tzinfo=UTC)
 AT = "2026-05-10T08:14:22.000Z"
@@ -49,25 +50,17 @@ class TestAProvenanceRow:
         assert sent(statements, lambda: call("DELETE", url, PIPELINE), 204) == 2
 
 
-class TestAnEnrolment:
+@pytest.mark.parametrize("way", [BY_ROW, BY_GROUP])
+def test_an_enrolment_is_made_and_withdrawn(
+    world: World, ours: Tenant, group: Row, statements: Statements, way: str
+) -> None:
     # Both parents with the caller's roles, the caller's own row, the enrolment.
-    def test_is_made_through_either_route(self, world: World, ours: Tenant, group: Row, statements: Statements) -> None:
-        second = world.workspace()
-        world.member(ours.owner, second, "owner")
-        by_row = draft("workspace_group_workspace", workspace_group=group, workspace=ours.workspace)
-        by_group = draft("workspace_group_workspace", workspace=second)
-        assert sent(statements, lambda: post(ENROLMENTS, ours.caller, by_row), 201) == 3
-        assert sent(statements, lambda: post(f"{GROUPS}/{group.id}/workspaces", ours.caller, by_group), 201) == 3
-
+    assert sent(statements, lambda: enrol(group, ours.workspace, ours.caller, way), 201) == 3
     # The row, held; the caller's roles in the group; the change.
-    def test_is_withdrawn_through_either_route(
-        self, world: World, ours: Tenant, group: Row, statements: Statements
-    ) -> None:
-        second = world.workspace()
-        first, _ = world.enrol(group, ours.workspace), world.enrol(group, second)
-        assert sent(statements, lambda: call("DELETE", f"{ENROLMENTS}/{first.id}", ours.caller), 204) == 3
-        by_group = f"{GROUPS}/{group.id}/workspaces/{second.id}"
-        assert sent(statements, lambda: call("DELETE", by_group, ours.caller), 204) == 3
+    second = world.workspace()
+    row = world.enrol(group, second)
+    url = f"{GROUPS}/{group.id}/workspaces/{second.id}" if way == BY_GROUP else f"{ENROLMENTS}/{row.id}"
+    assert sent(statements, lambda: call("DELETE", url, ours.caller), 204) == 3
 
 
 class TestAGroup:
@@ -86,15 +79,13 @@ class TestAGroup:
         included = f"{GROUPS}?include=workspaces,memberships,created_by"
         assert sent(statements, lambda: post(included, ours.caller, document), 201) == 10
 
-    def test_is_made_with_none(self, ours: Tenant, statements: Statements) -> None:
-        assert sent(statements, lambda: post(GROUPS, ours.caller, group_of()), 201) == 3
-
-    @pytest.mark.parametrize("workspaces", [1, 50])
-    def test_is_refused_after_one_look(
-        self, world: World, ours: Tenant, statements: Statements, workspaces: int
+    def test_is_made_with_none_and_refused_after_one_look(
+        self, world: World, ours: Tenant, statements: Statements
     ) -> None:
-        document = group_of(*(world.workspace() for _ in range(workspaces)))
-        assert sent(statements, lambda: post(GROUPS, ours.caller, document), 404) == 1
+        assert sent(statements, lambda: post(GROUPS, ours.caller, group_of()), 201) == 3
+        for workspaces in (1, 50):
+            document = group_of(*(world.workspace() for _ in range(workspaces)))
+            assert sent(statements, partial(post, GROUPS, ours.caller, document), 404) == 1
 
 
 class TestAChoice:
