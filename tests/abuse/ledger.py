@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from tests.abuse.plan import Cast, Send, Tenant
 from tests.support.databases import FreshDatabase, Statements, engine_for
+from tests.support.sums import RECOUNT
 from tests.support.world import RECORDS, Row, World
 from wellspring.repositories.feed.applying import FED
 
@@ -35,7 +36,6 @@ _ROWS = " UNION ALL ".join(
     "  JOIN core_api.workspace_connectors AS connector ON connector.pk = link.workspace_connector_pk"
     for type_, table in RECORDS.items()
 )
-_SUMS = "SELECT * FROM wellspring.recount(0, (SELECT max(pk) + 1 FROM core_api.workspace_connectors), false)"
 # Parents, the records among them that messages made, and choices. What the feed tells of is judged by its own model
 # (feeding.py). A connector's health follows its messages.
 _OTHERS = (
@@ -123,7 +123,7 @@ class Ledger:
                 rows=rows,
                 others=Counter(ask(_OTHERS).scalars()),
                 messages=tuple(messages.values()),
-                differences=tuple(f"the recount finds {difference}" for difference in ask(_SUMS)),
+                differences=tuple(f"the recount finds {difference}" for difference in ask(RECOUNT)),
             )
 
 

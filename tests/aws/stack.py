@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from local import deploy
@@ -176,31 +177,31 @@ class Stack:
         found: set[str] = set()
         waiting = [name]
         while waiting:
-            for other in self._refers(self.resources[waiting.pop()]):
-                if other in self.resources and other not in found:
-                    found.add(other)
-                    waiting.append(other)
+            resource = self.resources[waiting.pop()]
+            after = resource.get("DependsOn", [])
+            said = referred(resource.get("Properties", {}))
+            others = {*([after] if isinstance(after, str) else after), *said} & self.resources.keys() - found
+            found |= others
+            waiting += others
         return found
 
-    def _refers(self, value: Any) -> Iterator[str]:
-        match value:
-            case {"Ref": str(name)}:
-                yield name
-            case {"Fn::GetAtt": [str(name), _]}:
-                yield name
-            case {"Fn::Sub": text}:
-                body, values = (text, {}) if isinstance(text, str) else text
-                for part in body.split("${")[1:]:
-                    yield part.split("}")[0].split(".")[0]
-                yield from self._refers(values)
-            case dict():
-                after = value.get("DependsOn", [])
-                yield from [after] if isinstance(after, str) else after
-                for inner in value.values():
-                    yield from self._refers(inner)
-            case list():
-                for inner in value:
-                    yield from self._refers(inner)
+
+def referred(value: Any, conditions: Mapping[str, Any] = MappingProxyType({})) -> Iterator[str]:
+    """Give the names that a value is made of, those in the `conditions` that choose it too."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
+            yield name
+        case {"Fn::If": [condition, *chosen]}:
+            yield from referred([conditions[condition], chosen], conditions)
+        case {"Condition": str(condition)}:
+            yield from referred(conditions[condition], conditions)
+        case {"Fn::Sub": str(text)}:
+            yield from re.findall(r"\$\{(\w+)", text)
+        case {"Fn::Sub": [str(text), values]}:
+            yield from referred([{"Fn::Sub": text}, values], conditions)
+        case dict() | list():
+            for inner in value.values() if isinstance(value, dict) else value:
+                yield from referred(inner, conditions)
 
 
 def databases(stack: Stack) -> dict[str, dict[str, Any]]:

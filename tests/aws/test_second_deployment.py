@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local import deploy
 from local.settings import ROOT
-from tests.aws.stack import MIGRATION, Stack, databases, schemas, translate
+from tests.aws.stack import MIGRATION, Stack, databases, referred, schemas, translate
 
 FIRST = {"Issuer": "https://issuer.example"}
 
@@ -124,22 +123,6 @@ def test_a_databases_name_is_the_stacks_and_its_snapshots_and_of_no_other_parame
     assert [each for each in stack.document["Parameters"] if each in raw] == ["DbSnapshot"]
 
 
-def referred(document: dict[str, Any], value: Any) -> Iterator[str]:
-    """Give the names that a value is made of, those in the conditions that choose it too."""
-    match value:
-        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), _]}:
-            yield name
-        case {"Fn::If": [condition, *chosen]}:
-            yield from referred(document, [document["Conditions"][condition], chosen])
-        case {"Condition": str(condition)}:
-            yield from referred(document, document["Conditions"][condition])
-        case {"Fn::Sub": text}:
-            yield from re.findall(r"\$\{(\w+)", json.dumps(text))
-        case dict() | list():
-            for inner in value.values() if isinstance(value, dict) else value:
-                yield from referred(document, inner)
-
-
 def replacing(document: dict[str, Any], name: str) -> set[str]:
     """Return the parameters of which another value makes another resource of `name`."""
     resource = document["Resources"][name]
@@ -147,7 +130,7 @@ def replacing(document: dict[str, Any], name: str) -> set[str]:
         return set()
     properties = resource.get("Properties", {})
     fixed = [path.split("/")[2] for path in schemas()[resource["Type"]].get("createOnlyProperties", ())]
-    found = {each for key in fixed if key in properties for each in referred(document, properties[key])}
+    found = {each for key in fixed if key in properties for each in referred(properties[key], document["Conditions"])}
     parameters = found & set(document["Parameters"])
     return parameters.union(*(replacing(document, other) for other in found & set(document["Resources"]) - {name}))
 
@@ -160,7 +143,7 @@ def test_the_page_says_of_which_parameters_cloudformation_refuses_another_value_
         named = [path.split("/")[2] for path in schema.get("primaryIdentifier", ())]
         if named and set(named) <= properties.keys():
             # Another snapshot is another name.
-            renamed = {each for key in named for each in referred(document, properties[key])}
+            renamed = {each for key in named for each in referred(properties[key], document["Conditions"])}
             found |= replacing(document, name) - renamed
     assert found == {"VpcId", "SubnetIds", "VpcCidr", "Zones", "DbName", "DbKmsKeyArn"}
     page = (ROOT / "docs" / "settings.md").read_text()

@@ -320,11 +320,8 @@ def test_a_snapshot_makes_another_database_beside_the_one_that_is_there(
 def test_a_deployment_may_not_replace_or_delete_the_database() -> None:
     policy = json.loads((ROOT / "stack-policy.json").read_text())
     (denied,) = (statement for statement in policy["Statement"] if statement["Effect"] == "Deny")
-    assert set(denied["Action"]) == {"Update:Replace", "Update:Delete"}
     names = {resource.removeprefix("LogicalResourceId/") for resource in denied["Resource"]}
     assert names == {*databases(Stack()), *databases(Stack(**AURORA))}
-    assert "set_stack_policy" in (ROOT / "local/deploy.py").read_text()
-    assert "make deploy" in (ROOT / ".github/workflows/deploy.yml").read_text()
 
 
 def test_the_database_takes_tls_only_and_logs_no_value(stack: Stack) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.contract
 # Where chance begins, so that a failure can be had again. CONTRACT_SEED=2 tries other requests.
 SEED = os.environ.get("CONTRACT_SEED", "1")
 SECONDS = 600
+
+type Run = Callable[..., set[str]]
 
 LISTS = {
     *(f"list_{ledger.type}s 2xx" for ledger in ledgers().values()),
@@ -74,34 +76,27 @@ def group(stack: StackProcess) -> str:
 
 
 @pytest.fixture
-def run(stack: StackProcess, group: str, tmp_path: Path) -> "Run":
-    return Run(stack, group, tmp_path / "seen")
+def run(stack: StackProcess, group: str, tmp_path: Path) -> Run:
+    """Runs schemathesis against the stack as a principal; returns what was answered, as `operation status`."""
+    seen = tmp_path / "seen"
 
-
-class Run:
-    """One run of schemathesis against the stack."""
-
-    def __init__(self, stack: StackProcess, group: str, seen: Path) -> None:
-        self.stack = stack
-        self.group = group
-        self.seen = seen
-
-    def __call__(self, name: str | None, *arguments: str) -> set[str]:
-        """Run it as the principal `name`; return what was answered, as `operation status`."""
-        token = ["-H", f"Authorization: Bearer {self.stack.token(name)}"] if name else []
+    def go(name: str | None, *arguments: str) -> set[str]:
+        token = ["-H", f"Authorization: Bearer {stack.token(name)}"] if name else []
         command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/contract/schemathesis.toml", "run"]
-        place = ["docs/openapi.json", "--url", self.stack.facts["api_url"], "--seed", SEED, "--checks", "all"]
+        place = ["docs/openapi.json", "--url", stack.facts["api_url"], "--seed", SEED, "--checks", "all"]
         ended = subprocess.run(
             [*command, *place, *token, *arguments, "--no-color"],
             cwd=ROOT,
-            env=os.environ | {"CONTRACT_SEEN": str(self.seen), "CONTRACT_GROUP": self.group},
+            env=os.environ | {"CONTRACT_SEEN": str(seen), "CONTRACT_GROUP": group},
             capture_output=True,
             text=True,
             check=False,
             timeout=SECONDS,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        return set(self.seen.read_text().splitlines())
+        return set(seen.read_text().splitlines())
+
+    return go
 
 
 @pytest.mark.parametrize("name", ANSWERED, ids=str)

@@ -19,10 +19,9 @@ from tests.support.queue import consume, synced
 from tests.support.tenants import Tenant, tenant
 from tests.support.world import World
 from tests.writing.conftest import count
-from wellspring.database import Deadline, Transaction, in_transaction
+from wellspring.database import Transaction
 from wellspring.database.pipeline import LOST, PipelinedConnection
 from wellspring.database.scope import circuit_breaker
-from wellspring.errors import TimeExceeded
 from wellspring.handlers.http import Plan, Request, Response, http_handler
 from wellspring.handlers.reading import NARROWING
 
@@ -194,11 +193,6 @@ class TestASlowRequest:
         # The session is left as it was found.
         with fresh_database.connection() as held:
             assert held.exec_driver_sql("SHOW statement_timeout").scalar_one() == "8s"
-
-    def test_is_ended_by_the_server_while_there_is_time_to_say_so(self, fresh_database: FreshDatabase) -> None:
-        with pytest.raises(TimeExceeded) as caught:
-            in_transaction(lambda found: found.execute(text("SELECT pg_sleep(20)")), deadline=Deadline(1))
-        assert caught.value.evidence["sqlstate"] == "57014"
 
 
 class TestALostCommit:

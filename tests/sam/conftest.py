@@ -91,10 +91,15 @@ def owner(deployed: Deployed) -> Iterator[FreshDatabase]:
 
 @pytest.fixture
 def demo(owner: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> FreshDatabase:
-    """The same, with nothing in it but what the demo begins with, which is loaded from here."""
+    """The same, with nothing in it but what the demo begins with; functions of this process find it, too."""
     monkeypatch.setattr(scope, "connection", owner.connection)
-    owner.owner.exec_driver_sql(f"TRUNCATE {', '.join(FORGOTTEN)}")
+    begin_anew(owner)
+    return owner
+
+
+def begin_anew(owner: FreshDatabase) -> None:
+    """Forget all, keys of rows included, and load what the demo begins with."""
+    owner.owner.exec_driver_sql(f"TRUNCATE {', '.join(FORGOTTEN)} RESTART IDENTITY")
     # The feed, which loads the demo, has a session of its own.
     owner.commit()
     load_demo(owner)
-    return owner

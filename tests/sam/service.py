@@ -23,6 +23,7 @@ from local.template import Template
 PYTHON = ROOT / ".local" / "sam-venv" / "bin" / "python"
 FOLDER = ROOT / ".local" / "sam-test"
 MIGRATION = "SchemaMigrateFunction"
+ISSUER = "https://issuer.example"
 # Far above what a busy machine takes; nothing waits this long that works.
 START_SECONDS = 120.0
 STOP_SECONDS = 120.0
@@ -49,7 +50,7 @@ def environment() -> dict[str, str]:
 
 def parameters(architecture: str) -> list[str]:
     """Return the options that say what the template cannot know."""
-    return ["--parameter-overrides", f"Issuer=https://issuer.example Architecture={architecture}"]
+    return ["--parameter-overrides", f"Issuer={ISSUER} Architecture={architecture}"]
 
 
 def build(architecture: str) -> Path:

@@ -128,10 +128,5 @@ def consume(*bodies: Body | str, groups: Iterable[str] | None = None, context: C
 
 def replay(event: Mapping[str, Any], context: Context = USUAL) -> list[int]:
     """Call the consumer with `event`; return the positions of the messages that go back."""
-    return failed_positions(event, handler(event, context))
-
-
-def failed_positions(event: Mapping[str, Any], answer: Mapping[str, Any]) -> list[int]:
-    """Return the positions of the messages of `event` that the consumer's answer gives back."""
     positions = [record["messageId"] for record in event["Records"]]
-    return [positions.index(item["itemIdentifier"]) for item in answer["batchItemFailures"]]
+    return [positions.index(item["itemIdentifier"]) for item in handler(event, context)["batchItemFailures"]]

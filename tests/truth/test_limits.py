@@ -62,11 +62,3 @@ def test_the_consumer_never_allows_a_statement_more_than_its_role_does(database:
         "SELECT unnest(rolconfig) FROM pg_roles WHERE rolname = %s", (WRITER,)
     ).scalars()
     assert f"statement_timeout={LONGEST_STATEMENT_SECONDS:.0f}s" in list(settings)
-
-
-def test_a_batch_is_not_delivered_twice_while_it_is_worked_on() -> None:
-    for consumer, source in Template().queue_sources:
-        # A file is taken by one turn after the other, whatever comes twice: its checkpoint says where it stands.
-        times = 1 if source.batch_size == 1 else 6
-        visible = int(Template().queues[source.queue].attributes["VisibilityTimeout"])
-        assert visible >= times * consumer.timeout

@@ -128,12 +128,9 @@ def test_statements_leave_together_unless_the_deployment_says_otherwise(
 LEAST = {"DB_HOST": "db.internal", "DB_USER": "wellspring_reader"}
 
 
-def test_host_and_user_are_enough() -> None:
-    assert read_settings(LEAST) == Settings(db_host="db.internal", db_user="wellspring_reader")
-
-
-def test_the_defaults_are_the_safe_ones() -> None:
+def test_host_and_user_are_enough_and_the_defaults_are_the_safe_ones() -> None:
     found = read_settings(LEAST)
+    assert found == Settings(db_host="db.internal", db_user="wellspring_reader")
     assert (found.db_auth, found.db_tls, found.db_pipelining) == ("iam", "verify", "true")
 
 
