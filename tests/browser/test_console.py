@@ -779,7 +779,7 @@ def test_what_is_waited_for_is_said(elsewhere: Console) -> None:
 
 def test_a_hundred_connectors_come_by_pages(elsewhere: Console) -> None:
     ids = (demo_id("workspace_connector", "a", 1000 + number) for number in range(100))
-    rows = [resource("workspace_connector", id_, status="active") for id_ in ids]
+    rows = [resource("workspace_connector", id_, status="active", health_reasons=[]) for id_ in ids]
     answer_by_pages(elsewhere, "**/v1/workspace-connectors?*", "/v1/workspace-connectors?", rows, 50)
     elsewhere.show("connectors")
     expect(elsewhere.page.locator("tbody tr")).to_have_count(50)
