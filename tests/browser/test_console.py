@@ -352,8 +352,11 @@ def test_few_letters_find_how_a_name_begins_and_say_so(console: Console) -> None
 def test_what_a_message_linked_is_shown_with_it(console: Console) -> None:
     console.sign_in("owner")
     console.show(f"connectors/{PAYMENTS}")
-    console.page.get_by_role("button", name="Show the records of this message").first.click()
-    expect(console.page.get_by_role("table", name="Messages of").get_by_role("listitem").first).to_be_visible()
+    with console.page.expect_response("**/v1/people-workspace-connectors?*") as of_people:
+        console.page.get_by_role("button", name="Show the records of this message").first.click()
+    expect(console.page.get_by_role("table", name="Messages of").get_by_role("link").first).to_be_visible()
+    # People are of no workspace.
+    assert of_people.value.ok
 
 
 @pytest.mark.parametrize("name", VIEWS)

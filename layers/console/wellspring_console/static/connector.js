@@ -1,6 +1,6 @@
 // One connector: what it brings by day, what disconnecting it would lose, and its messages.
 
-import { idOf, included, path } from "./api.js";
+import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
 import { byDay, conditionOf, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
@@ -34,7 +34,7 @@ export function Connector({ workspaceId, rest: [id], query }) {
         <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
         <${Runs} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />
-        <${Messages} id=${id} query=${query} name=${name} />`}<//>
+        <${Messages} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />`}<//>
     <//>`;
 }
 
@@ -103,7 +103,7 @@ function DayTable({ rows, type }) {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
-function Messages({ id, query, name }) {
+function Messages({ id, query, name, workspaceId }) {
   const outcome = query.get("outcome") ?? "";
   const url = path("/v1/sync-messages", { "filter[workspace_connector]": id, "filter[outcome]": outcome, "page[size]": 10 });
   const list = useList(url);
@@ -125,7 +125,7 @@ function Messages({ id, query, name }) {
             { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
             { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
             { name: "Made", kind: "number", cell: (row) => number(counted(row, "made")) },
-            { name: "Records", cell: (row) => counted(row, "linked") > 0 && html`<${Linked} message=${row.id} />` },
+            { name: "Records", cell: (row) => counted(row, "linked") > 0 && html`<${Linked} message=${row.id} workspaceId=${workspaceId} />` },
           ]} />`}<//>
     <//>`;
 }
@@ -177,24 +177,23 @@ function SoleSource({ id, type, workspaceId, name }) {
 }
 
 // What one message linked, of each type the newest: read when somebody asks.
-function Linked({ message }) {
+function Linked({ message, workspaceId }) {
   const [isOpen, setOpen] = useState(false);
   return html`
     <button class="link" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide" : "Show"}<span class="unseen"> the records of this message</span></button>
-    ${isOpen && html`<ul class="names">${settings.records.map((type) => html`<${LinkedOf} key=${type.type} type=${type} message=${message} />`)}</ul>`}`;
+    ${isOpen && html`<ul class="names">${settings.records.map((type) => html`<${LinkedOf} key=${type.type} type=${type} message=${message} workspaceId=${workspaceId} />`)}</ul>`}`;
 }
 
 const LINKED = 10;
 
-function LinkedOf({ type, message }) {
-  const list = useList(path(type.links, { "filter[sync_message]": message, "filter[deleted]": "include", include: `${type.type}.workspace`, "page[size]": LINKED }));
+function LinkedOf({ type, message, workspaceId }) {
+  const list = useList(path(type.links, { "filter[sync_message]": message, "filter[deleted]": "include", include: type.type, "page[size]": LINKED }));
   const { related } = included(...list.pages);
   if (list.error) return html`<li><${Problem} error=${list.error} retry=${list.reload} /></li>`;
   return html`
     ${list.rows.map((row) => {
       const record = related(row, type.type);
-      const workspace = idOf(record, "workspace");
-      return html`<li key=${row.id}>${record && workspace ? html`<a href=${fragment(workspace, "records", [type.type, record.id])}>${titleOf(record, type.type)}</a>` : html`<span class="quiet">a ${type.name} that is gone</span>`}</li>`;
+      return html`<li key=${row.id}>${record ? html`<a href=${fragment(workspaceId, "records", [type.type, record.id])}>${titleOf(record, type.type)}</a>` : html`<span class="quiet">a ${type.name} that is gone</span>`}</li>`;
     })}
     ${list.next && html`<li class="quiet">and more ${type.names}</li>`}`;
 }
