@@ -81,6 +81,12 @@ class Ledger:
         return READER if tool == "fleet" else self.caller
 
 
+def count_fleet(database: Database) -> None:
+    """Count the connectors of all workspaces, as is done each minute."""
+    database.role = CONSUMER
+    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
+
+
 @pytest.fixture
 def ledger(world: World, database: Database) -> Ledger:
     """A workspace whose bank brought a company in, in a run that came whole, and has a message that failed."""
@@ -98,8 +104,7 @@ def ledger(world: World, database: Database) -> Ledger:
     group = world.group(owner, "Verdier Group")
     world.group_member(owner, group, "owner")
     world.enrol(group, workspace, owner)
-    database.role = CONSUMER
-    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
+    count_fleet(database)
     return Ledger(world, owner, person(owner), person(outsider), workspace, company, connection, group)
 
 

@@ -13,16 +13,13 @@ import pytest
 from local import demo_data
 from local.example_ids import demo_id
 from local.settings import ROOT
-from tests.agents.conftest import told
+from tests.agents.conftest import count_fleet, told
 from tests.reading.test_questions import AN_OWNER, PAYMENTS, synced_demo  # noqa: F401 - a fixture
 from tests.support.api import READER, Caller, get
 from tests.support.databases import CONSUMER, Database
 from tests.support.events import load_demo
 from tests.support.queue import consume
-from wellspring.access.principal import PIPELINE_SCOPE
 from wellspring.agents.questions import BY_NAME
-from wellspring.database import Deadline, in_transaction
-from wellspring.repositories import fleet
 
 type Call = tuple[str, dict[str, Any]]
 
@@ -152,8 +149,7 @@ def facts(reply: Any, item: dict[str, Any], names: tuple[str, ...]) -> set[str]:
 @pytest.fixture
 def counted_demo(database: Database, synced_demo: None) -> None:  # noqa: F811 - a fixture of another module
     """The demo that README's questions are asked of, all of whose workspaces have been counted."""
-    database.role = CONSUMER
-    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
+    count_fleet(database)
 
 
 def test_each_question_of_the_tables_has_a_tool_that_answers_it() -> None:
@@ -187,7 +183,7 @@ def test_each_tool_answers_a_question_of_the_page_as_that_says(database: Databas
     database.role = CONSUMER
     for bodies in (*(run.bodies() for run in demo_data.runs()), *([each] for each in demo_data.ailing())):
         assert consume(*bodies) == []
-    in_transaction(fleet.count, PIPELINE_SCOPE, deadline=Deadline(20))
+    count_fleet(database)
     callers = {"owner": Caller(demo_data.PRINCIPALS["owner"]), "operator": READER}
     found = [told(callers[who], tool, **arguments)["summary"] for who, tool, arguments, _ in OF_THE_PAGE]
     assert found == [answer for *_, answer in OF_THE_PAGE]

@@ -31,6 +31,8 @@ FLAGS = (
 )
 # For what never comes; what comes does so in a fraction of it.
 PATIENCE = 60_000
+# Of what a page shows, so much may move by itself; 0.1 is what people do not mind (web.dev/articles/cls).
+MOST_SHIFT = 0.05
 
 
 @dataclass
@@ -60,28 +62,38 @@ class Console:
         self.page: Page = watched.page
         self.url = url
 
-    def sign_in(self, name: str, fragment: str = "") -> None:
-        """Open the page at a fragment, and choose a principal at the issuer."""
-        self.page.goto(f"{self.url}/console{fragment}")
-        self.page.get_by_role("link", name=name, exact=True).click()
-        expect(self.page.get_by_role("navigation", name="Views")).to_be_visible()
+    def sign_in(self, name: str, view: str = "", workspace: str = WORKSPACE) -> None:
+        """Open a view, or the first one, in a page that has read nothing, and choose a principal at the issuer."""
+        self.page.goto("about:blank")
+        self.page.goto(f"{self.url}/console" + (f"#/{workspace}/{view}" if view else ""))
+        self._choose(name)
 
     def change_to(self, name: str) -> None:
         """Sign out, and in as another principal."""
         self.page.get_by_role("button", name="Sign out").click()
         self.page.get_by_role("button", name="Sign in").click()
+        self._choose(name)
+
+    def _choose(self, name: str) -> None:
         self.page.get_by_role("link", name=name, exact=True).click()
+        expect(self.page.get_by_role("navigation", name="Views")).to_be_visible()
+        self.settle()
 
     def show(self, view: str, workspace: str = WORKSPACE) -> None:
         """Open a view by its address, and wait until it waits for nothing."""
         self.page.evaluate("fragment => { location.hash = fragment }", f"#/{workspace}/{view}")
         self.settle()
 
-    def open(self, fragment: str) -> None:
-        """Open an address in a page that has read nothing; the issuer remembers who it is."""
+    def open(self, fragment: str) -> int:
+        """Open an address in a page that has read nothing; return how many requests to the API that took.
+
+        The issuer remembers who it is.
+        """
+        before = len(self.asked())
         self.page.goto("about:blank")
         self.page.goto(f"{self.url}/console{fragment}")
         self.settle()
+        return len(self.asked()) - before
 
     def settle(self) -> None:
         """Wait until nothing is waited for."""

@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from local.example_ids import demo_id
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Scheme, Watched
 from tests.local.stack_process import StackProcess
 from wellspring.apidocs.page import OWN
 
@@ -18,8 +18,6 @@ pytestmark = pytest.mark.outside
 
 ROUTE = "/v1/company-workspace-connectors"
 MEDIA_TYPE = "application/vnd.api+json"
-
-type Scheme = Literal["light", "dark"]
 
 
 class Reference:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Route, expect
 
 from local.example_ids import demo_id
-from tests.browser.conftest import Console, Watched, violations
+from tests.browser.conftest import MOST_SHIFT, Console, Watched, violations
 from tests.browser.lively import wait_until
 from tests.local.stack_process import StackProcess
 from tests.support.stack import running
@@ -19,8 +19,6 @@ LOGISTICS = demo_id("workspace", "b")
 WIDTHS = (1440, 768, 375)
 CONNECTORS = "Connectors of all workspaces"
 COUNTED_SECONDS = 120.0
-# Of what a page shows, so much may move by itself; 0.1 is what people do not mind (web.dev/articles/cls).
-MOST_SHIFT = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +58,6 @@ def tool(name: str, **healths: int) -> dict[str, object]:
 @pytest.mark.parametrize("name", ["operator", "pipeline"])
 def test_who_sees_all_workspaces_opens_on_the_fleet(console: Console, stack: StackProcess, name: str) -> None:
     console.sign_in(name)
-    console.settle()
     expect(console.heading).to_have_text("Fleet")
     said = fleet_of(stack)
     numbers = {one["health"]: one["number"] for one in said["connectors"]}
@@ -80,7 +77,6 @@ def test_who_sees_all_workspaces_opens_on_the_fleet(console: Console, stack: Sta
 @pytest.mark.parametrize("name", ["owner", "outsider"])
 def test_a_person_is_shown_their_own_and_the_fleet_is_not_asked_for(console: Console, name: str) -> None:
     console.sign_in(name)
-    console.settle()
     expect(console.heading).to_have_text("Workspaces" if name == "owner" else "Connectors")
     expect(console.page.get_by_role("link", name="Fleet")).to_have_count(0)
     # Where nothing is to do, nothing is said of it.
@@ -98,9 +94,7 @@ def test_no_view_of_all_workspaces_makes_more_than_seven_requests(console: Conso
     console.sign_in("operator")
     addresses = ["/", "/?q=alder", "/all/failures?reason=unknown_record", "/all/workspaces", "/all/feed"]
     for fragment in [*addresses, "/all/connectors", "/all/connectors?show=reconnect", f"/{LOGISTICS}/connectors"]:
-        before = len(console.asked())
-        console.open(f"#{fragment}")
-        assert 1 < len(console.asked()) - before <= 7, (fragment, console.asked()[before:])
+        assert 1 < console.open(f"#{fragment}") <= 7, fragment
 
 
 class Visitor:
@@ -123,7 +117,7 @@ class Visitor:
         """Hold what is shown against what axe asks for, and against the window's width."""
         self.console.settle()
         expect(self.console.problem()).to_have_count(0)
-        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), self.page.url
+        assert self.console.fits(), self.page.url
         assert violations(self.page, self.axe, "light") == []
 
 
@@ -200,8 +194,7 @@ def test_a_workspace_is_found_by_its_name_too_and_going_back_finds_the_search_ag
 
 
 def test_the_connectors_of_all_workspaces_keep_their_filters_in_the_address(console: Console) -> None:
-    console.sign_in("operator", "#/all/connectors")
-    console.settle()
+    console.sign_in("operator", "connectors", "all")
     console.page.get_by_role("button", name="Late").click()
     console.page.get_by_label("Tool").select_option("CRM")
     expect(console.page.locator(".empty")).to_have_text("None by CRM is late now.")
@@ -251,8 +244,7 @@ def test_a_workspace_begins_with_what_a_person_must_do_who_reconnects_first(
 ) -> None:
     console = Console(open_page(), stack.facts["api_url"])
     console.page.set_viewport_size({"width": width, "height": 900})
-    console.sign_in("owner")
-    console.show("connectors", LOGISTICS)
+    console.sign_in("owner", "connectors", LOGISTICS)
     tasks = console.page.get_by_role("list", name="To do").get_by_role("listitem")
     expect(tasks).to_have_count(5)
     told = tasks.all_inner_texts()

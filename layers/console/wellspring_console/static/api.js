@@ -19,10 +19,6 @@ export class ApiError extends Error {
     this.errors = errors;
     this.requestId = requestId;
   }
-
-  get code() {
-    return this.errors[0]?.code;
-  }
 }
 
 /** "/v1/companies", {"filter[workspace]": id} → the path with its query; what is empty is left out. */
@@ -143,9 +139,11 @@ export function included(...documents) {
     },
     /** The resources at the end of a to-many relationship, those of them that are included. */
     several: (resource, name) => (resource?.relationships?.[name]?.data ?? []).map(({ type, id }) => found.get(`${type} ${id}`)).filter(Boolean),
-    all: (type) => [...found.values()].filter((resource) => resource.type === type),
   };
 }
+
+/** To-one relationships to write, by the ids of what they lead to: each is called as its type. */
+export const linksTo = (ids) => Object.fromEntries(Object.entries(ids).map(([type, id]) => [type, { data: { type, id } }]));
 
 /** The id at the end of a to-one relationship; null where there is none. */
 export const idOf = (resource, name) => resource?.relationships?.[name]?.data?.id ?? null;

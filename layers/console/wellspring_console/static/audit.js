@@ -3,7 +3,7 @@
 import { included, path } from "./api.js";
 import { html, useState } from "./html.js";
 import { useList } from "./loading.js";
-import { AsOf, Empty, Id, Loaded, More, Section, Table, Time } from "./parts.js";
+import { AsOf, Id, List, Section, Table, Time } from "./parts.js";
 
 const DEEDS = { create: "made", update: "changed", delete: "removed", release: "released", dismiss: "dismissed" };
 const THINGS = {
@@ -28,18 +28,15 @@ function Entries({ workspaceId }) {
   const list = useList(url);
   const { related } = included(...list.pages);
   return html`
-    <${Loaded} of=${list} what="what was done" lines=${4}>${() =>
-      list.rows.length === 0
-        ? html`<${Empty}>Nothing was done yet that is still kept.<//>`
-        : html`<${Table} caption="Who did what" rows=${list.rows} columns=${[
-            { name: "When", cell: (row) => html`<${Time} at=${row.attributes.at} />` },
-            { name: "Who", cell: (row) => related(row, "caller")?.attributes.full_name
-                ?? (row.attributes.service ? `${row.attributes.service} (service)` : html`<span class="quiet">somebody whom you do not see</span>`) },
-            { name: "What", cell: ({ attributes: { operation, resource, note } }) => html`
-                ${DEEDS[operation] ?? "looked at"} ${thing(resource.type)}${note && html`<br /><span class="quiet">“${note}”</span>`}` },
-            { name: "Which", cell: (row) => row.attributes.resource.id && html`<${Id} id=${row.attributes.resource.id} />` },
-            !workspaceId && { name: "Workspace", cell: (row) => related(row, "workspace")?.attributes.name ?? html`<span class="quiet">none</span>` },
-          ].filter(Boolean)} />`}<//>
-    <${More} of=${list} />
+    <${List} of=${list} what="what was done" lines=${4} empty="Nothing was done yet that is still kept.">${(rows) => html`
+      <${Table} caption="Who did what" rows=${rows} columns=${[
+        { name: "When", cell: (row) => html`<${Time} at=${row.attributes.at} />` },
+        { name: "Who", cell: (row) => related(row, "caller")?.attributes.full_name
+            ?? (row.attributes.service ? `${row.attributes.service} (service)` : html`<span class="quiet">somebody whom you do not see</span>`) },
+        { name: "What", cell: ({ attributes: { operation, resource, note } }) => html`
+            ${DEEDS[operation] ?? "looked at"} ${thing(resource.type)}${note && html`<br /><span class="quiet">“${note}”</span>`}` },
+        { name: "Which", cell: (row) => row.attributes.resource.id && html`<${Id} id=${row.attributes.resource.id} />` },
+        !workspaceId && { name: "Workspace", cell: (row) => related(row, "workspace")?.attributes.name ?? html`<span class="quiet">none</span>` },
+      ].filter(Boolean)} />`}<//>
     <p class="after"><${AsOf} at=${list.at} path=${url} /></p>`;
 }

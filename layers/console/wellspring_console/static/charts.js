@@ -6,9 +6,9 @@ import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 const AN_HOUR = A_DAY / 24;
 
 /** The width of an element as it is now, so that what is drawn in it is drawn in pixels. */
-function useWidth(initial = 640) {
+function useWidth() {
   const element = useRef(null);
-  const [width, setWidth] = useState(initial);
+  const [width, setWidth] = useState(640);
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => setWidth(Math.max(200, Math.round(entry.contentRect.width))));
     observer.observe(element.current);
@@ -225,7 +225,7 @@ export function Flows({ columns, flows, label }) {
   const side = isNarrow ? 8 : Math.ceil(Math.min(longestName, width * 0.26)) + 16;
   const room = (column, value) => isNarrow ? (width - 24) / 3 : column === 1 ? 240 : side - 16 - widthOf(` ${number(value)}`);
   const gap = 26;
-  const most = Math.max(1, ...columns.map((nodes) => sum(nodes)));
+  const most = Math.max(1, ...columns.map(sum));
   const longest = Math.max(...columns.map((nodes) => nodes.length));
   const height = Math.max(240, longest * 50);
   const unit = Math.max(0, height - longest * gap) / most;
@@ -273,4 +273,5 @@ export function Flows({ columns, flows, label }) {
     </div>`;
 }
 
-const sum = (nodes) => nodes.reduce((so, node) => so + node.value, 0);
+/** The values of nodes or of flows, together. */
+export const sum = (nodes) => nodes.reduce((so, node) => so + node.value, 0);

@@ -13,5 +13,5 @@ export function Confirmed({ verb, of, warning, act, done, isSaid }) {
     <span>${warning} </span>
     <button class="grave" disabled=${action.busy} onClick=${() => action.run()}>${verb} ${of}</button>
     <button disabled=${action.busy} onClick=${() => setAsking(false)}>No</button>
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
+    <${Problem} error=${action.error} />`;
 }

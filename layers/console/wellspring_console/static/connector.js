@@ -1,18 +1,18 @@
 // One connector: what it brings by day, what disconnecting it would lose, and its messages.
 
-import { idOf, included, path } from "./api.js";
+import { included, path } from "./api.js";
 import { DayBars } from "./charts.js";
 import { byDay, conditionOf, MONTH, nameOf } from "./connectors.js";
 import { Message } from "./failures.js";
 import { ago, capital, capped, counted, daysBefore, listed, number, plural, total, utcDay } from "./format.js";
 import { html, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, Loaded, More, Off, Problem, Section, Table, Time, Twin, View } from "./parts.js";
+import { AsOf, Attention, Choice, Direction, Empty, Facts, Id, Late, List, Loaded, More, Off, Problem, Section, Table, Time, Twin, View } from "./parts.js";
 import { titleOf } from "./records.js";
 import { kindOf, says } from "./reasons.js";
 import { Runs } from "./runs.js";
 import { fragment, refine } from "./route.js";
-import { records, recordType, settings } from "./settings.js";
+import { records, recordType, settings, TYPES } from "./settings.js";
 
 export function Connector({ workspaceId, rest: [id], query }) {
   const url = path(`/v1/workspace-connectors/${encodeURIComponent(id)}`, { include: "connector" });
@@ -34,17 +34,12 @@ export function Connector({ workspaceId, rest: [id], query }) {
         <${Activity} activity=${activity} range=${range} query=${query} name=${name} />
         <${Impact} id=${id} name=${name} workspaceId=${workspaceId} query=${query} />
         <${Runs} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />
-        <${Messages} id=${id} query=${query} name=${name} />`}<//>
+        <${Messages} id=${id} query=${query} name=${name} workspaceId=${workspaceId} />`}<//>
     <//>`;
 }
 
-function lead(name, attributes) {
-  const { last_synced_at: synced, live_rows: live } = attributes;
-  const parts = [
-    synced ? `${name} synced last ${ago(synced)}` : synced === null ? `${name} has never synced` : `${name} is ${attributes.status}`,
-    live !== undefined && `holds ${plural(live, "live row")}`,
-  ].filter(Boolean);
-  return `${listed(parts)}.`;
+function lead(name, { last_synced_at: synced, live_rows: live }) {
+  return `${name} ${synced ? `synced last ${ago(synced)}` : "has never synced"} and holds ${plural(live, "live row")}.`;
 }
 
 function Condition({ attributes, workspaceId, id }) {
@@ -55,13 +50,13 @@ function Condition({ attributes, workspaceId, id }) {
     ${isOff && html`<p><${Off}>Disconnected.<//></p>`}
     <${Facts} of=${[
       ["Status", attributes.status],
-      "last_synced_at" in attributes && ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],
+      ["Last sync", html`<${Time} at=${attributes.last_synced_at} />`],
       attributes.expected_by && ["Next sync expected by", html`<${Time} at=${attributes.expected_by} />`],
       attributes.complete_through && ["Complete through", html`<${Time} at=${attributes.complete_through} />`],
       attributes.consent_expires_at && ["Consent ends", html`<${Time} at=${attributes.consent_expires_at} />`],
-      "last_changed_at" in attributes && ["Last change", html`<${Time} at=${attributes.last_changed_at} />`],
-      "last_failed_at" in attributes && ["Last failure", html`<${Time} at=${attributes.last_failed_at} />`],
-      "parked_messages" in attributes && ["Parked messages", attributes.parked_messages
+      ["Last change", html`<${Time} at=${attributes.last_changed_at} />`],
+      ["Last failure", html`<${Time} at=${attributes.last_failed_at} />`],
+      ["Parked messages", attributes.parked_messages
         ? html`<a href=${fragment(workspaceId, "failures", [], { connector: id })}>${number(attributes.parked_messages)}</a>` : "none"],
       ["Connected", html`<${Time} at=${attributes.created_at} />`],
     ]} />`;
@@ -82,8 +77,7 @@ function Activity({ activity, range, query, name }) {
     <${Section} title="By day" aside=${html`
       <${Choice} label="Range" value=${String(range)} options=${Object.entries(RANGES)} choose=${(value) => refine({ days: value === "30" ? "" : value })} />`}>
       <div class="filters">
-        <${Choice} label="Type of record" value=${type} choose=${(value) => refine({ of: value })}
-          options=${[["", "All types"], ...settings.records.map((one) => [one.type, capital(one.names)])]} />
+        <${Choice} label="Type of record" value=${type} choose=${(value) => refine({ of: value })} options=${TYPES} />
       </div>
       <${Loaded} of=${activity} what=${`what ${name} brought by day`} lines=${5}>${() =>
         brought.length === 0
@@ -109,7 +103,7 @@ function DayTable({ rows, type }) {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
-function Messages({ id, query, name }) {
+function Messages({ id, query, name, workspaceId }) {
   const outcome = query.get("outcome") ?? "";
   const url = path("/v1/sync-messages", { "filter[workspace_connector]": id, "filter[outcome]": outcome, "page[size]": 10 });
   const list = useList(url);
@@ -119,23 +113,20 @@ function Messages({ id, query, name }) {
         <${Choice} label="Outcome" value=${outcome} choose=${(value) => refine({ outcome: value })}
           options=${[["", "All"], ["applied", "Applied"], ["parked", "Parked"], ["dismissed", "Dismissed"]]} />
       </div>
-      <${Loaded} of=${list} what=${`the messages of ${name}`} lines=${4}>${() =>
-        list.rows.length === 0
-          ? html`<${Empty}>${outcome ? `No message of ${name} is ${outcome}.` : `${name} has sent no message that is still kept.`}<//>`
-          : outcome === "parked"
-            ? html`<ul class="messages">${list.rows.map((row) => html`<${Message} key=${row.id} row=${row} done=${list.reload} />`)}</ul>`
-            : html`<${Table} caption=${`Messages of ${name}`} rows=${list.rows} columns=${[
-                { name: "Received", cell: (row) => html`<${Time} at=${row.attributes.received_at} />` },
-                { name: "What", cell: (row) => html`${kindOf(row.attributes.message_type)}${row.attributes.run && html`<br /><span class="quiet">run ${row.attributes.run}</span>`}` },
-                { name: "Outcome", cell: (row) => row.attributes.outcome === "parked"
-                    ? html`<${Attention}>parked<//><br /><span class="quiet">${says(row.attributes.reason)}</span>`
-                    : row.attributes.outcome?.replaceAll("_", " ") },
-                { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
-                { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
-                { name: "Made", kind: "number", cell: (row) => number(counted(row, "made")) },
-                { name: "Records", cell: (row) => counted(row, "linked") > 0 && html`<${Linked} message=${row.id} />` },
-              ]} />`}<//>
-      <${More} of=${list} />
+      <${List} of=${list} what=${`the messages of ${name}`} lines=${4}
+        empty=${outcome ? `No message of ${name} is ${outcome}.` : `${name} has sent no message that is still kept.`}>${(rows) => outcome === "parked"
+        ? html`<ul class="messages">${rows.map((row) => html`<${Message} key=${row.id} row=${row} done=${list.reload} />`)}</ul>`
+        : html`<${Table} caption=${`Messages of ${name}`} rows=${rows} columns=${[
+            { name: "Received", cell: (row) => html`<${Time} at=${row.attributes.received_at} />` },
+            { name: "What", cell: (row) => html`${kindOf(row.attributes.message_type)}${row.attributes.run && html`<br /><span class="quiet">run ${row.attributes.run}</span>`}` },
+            { name: "Outcome", cell: (row) => row.attributes.outcome === "parked"
+                ? html`<${Attention}>parked<//><br /><span class="quiet">${says(row.attributes.reason)}</span>`
+                : row.attributes.outcome?.replaceAll("_", " ") },
+            { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
+            { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
+            { name: "Made", kind: "number", cell: (row) => number(counted(row, "made")) },
+            { name: "Records", cell: (row) => counted(row, "linked") > 0 && html`<${Linked} message=${row.id} workspaceId=${workspaceId} />` },
+          ]} />`}<//>
     <//>`;
 }
 
@@ -186,24 +177,23 @@ function SoleSource({ id, type, workspaceId, name }) {
 }
 
 // What one message linked, of each type the newest: read when somebody asks.
-function Linked({ message }) {
+function Linked({ message, workspaceId }) {
   const [isOpen, setOpen] = useState(false);
   return html`
     <button class="link" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Hide" : "Show"}<span class="unseen"> the records of this message</span></button>
-    ${isOpen && html`<ul class="names">${settings.records.map((type) => html`<${LinkedOf} key=${type.type} type=${type} message=${message} />`)}</ul>`}`;
+    ${isOpen && html`<ul class="names">${settings.records.map((type) => html`<${LinkedOf} key=${type.type} type=${type} message=${message} workspaceId=${workspaceId} />`)}</ul>`}`;
 }
 
 const LINKED = 10;
 
-function LinkedOf({ type, message }) {
-  const list = useList(path(type.links, { "filter[sync_message]": message, "filter[deleted]": "include", include: `${type.type}.workspace`, "page[size]": LINKED }));
+function LinkedOf({ type, message, workspaceId }) {
+  const list = useList(path(type.links, { "filter[sync_message]": message, "filter[deleted]": "include", include: type.type, "page[size]": LINKED }));
   const { related } = included(...list.pages);
   if (list.error) return html`<li><${Problem} error=${list.error} retry=${list.reload} /></li>`;
   return html`
     ${list.rows.map((row) => {
       const record = related(row, type.type);
-      const workspace = idOf(record, "workspace");
-      return html`<li key=${row.id}>${record && workspace ? html`<a href=${fragment(workspace, "records", [type.type, record.id])}>${titleOf(record, type.type)}</a>` : html`<span class="quiet">a ${type.name} that is gone</span>`}</li>`;
+      return html`<li key=${row.id}>${record ? html`<a href=${fragment(workspaceId, "records", [type.type, record.id])}>${titleOf(record, type.type)}</a>` : html`<span class="quiet">a ${type.name} that is gone</span>`}</li>`;
     })}
     ${list.next && html`<li class="quiet">and more ${type.names}</li>`}`;
 }

@@ -35,7 +35,7 @@ export function useNames(workspaceId) {
  * `waiting`, how much is parked, where that fails; `reconnect`, how its consent stands, where that matters; `attention`, all
  * three; `isLate`; `isOff`, whether it was disconnected: then nothing else is the matter; `isNew`.
  */
-export function conditionOf({ status, health_reasons: reasons = [], parked_messages: parked }) {
+export function conditionOf({ status, health_reasons: reasons, parked_messages: parked }) {
   const at = new Map(reasons.map((reason) => [reason.code, reason.at]));
   if (at.has("disconnected")) return { attention: [], isLate: false, isOff: true };
   const error = at.has("failing") && status !== "active" && status;
@@ -47,9 +47,9 @@ export function conditionOf({ status, health_reasons: reasons = [], parked_messa
   return { attention, error, waiting, reconnect, isLate: at.has("late"), isOff: false, isNew: at.has("new") };
 }
 
-/** What a person must do about a connector, of `conditionOf`: [{place, words, why, href}], where the lower place comes first. */
+/** What a person must do about a connector, of `rowOf`: [{place, words, why, href}], where the lower place comes first. */
 function tasksOf({ id, attributes, connector, reason, error, waiting, reconnect, isLate }, workspaceId) {
-  const codes = new Map(attributes.health_reasons?.map((one) => [one.code, one.at]));
+  const codes = new Map(attributes.health_reasons.map((one) => [one.code, one.at]));
   const name = nameOf(connector);
   const page = fragment(workspaceId, "connectors", [id]);
   return [
@@ -61,10 +61,21 @@ function tasksOf({ id, attributes, connector, reason, error, waiting, reconnect,
   ].filter(Boolean);
 }
 
-/** How a connector stands, of `conditionOf`, and what its last failure says: `row` has these, `attributes` and `reason`. */
+/** A row of connectors, with its tool, the reason of its last failure and `conditionOf` it; `related` finds what is included. */
+export const rowOf = (row, related) => ({
+  id: row.id, attributes: row.attributes, connector: related(row, "connector"),
+  reason: related(row, "last_failure")?.attributes.reason, ...conditionOf(row.attributes),
+});
+
+/** How a connector stands, and what its last failure says: `row` is of `rowOf`. */
 export const Standing = ({ row }) => html`
   <${State} attention=${row.attention.join(", ")} late=${row.isLate && "late"} off=${row.isOff && "disconnected"} well=${row.isNew ? "never synced" : row.attributes.status} />
   ${row.attention.length > 0 && row.reason && html`<br /><span class="quiet">${says(row.reason)}</span>`}`;
+
+/** How many messages are parked, of a workspace or of one connector of it: the number leads to them. */
+export const Parked = ({ count, workspaceId, connector }) => count
+  ? html`<a href=${fragment(workspaceId, "failures", [], { connector })}>${number(count)}</a>`
+  : html`<span class="quiet">none</span>`;
 
 /** The days of the last month on which connectors did anything, asked for in these pages of them: {of(id), isWhole, error}. */
 function useMonth(pages) {
@@ -102,12 +113,8 @@ export function Connectors({ workspaceId, workspace, query }) {
   const [from, to] = [daysBefore(MONTH - 1), daysBefore(0)];
   const month = useMonth(list.pages.map((page) => page.data).filter((page) => page.length));
   const { related } = included(...list.pages);
-  const rows = list.rows.map((row) => {
-    const activity = month.of(row.id);
-    const { attributes } = row;
-    const reason = related(row, "last_failure")?.attributes.reason;
-    return { id: row.id, attributes, connector: related(row, "connector"), reason, activity, ...conditionOf(attributes) };
-  }).sort((a, b) => b.attention.length - a.attention.length || b.isLate - a.isLate || a.isOff - b.isOff || nameOf(a.connector).localeCompare(nameOf(b.connector)));
+  const rows = list.rows.map((row) => ({ ...rowOf(row, related), activity: month.of(row.id) }))
+    .sort((a, b) => b.attention.length - a.attention.length || b.isLate - a.isLate || a.isOff - b.isOff || nameOf(a.connector).localeCompare(nameOf(b.connector)));
   const shows = SHOWN[show] ?? SHOWN.all;
   const chosen = rows
     .filter(shows.of)
@@ -119,12 +126,10 @@ export function Connectors({ workspaceId, workspace, query }) {
     { name: "Connector", cell: (row) => html`<a href=${fragment(workspaceId, "connectors", [row.id])}>${nameOf(row.connector)}</a>` },
     { name: "Direction", cell: (row) => html`<${Direction} of=${row.connector?.attributes.direction} />` },
     { name: "State", cell: (row) => html`<${Standing} row=${row} />` },
-    knows(rows, "last_synced_at") && { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
+    { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
     !month.error && { name: "30 days", cell: (row) => html`<${Month} row=${row} from=${from} to=${to} isWhole=${month.isWhole} />` },
-    knows(rows, "live_rows") && { name: "Live rows", kind: "number", cell: (row) => number(row.attributes.live_rows) },
-    knows(rows, "parked_messages") && { name: "Parked", kind: "number", cell: (row) => row.attributes.parked_messages
-        ? html`<a href=${fragment(workspaceId, "failures", [], { connector: row.id })}>${number(row.attributes.parked_messages)}</a>`
-        : html`<span class="quiet">none</span>` },
+    { name: "Live rows", kind: "number", cell: (row) => number(row.attributes.live_rows) },
+    { name: "Parked", kind: "number", cell: (row) => html`<${Parked} count=${row.attributes.parked_messages} workspaceId=${workspaceId} connector=${row.id} />` },
   ].filter(Boolean);
   return html`
     <${View} title="Connectors" lead=${lead} before=${html`<${Tasks} tasks=${ordered(tasks)} />`} aside=${html`<${AsOf} at=${list.at} live=${!list.error} path=${url} />`}>
@@ -140,7 +145,7 @@ export function Connectors({ workspaceId, workspace, query }) {
             ${chosen.length === 0
               ? html`<${Empty}>${text ? "No connector of these has that in its name." : shows.none}<//>`
               : html`<${Table} caption="Connectors" columns=${columns} rows=${chosen} />`}`}<//>
-      ${month.error && html`<${Problem} error=${month.error} />`}
+      <${Problem} error=${month.error} />
       <${More} of=${list} />
     <//>`;
 }
@@ -176,9 +181,6 @@ function sentence(rows, name, hasMore) {
 
 const isOrAre = (count) => (count === 1 ? "is" : "are");
 
-// An older API does not say it.
-const knows = (rows, attribute) => rows.some((row) => attribute in row.attributes);
-
 function Month({ row, from, to, isWhole }) {
   const days = byDay(row.activity, from, to);
   const counts = days.map(({ input, output }) => input + output);
@@ -186,5 +188,5 @@ function Month({ row, from, to, isWhole }) {
   const busy = counts.filter(Boolean).length;
   if (!isWhole) return html`<span class="spark-wait"></span>`;
   const label = sum ? `${plural(sum, "row")} on ${plural(busy, "day")} of the last 30` : "No rows in the last 30 days";
-  return html`<span class="spark-cell" title=${label}><${Sparkline} values=${counts} label=${label} direction=${row.connector?.attributes.direction} /></span>`;
+  return html`<span title=${label}><${Sparkline} values=${counts} label=${label} direction=${row.connector?.attributes.direction} /></span>`;
 }

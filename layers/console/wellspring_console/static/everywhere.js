@@ -1,12 +1,12 @@
 // Connectors of all workspaces that are failing, late, to be reconnected: of which tool, of which customers?
 
 import { idOf, included, path } from "./api.js";
-import { conditionOf, nameOf, Standing } from "./connectors.js";
+import { nameOf, Parked, rowOf, Standing } from "./connectors.js";
 import { FLEET, silence } from "./fleet.js";
 import { listed, number, plural } from "./format.js";
 import { SHOWS } from "./health.js";
 import { html } from "./html.js";
-import { useDocument, useList } from "./loading.js";
+import { together, useDocument, useList } from "./loading.js";
 import { AsOf, Choice, Empty, Loaded, More, Table, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
 import { fragment, refine } from "./route.js";
@@ -33,21 +33,12 @@ export function Everywhere({ query }) {
   const tools = fleet.document?.data.attributes.tools ?? [];
   const { related } = included(...lists.flatMap((list) => list.pages));
   const rows = lists.flatMap((list) => list.rows).map((row) => ({
-    id: row.id,
-    attributes: row.attributes,
-    connector: related(row, "connector"),
+    ...rowOf(row, related),
     workspace: related(row, "workspace"),
     workspaceId: idOf(row, "workspace"),
     since: row.attributes.health_reasons.find((reason) => healths.includes(reason.code))?.at,
-    reason: related(row, "last_failure")?.attributes.reason,
-    ...conditionOf(row.attributes),
   }));
-  const of = {
-    document: lists.every((list) => list.document) || undefined,
-    error: lists.find((list) => list.error)?.error,
-    at: Math.min(...lists.map((list) => list.at)),
-    reload: () => lists.forEach((list) => list.reload()),
-  };
+  const of = together(lists);
   const hasMore = lists.some((list) => list.next);
   const tool = connector && (tools.find((one) => one.connector === connector)?.name ?? rows[0]?.connector?.attributes.name ?? "this tool");
   const columns = [
@@ -56,9 +47,7 @@ export function Everywhere({ query }) {
     { name: "State", cell: (row) => html`<${Standing} row=${row} />` },
     show !== "reconnect" && rows.some((row) => row.since) && { name: "Since", cell: (row) => html`<${Time} at=${row.since} />` },
     { name: "Last sync", cell: (row) => html`<${Time} at=${row.attributes.last_synced_at} />` },
-    { name: "Parked", kind: "number", cell: (row) => row.attributes.parked_messages
-        ? html`<a href=${fragment(row.workspaceId, "failures", [], { connector: row.id })}>${number(row.attributes.parked_messages)}</a>`
-        : html`<span class="quiet">none</span>` },
+    { name: "Parked", kind: "number", cell: (row) => html`<${Parked} count=${row.attributes.parked_messages} workspaceId=${row.workspaceId} connector=${row.id} />` },
   ].filter(Boolean);
   return html`
     <${View} title="Connectors of all workspaces" lead=${of.document && sentence(rows, SHOWS[show], tool, hasMore)}

@@ -6,13 +6,13 @@ import { nameOf, useNames } from "./connectors.js";
 import { number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Acts, ParkedGroup } from "./parked.js";
-import { AsOf, Attention, Empty, Id, Loaded, More, Time, View } from "./parts.js";
+import { Acts, grouped, ParkedGroup } from "./parked.js";
+import { AsOf, Attention, Id, List, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
 import { advice, asksFirst, kindOf, mayHelp, REASONS, says, waits, wrong } from "./reasons.js";
 import { fragment, refine } from "./route.js";
 import { mayRelease } from "./session.js";
-import { recordType } from "./settings.js";
+import { records, recordType } from "./settings.js";
 
 const ROUTE = "/v1/sync-messages";
 
@@ -33,13 +33,13 @@ export function Failures({ workspaceId, workspace, query }) {
   const names = useNames(isEverywhere ? null : workspaceId);
   // No name is told before it is known.
   const shown = isEverywhere || list.error || names.list.document ? list : { ...list, document: undefined, error: names.list.error };
-  const every = useDocument(isEverywhere ? path("/v1/connectors", { "fields[connector]": "name", "page[size]": 500 }) : null);
+  const tools = useDocument(isEverywhere ? path("/v1/connectors", { "fields[connector]": "name", "page[size]": 500 }) : null);
   const { related } = included(...list.pages);
-  const catalogue = new Map((every.document?.data ?? []).map((row) => [row.id, row]));
-  const groups = grouped(list.rows, (row, id) => isEverywhere
+  const catalogue = new Map((tools.document?.data ?? []).map((row) => [row.id, row]));
+  const named = (row) => isEverywhere
     ? `${nameOf(catalogue.get(idOf(related(row, "workspace_connector"), "connector")))} of ${related(row, "workspace")?.attributes.name ?? "a workspace that is gone"}`
-    : names.named(id));
-  const connectors = new Set(groups.map((group) => group.id)).size;
+    : names.named(connectorOf(row));
+  const connectors = new Set(list.rows.map(connectorOf)).size;
   const name = isEverywhere ? "all workspaces" : (workspace?.attributes.name ?? "this workspace");
   const lead = list.document && (list.rows.length
     ? `${plural(list.rows.length, "message")}${list.next ? " or more" : ""} of ${plural(connectors, "connector")} of ${name} ${list.rows.length === 1 ? "is" : "are"} parked${reason && " for this reason"}.`
@@ -52,34 +52,24 @@ export function Failures({ workspaceId, workspace, query }) {
             options=${REASONS.map((one) => [one, one.replaceAll("_", " ")])} />`}
           ${connector && html`<button onClick=${() => refine({ connector: "" })}>Show all connectors</button>`}
         </div>`}
-      <${Loaded} of=${shown} what=${`the parked messages of ${name}`} lines=${5}>${() =>
-        list.rows.length === 0
-          ? html`<${Empty}>A message is parked when it cannot be applied, and appears here with its reason within seconds.<//>`
-          : groups.map((group) => html`<${Group} key=${group.key} group=${group} workspaceId=${workspaceId} isWhole=${!list.next} done=${list.reload} />`)}<//>
-      <${More} of=${list} />
+      <${List} of=${shown} what=${`the parked messages of ${name}`} lines=${5}
+        empty="A message is parked when it cannot be applied, and appears here with its reason within seconds.">${(every) =>
+        grouped(every, (row) => `${connectorOf(row)} ${row.attributes.reason}`).map(({ key, rows }) => html`
+          <${Group} key=${key} rows=${rows} named=${named} workspaceId=${workspaceId} isWhole=${!list.next} done=${list.reload} />`)}<//>
       ${shown.document && html`<${Audit} workspaceId=${workspaceId} />`}
     <//>`;
 }
 
-function grouped(rows, named) {
-  const found = new Map();
-  for (const row of rows) {
-    const id = idOf(row, "workspace_connector");
-    const key = `${id} ${row.attributes.reason}`;
-    const group = found.get(key) ?? {
-      key, id, reason: row.attributes.reason, workspaceId: idOf(row, "workspace"), name: id ? named(row, id) : "No known connector", rows: [],
-    };
-    group.rows.push(row);
-    found.set(key, group);
-  }
-  return [...found.values()].sort((a, b) => b.rows.length - a.rows.length);
-}
+const connectorOf = (row) => idOf(row, "workspace_connector");
 
-function Group({ group: { id, name, reason, rows, workspaceId: ofGroup }, workspaceId, isWhole, done }) {
+function Group({ rows, named, workspaceId, isWhole, done }) {
+  const [first] = rows;
+  const { reason } = first.attributes;
+  const id = connectorOf(first);
   const isTriedAgain = id && mayHelp(reason) && !asksFirst(reason);
   const oldest = rows.at(-1).attributes.received_at;
   return html`
-    <${ParkedGroup} heading=${html`<h2>${id ? html`<a href=${fragment(ofGroup ?? workspaceId, "connectors", [id])}>${name}</a>` : name}</h2>`}
+    <${ParkedGroup} heading=${html`<h2>${id ? html`<a href=${fragment(idOf(first, "workspace") ?? workspaceId, "connectors", [id])}>${named(first)}</a>` : "No known connector"}</h2>`}
       mark=${html`<${Attention}>${plural(rows.length, "message")}${isWhole ? "" : " so far"}<//>`} reason=${reason} rows=${rows} what="message" done=${done}
       says=${html`${says(reason)} <b>${advice(reason)}</b>${waits(reason) && html` The oldest came <${Time} at=${oldest} />.`}`}
       ask=${isTriedAgain && ((isDry) => send("POST", `${ROUTE}/release`, { meta: { workspace_connector: id, reason, dry_run: isDry } }))}
@@ -102,7 +92,7 @@ export function Message({ row, done }) {
 
 // What is ended is repeated where it is agreed to.
 const warningOf = (problems) => `This ends ${problems.map(endingOf).join(", ")}.`;
-const endingOf = ({ type, id }) => `${id.replace(/\d+/g, (digits) => number(Number(digits)))} ${recordType(type)?.names ?? type}`;
+const endingOf = ({ type, id }) => `${id.replace(/\d+/g, (digits) => number(Number(digits)))} ${records(type)}`;
 
 // When it happened is said where that is another time.
 const isOlder = (occurred, received) => occurred && Date.parse(received) - Date.parse(occurred) > 3_600_000;

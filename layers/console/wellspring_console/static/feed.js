@@ -4,12 +4,12 @@ import { path, send } from "./api.js";
 import { number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { Acts, ParkedGroup } from "./parked.js";
+import { Acts, grouped, ParkedGroup } from "./parked.js";
 import { AsOf, Attention, Choice, Empty, Id, Late, Loaded, More, Section, Table, Time, View } from "./parts.js";
 import { adviceOfFeed, mayHelpFeed, saysOfFeed } from "./reasons.js";
 import { refine } from "./route.js";
 import { mayRelease } from "./session.js";
-import { records } from "./settings.js";
+import { recordType } from "./settings.js";
 
 const STATUS = "/v1/feed-status";
 const EVENTS = "/v1/feed-events";
@@ -39,7 +39,8 @@ export function Feed({ query }) {
               ? html`<${Empty}>${outcome === "waiting"
                   ? "No event waits. One waits when it names something that has not come yet, and is applied within a minute after that."
                   : "No event is parked. One is parked when it cannot be applied, and appears here with its reason."}<//>`
-              : grouped(events.rows).map((group) => html`<${Group} key=${group.key} group=${group} isWhole=${!events.next} done=${done} />`)}<//>
+              : grouped(events.rows, ({ attributes }) => `${attributes.source} ${attributes.reason}`)
+                .map(({ key, rows }) => html`<${Group} key=${key} events=${rows} isWhole=${!events.next} done=${done} />`)}<//>
           <${More} of=${events} what="events" />
         <//>
         <${Section} title="Sources"><${Sources} sources=${of.sources} /><//>
@@ -65,17 +66,12 @@ function duration(seconds) {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-const typeWords = (type) => records(type) === type ? type.replaceAll("_", " ") : records(type);
+const typeWords = (type) => recordType(type)?.names ?? type.replaceAll("_", " ");
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
-function grouped(rows) {
-  const groups = Map.groupBy(rows, ({ attributes }) => `${attributes.source} ${attributes.reason}`);
-  return [...groups].map(([key, events]) => ({ key, source: events[0].attributes.source, reason: events[0].attributes.reason, events }))
-    .sort((a, b) => b.events.length - a.events.length);
-}
-
-function Group({ group: { source, reason, events }, isWhole, done }) {
+function Group({ events, isWhole, done }) {
+  const { source, reason } = events[0].attributes;
   return html`
     <${ParkedGroup} heading=${html`<h3>${source ?? "No known source"}</h3>`} reason=${reason} rows=${events} what="event" done=${done}
       mark=${html`<${reason ? Attention : Late}>${plural(events.length, "event")}${isWhole ? "" : " so far"}<//>`}

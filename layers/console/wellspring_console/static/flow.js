@@ -1,7 +1,7 @@
 // Flow: what came in by which connector, as what, and what went out by which.
 
 import { idOf, path } from "./api.js";
-import { Flows } from "./charts.js";
+import { Flows, sum } from "./charts.js";
 import { useNames } from "./connectors.js";
 import { capital, daysBefore, number, plural } from "./format.js";
 import { html } from "./html.js";
@@ -25,7 +25,7 @@ export function Flow({ workspaceId, workspace, query }) {
   const names = useNames(workspaceId);
   const activity = { document: (every.isWhole && names.list.document) || undefined, error: every.error ?? names.list.error };
   const links = linked(every.rows, names.named);
-  const [input, output] = ["input", "output"].map((direction) => sum(links.filter((link) => link.direction === direction)));
+  const [input, output] = ["input", "output"].map((direction) => sum(of(links, direction)));
   const name = workspace?.attributes.name ?? "this workspace";
   const when = days === 365 ? "a year" : `${days} days`;
   return html`
@@ -44,7 +44,7 @@ export function Flow({ workspaceId, workspace, query }) {
     <//>`;
 }
 
-const sum = (links) => links.reduce((so, link) => so + link.value, 0);
+const of = (links, direction) => links.filter((link) => link.direction === direction);
 
 function linked(rows, named) {
   const found = [];
@@ -61,9 +61,8 @@ function linked(rows, named) {
 
 function drawn(links) {
   const side = (direction) => {
-    const found = new Map();
-    for (const link of links) if (link.direction === direction) found.set(link.id, { name: link.name, value: (found.get(link.id)?.value ?? 0) + link.value });
-    const all = [...found].map(([id, node]) => ({ id, ...node })).sort((a, b) => b.value - a.value);
+    const all = [...Map.groupBy(of(links, direction), (link) => link.id)]
+      .map(([id, some]) => ({ id, name: some[0].name, value: sum(some) })).sort((a, b) => b.value - a.value);
     const [shown, others] = [all.slice(0, SIDE), all.slice(SIDE)];
     const nodes = shown.map(({ id, name, value }) => ({ key: `${direction} ${id}`, name, value }));
     if (others.length) nodes.push({ key: `${direction} ${REST}`, name: `${number(others.length)} others`, value: sum(others) });
@@ -71,19 +70,15 @@ function drawn(links) {
     return [nodes, (id) => `${direction} ${keys.has(id) ? id : REST}`];
   };
   const [[inputs, inKey], [outputs, outKey]] = [side("input"), side("output")];
-  const types = new Map();
-  const flows = new Map();
-  for (const link of links) {
-    const of = types.get(link.type) ?? { input: 0, output: 0 };
-    of[link.direction] += link.value;
-    types.set(link.type, of);
-    const [from, to] = link.direction === "input" ? [inKey(link.id), link.type] : [link.type, outKey(link.id)];
-    const key = `${from} ${to}`;
-    flows.set(key, { from, to, direction: link.direction, value: (flows.get(key)?.value ?? 0) + link.value });
-  }
-  const middle = [...types].map(([type, { input, output }]) => ({ key: type, name: capital(records(type)), value: Math.max(input, output) }))
+  const middle = [...Map.groupBy(links, (link) => link.type)]
+    .map(([type, some]) => ({ key: type, name: capital(records(type)), value: Math.max(sum(of(some, "input")), sum(of(some, "output"))) }))
     .sort((a, b) => b.value - a.value);
-  return { columns: [inputs, middle, outputs], flows: [...flows.values()] };
+  const ends = ({ id, type, direction }) => (direction === "input" ? [inKey(id), type] : [type, outKey(id)]);
+  const flows = [...Map.groupBy(links, (link) => ends(link).join(" ")).values()].map((some) => {
+    const [from, to] = ends(some[0]);
+    return { from, to, direction: some[0].direction, value: sum(some) };
+  });
+  return { columns: [inputs, middle, outputs], flows };
 }
 
 const FlowTable = ({ links, workspaceId }) => html`

@@ -22,14 +22,14 @@ export const listed = (words) =>
   words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 
 /** How long until an instant: "in 6 days". */
-export function ahead(iso, now = Date.now()) {
-  const days = Math.floor((Date.parse(iso) - now) / A_DAY);
+export function ahead(iso) {
+  const days = Math.floor((Date.parse(iso) - Date.now()) / A_DAY);
   return days < 1 ? "within a day" : `in ${plural(days, "day")}`;
 }
 
 /** How long ago an instant is, or its day where that is more than two months. */
-export function ago(iso, now = Date.now()) {
-  const past = now - Date.parse(iso);
+export function ago(iso) {
+  const past = Date.now() - Date.parse(iso);
   if (past < -MINUTE) return day(iso);
   if (past < MINUTE) return "just now";
   if (past < HOUR) return `${Math.floor(past / MINUTE)} min ago`;
@@ -51,7 +51,7 @@ export const clock = (milliseconds) => CLOCK.format(milliseconds);
 export const instant = (iso) => `${FULL.format(Date.parse(iso))} · ${iso.replace("T", " ").replace("Z", " UTC")}`;
 
 /** The UTC day that is `days` before today: "2026-03-03". */
-export const daysBefore = (days, now = Date.now()) => new Date(now - days * A_DAY).toISOString().slice(0, 10);
+export const daysBefore = (days) => new Date(Date.now() - days * A_DAY).toISOString().slice(0, 10);
 
 /** "input" → "in". */
 export const way = (direction) => (direction === "output" ? "out" : "in");

@@ -4,7 +4,7 @@
 import { included, path } from "./api.js";
 import { capital, listed } from "./format.js";
 import { html } from "./html.js";
-import { useList } from "./loading.js";
+import { together, useList } from "./loading.js";
 import { Empty, Loaded, Table, Time } from "./parts.js";
 import { titleOf } from "./records.js";
 import { fragment } from "./route.js";
@@ -33,11 +33,7 @@ export function Found({ text, hasWorkspaces = false, within = [null] }) {
       ? { id: row.id, type, title: row.attributes.name, workspace: row, since: row.attributes.created_at, href: fragment(row.id, "connectors") }
       : found(row, type, related(row, "workspace")));
   });
-  const of = {
-    document: lists.every(({ list }) => list.document) || undefined,
-    error: lists.find(({ list }) => list.error)?.list.error,
-    reload: () => lists.forEach(({ list }) => list.reload()),
-  };
+  const of = together(lists.map(({ list }) => list));
   const cut = [...new Set(lists.filter(({ list }) => list.next).map(({ type }) => type.names))];
   return html`
     <${Loaded} of=${of} what=${`what is called “${text}”`} lines=${3}>${() =>

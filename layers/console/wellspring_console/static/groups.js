@@ -1,12 +1,12 @@
 // Groups: which workspaces see each other, and who is in them.
 
-import { idOf, included, path, send } from "./api.js";
+import { idOf, included, linksTo, path, send } from "./api.js";
 import { Audit } from "./audit.js";
 import { Confirmed } from "./confirmed.js";
 import { listed, plural } from "./format.js";
 import { html, useState } from "./html.js";
 import { useAction, useDocument, useList } from "./loading.js";
-import { AsOf, Empty, Id, Loaded, More, Problem, Search, Section, Table, Time, View } from "./parts.js";
+import { AsOf, Id, List, Loaded, More, Problem, Search, Section, Table, Time, View } from "./parts.js";
 import { Pick } from "./providers.js";
 import { fragment, go } from "./route.js";
 import { isPerson, personId } from "./session.js";
@@ -14,24 +14,20 @@ import { isPerson, personId } from "./session.js";
 export function Groups({ workspaceId }) {
   const url = path("/v1/workspace-groups", { include: "workspaces", "page[size]": 100 });
   const list = useList(url);
-  const { related: _, all } = included(...list.pages);
-  const names = new Map(all("workspace").map((row) => [row.id, row.attributes.name]));
+  const { several } = included(...list.pages);
   return html`
     <${View} title="Groups" aside=${html`<${AsOf} at=${list.at} path=${url} />`}
       lead=${list.document && list.rows.length > 0 && `You see ${plural(list.rows.length, "group")}${list.next ? " so far" : ""}.`}>
-      <${Loaded} of=${list} what="your groups" lines=${3}>${() =>
-        list.rows.length === 0
-          ? html`<${Empty}>You are in no group. A group lets its members see all of its workspaces.<//>`
-          : html`<${Table} caption="Groups" rows=${list.rows} columns=${[
-              { name: "Group", cell: (row) => html`<a href=${fragment(workspaceId, "groups", [row.id])}>${row.attributes.name}</a>` },
-              { name: "Workspaces", cell: (row) => {
-                const own = row.relationships.workspaces?.data ?? [];
-                const known = own.map(({ id }) => names.get(id)).filter(Boolean);
-                return own.length ? (known.length ? listed(known.slice(0, 5)) + (own.length > 5 ? ` and ${own.length - 5} more` : "") : plural(own.length, "workspace")) : html`<span class="quiet">none</span>`;
-              } },
-              { name: "Since", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
-            ]} />`}<//>
-      <${More} of=${list} />
+      <${List} of=${list} what="your groups" lines=${3} empty="You are in no group. A group lets its members see all of its workspaces.">${(rows) => html`
+        <${Table} caption="Groups" rows=${rows} columns=${[
+          { name: "Group", cell: (row) => html`<a href=${fragment(workspaceId, "groups", [row.id])}>${row.attributes.name}</a>` },
+          { name: "Workspaces", cell: (row) => {
+            const own = row.relationships.workspaces?.data ?? [];
+            const known = several(row, "workspaces").map((workspace) => workspace.attributes.name);
+            return own.length ? (known.length ? listed(known.slice(0, 5)) + (own.length > 5 ? ` and ${own.length - 5} more` : "") : plural(own.length, "workspace")) : html`<span class="quiet">none</span>`;
+          } },
+          { name: "Since", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
+        ]} />`}<//>
       ${isPerson() && list.document && html`<${Section} title="Make a group"><${Make} workspaceId=${workspaceId} /><//>`}
       ${list.document && html`<${Audit} workspaceId=${workspaceId} />`}
     <//>`;
@@ -55,7 +51,7 @@ function Name({ now = "", verb, act, done, children }) {
       <button disabled=${action.busy || !name || name === now}>${verb}</button>
     </form>
     ${children}
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
+    <${Problem} error=${action.error} />`;
 }
 
 export function Group({ workspaceId, rest: [id] }) {
@@ -80,20 +76,18 @@ export function Group({ workspaceId, rest: [id] }) {
       <${Loaded} of=${group} what="the group" lines=${2}>${() => html`
         <p class="under">group <${Id} id=${id} /></p>
         <${Section} title="Workspaces">
-          <${Loaded} of=${enrolments} what="its workspaces" lines=${2}>${() =>
-            enrolments.rows.length === 0
-              ? html`<${Empty}>No workspace is enrolled. ${keeps ? "Enrol one below." : "An owner or admin of the group enrols one."}<//>`
-              : html`<${Table} caption="Workspaces of the group" rows=${enrolments.rows} columns=${[
-                  { name: "Workspace", cell: (row) => related(row, "workspace")?.attributes.name ?? html`<span class="quiet">one that you do not see</span>` },
-                  { name: "Enrolled", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
-                  { name: "By", cell: (row) => related(row, "created_by")?.attributes.full_name ?? html`<span class="quiet">unknown</span>` },
-                  isPerson() && { name: "Change", cell: (row) => {
-                    const called = related(row, "workspace")?.attributes.name ?? "the workspace";
-                    return html`<${Confirmed} verb="Withdraw" of=${called} warning=${`The group's members will no longer see ${called}.`}
-                      act=${() => send("DELETE", `/v1/workspace-group-workspaces/${row.id}`)} done=${reload} />`;
-                  } },
-                ].filter(Boolean)} />`}<//>
-          <${More} of=${enrolments} />
+          <${List} of=${enrolments} what="its workspaces" lines=${2}
+            empty=${`No workspace is enrolled. ${keeps ? "Enrol one below." : "An owner or admin of the group enrols one."}`}>${(rows) => html`
+            <${Table} caption="Workspaces of the group" rows=${rows} columns=${[
+              { name: "Workspace", cell: (row) => related(row, "workspace")?.attributes.name ?? html`<span class="quiet">one that you do not see</span>` },
+              { name: "Enrolled", cell: (row) => html`<${Time} at=${row.attributes.created_at} />` },
+              { name: "By", cell: (row) => related(row, "created_by")?.attributes.full_name ?? html`<span class="quiet">unknown</span>` },
+              isPerson() && { name: "Change", cell: (row) => {
+                const called = related(row, "workspace")?.attributes.name ?? "the workspace";
+                return html`<${Confirmed} verb="Withdraw" of=${called} warning=${`The group's members will no longer see ${called}.`}
+                  act=${() => send("DELETE", `/v1/workspace-group-workspaces/${row.id}`)} done=${reload} />`;
+              } },
+            ].filter(Boolean)} />`}<//>
           ${keeps && html`<${Enrol} groupId=${id} enrolled=${enrolments.rows} done=${reload} />`}
         <//>
         <${Section} title="Members"><${Members} groupId=${id} members=${members} keeps=${keeps} done=${reload} /><//>
@@ -110,7 +104,7 @@ function Enrol({ groupId, enrolled, done }) {
     .filter((row) => ["owner", "admin"].includes(row.attributes.role) && row.attributes.status === "active" && !there.has(idOf(row, "workspace")))
     .map((row) => [idOf(row, "workspace"), related(row, "workspace")?.attributes.name ?? idOf(row, "workspace")]);
   const action = useAction(() => send("POST", `/v1/workspace-groups/${groupId}/workspaces`, {
-    data: { type: "workspace_group_workspace", relationships: { workspace: { data: { type: "workspace", id: chosen } } } },
+    data: { type: "workspace_group_workspace", relationships: linksTo({ workspace: chosen }) },
   }), () => {
     setChosen("");
     done();
@@ -121,12 +115,12 @@ function Enrol({ groupId, enrolled, done }) {
       <${Pick} label="Enrol a workspace" value=${chosen} options=${open} choose=${setChosen} all="Choose" />
       <button disabled=${action.busy || !chosen}>Enrol it</button>
     </form>
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
+    <${Problem} error=${action.error} />`;
 }
 
 // ---- members --------------------------------------------------------------------------------------------------------
 
-const ROLES = [["owner", "owner"], ["admin", "admin"], ["member", "member"], ["guest", "guest"]];
+const ROLES = ["owner", "admin", "member", "guest"];
 const MEMBERSHIPS = "/v1/workspace-group-memberships";
 
 function Members({ groupId, members, keeps, done }) {
@@ -155,9 +149,9 @@ function Role({ membership, name, done }) {
   }), done);
   return html`
     <select aria-label=${`Role of ${name ?? "the person"}`} value=${membership.attributes.role} disabled=${action.busy} onChange=${(event) => action.run(event.target.value)}>
-      ${ROLES.map(([role, words]) => html`<option key=${role} value=${role} selected=${role === membership.attributes.role}>${words}</option>`)}
+      ${ROLES.map((role) => html`<option key=${role} value=${role} selected=${role === membership.attributes.role}>${role}</option>`)}
     </select>
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
+    <${Problem} error=${action.error} />`;
 }
 
 function AddMember({ groupId, members, done }) {
@@ -165,14 +159,7 @@ function AddMember({ groupId, members, done }) {
   const found = useList(text.trim() ? path("/v1/people", { "filter[name][starts]": text.trim(), sort: "name", "page[size]": 8 }) : null);
   const there = new Set(members.map((row) => idOf(row, "people")));
   const action = useAction((person) => send("POST", MEMBERSHIPS, {
-    data: {
-      type: "workspace_group_membership",
-      attributes: { role: "member" },
-      relationships: {
-        people: { data: { type: "people", id: person } },
-        workspace_group: { data: { type: "workspace_group", id: groupId } },
-      },
-    },
+    data: { type: "workspace_group_membership", attributes: { role: "member" }, relationships: linksTo({ people: person, workspace_group: groupId }) },
   }), () => {
     setText("");
     done();
@@ -180,12 +167,12 @@ function AddMember({ groupId, members, done }) {
   const people = found.rows.filter((row) => !there.has(row.id));
   return html`
     <div class="filters"><${Search} label="Add a person whose name begins with" value=${text} choose=${setText} /></div>
-    ${found.error && html`<${Problem} error=${found.error} retry=${found.reload} />`}
+    <${Problem} error=${found.error} retry=${found.reload} />
     ${text.trim() && found.document && (people.length === 0
       ? html`<p class="quiet">No other person whom you see has a name that begins so.</p>`
       : html`<ul class="names">${people.map((row) => html`
           <li key=${row.id}>${row.attributes.full_name} <button disabled=${action.busy} onClick=${() => action.run(row.id)}>Add<span class="unseen"> ${row.attributes.full_name}</span></button></li>`)}</ul>`)}
-    ${action.error && html`<${Problem} error=${action.error} />`}`;
+    <${Problem} error=${action.error} />`;
 }
 
 // ---- the group itself -----------------------------------------------------------------------------------------------

@@ -4,5 +4,5 @@ import { h } from "preact";
 import htm from "htm";
 
 export const html = htm.bind(h);
-export { render, Fragment, createContext } from "preact";
-export { useCallback, useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
+export { render, Fragment } from "preact";
+export { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";

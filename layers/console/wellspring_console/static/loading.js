@@ -83,6 +83,14 @@ export function useList(path, options) {
   return { ...first, pages, rows: pages.flatMap((page) => page.data), next, more, isLoadingMore: busy, moreError };
 }
 
+/** Several of what `useDocument` or `useList` returned, as one: it is there when all are, and as old as the oldest. */
+export const together = (lists) => ({
+  document: lists.every((list) => list.document) || undefined,
+  error: lists.find((list) => list.error)?.error,
+  at: Math.min(...lists.map((list) => list.at)),
+  reload: () => lists.forEach((list) => list.reload()),
+});
+
 /**
  * Read several lists to their ends. Returns {rows, isWhole, error, reload}; what has come is there at once, and `reload` reads
  * what failed again.
@@ -150,15 +158,5 @@ export function useAction(act, after) {
     run();
   };
   return { run, submit, ...state };
-}
-
-/** A value that follows another when that has stood still for a moment. */
-export function useSettled(value, milliseconds = 250) {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), milliseconds);
-    return () => clearTimeout(timer);
-  }, [value, milliseconds]);
-  return settled;
 }
 

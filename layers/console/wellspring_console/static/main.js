@@ -225,7 +225,7 @@ function Switch({ list, workspace, view }) {
                 onClick=${() => setOpen(false)}>${row.attributes.name}</a></li>`)}
           </ul>
           ${shown.length === 0 && (!asked || found.document) && html`<p class="quiet">${asked ? "No workspace has a name that begins so." : "No workspace has that in its name."}</p>`}
-          ${asked && found.error && html`<${Problem} error=${found.error} retry=${found.reload} />`}
+          <${Problem} error=${asked && found.error} retry=${found.reload} />
           ${!text && html`<${More} of=${list} />`}
         </div>`}
     </div>`;

@@ -7,6 +7,10 @@ import { useAction } from "./loading.js";
 import { Copy, Problem, ShowMore } from "./parts.js";
 import { mayRelease } from "./session.js";
 
+/** Rows in groups of the same `keyOf(row)`, the largest first: [{key, rows}]. */
+export const grouped = (rows, keyOf) =>
+  [...Map.groupBy(rows, keyOf)].map(([key, some]) => ({ key, rows: some })).sort((a, b) => b.rows.length - a.rows.length);
+
 // So many of a group are shown at first.
 const SHOWN = 5;
 
@@ -60,7 +64,7 @@ export function Acts({ url, mayHelp, says, done, warning }) {
       ${mayHelp && html`<${Copy} text=${`curl -s -X POST -H "Authorization: Bearer $TOKEN" "${location.origin}${url}/release"`} label="curl" what="Copy the curl command that releases it" />`}
       <span role="status">${said}</span>
     </div>
-    ${(release.error ?? dismiss.error) && html`<${Problem} error=${release.error ?? dismiss.error} />`}`;
+    <${Problem} error=${release.error ?? dismiss.error} />`;
 }
 
 /** The button that tries all of a group, up to a hundred at a time. First `ask(true)` says what would happen; `what`: "message". */
@@ -82,5 +86,5 @@ function ReleaseMany({ ask, what, done }) {
       ${answer && !answer.isDry && html`
         <span role="status">${number(answer.released)} released, ${number(answer.still_parked)} still parked, ${number(answer.remaining)} not tried yet.</span>`}
     </div>
-    ${(dry.error ?? real.error) && html`<${Problem} error=${dry.error ?? real.error} />`}`;
+    <${Problem} error=${dry.error ?? real.error} />`;
 }

@@ -47,7 +47,7 @@ export function Loaded({ of, what, lines = 4, children }) {
   if (of.error && !of.document) return html`<${Problem} error=${of.error} retry=${of.reload} />`;
   if (!of.document) return html`<${Waiting} what=${what} lines=${lines} />`;
   return html`
-    ${of.error && html`<${Problem} error=${of.error} retry=${of.reload} stale=${of.at} />`}
+    <${Problem} error=${of.error} retry=${of.reload} stale=${of.at} />
     ${children()}`;
 }
 
@@ -64,8 +64,9 @@ function Waiting({ what, lines }) {
     </div>`;
 }
 
-/** An error in the API's own words, with the id by which the log knows the request. */
+/** An error in the API's own words, with the id by which the log knows the request; nothing where there is none. */
 export function Problem({ error, retry, stale }) {
+  if (!error) return null;
   const [first] = error.errors;
   const heading = error.status === 403 ? "You may not do or see this" : error.status === 401 ? "Your sign-in has ended" : first.title;
   return html`
@@ -89,11 +90,16 @@ export function More({ of, what = "" }) {
   if (!of.next && !of.moreError) return null;
   return html`
     <div class="more">
-      ${of.moreError && html`<${Problem} error=${of.moreError} />`}
+      <${Problem} error=${of.moreError} />
       <button onClick=${of.more} disabled=${of.isLoadingMore}>${of.isLoadingMore ? "Loading more…" : `Load more${what && ` ${what}`}`}</button>
       <span class="quiet">${number(of.rows.length)}${what && ` ${what}`} shown, there are more.</span>
     </div>`;
 }
+
+/** A list: `children(rows)` draws its rows, `empty` says why there are none; and the way to the next page. */
+export const List = ({ of, what, lines, empty, children }) => html`
+  <${Loaded} of=${of} what=${what} lines=${lines}>${() => of.rows.length === 0 ? html`<${Empty}>${empty}<//>` : children(of.rows)}<//>
+  <${More} of=${of} />`;
 
 /** The button that shows some more of what has come. */
 export const ShowMore = ({ shown, all, step, show }) => all > shown && html`
@@ -109,8 +115,8 @@ export const Logo = () => html`
 export const Time = ({ at, never = "never" }) =>
   at ? html`<time datetime=${at} title=${instant(at)}>${ago(at)}</time>` : html`<span class="quiet">${never}</span>`;
 
-/** The mark of a direction, told apart by its form: a circle for in, a triangle for out. */
-export const Mark = ({ direction }) => html`
+// The mark of a direction, told apart by its form: a circle for in, a triangle for out.
+const Mark = ({ direction }) => html`
   <svg class=${`mark ${way(direction)}`} viewBox="0 0 10 10" aria-hidden="true">
     ${direction === "output" ? html`<path d="M5 .8 9.6 9.2H.4Z" />` : html`<circle cx="5" cy="5" r="4.2" />`}
   </svg>`;
@@ -150,7 +156,7 @@ export const State = ({ attention, late, off, well }) => html`
     ${!attention && !late && !off && html`<span class="quiet">${well}</span>`}
   </span>`;
 
-/** A button that copies a text. */
+/** A button that copies a text; `what` it does is said on hover. */
 export function Copy({ text, label = "copy", what }) {
   const [said, setSaid] = useState("");
   const copy = async () => {
@@ -162,7 +168,7 @@ export function Copy({ text, label = "copy", what }) {
     }
     setTimeout(() => setSaid(""), 1500);
   };
-  return html`<button class="copy" onClick=${copy} title=${what ?? `Copy ${text}`} aria-label=${said || (what ?? `Copy ${text}`)}>
+  return html`<button class="copy" onClick=${copy} title=${what} aria-label=${said || what}>
     <span aria-hidden="true">${said || label}</span></button>`;
 }
 

@@ -1,6 +1,6 @@
 // Providers: what this workspace has chosen of the catalogue, and the rest of it.
 
-import { idOf, path, send } from "./api.js";
+import { idOf, linksTo, path, send } from "./api.js";
 import { Audit } from "./audit.js";
 import { Confirmed } from "./confirmed.js";
 import { capital, number, plural } from "./format.js";
@@ -16,12 +16,11 @@ const country = (code) => (/^[A-Z]{2}$/.test(code) ? COUNTRY.of(code) : code);
 // "developer-tools" → "Developer tools"; "ai" and "crm" are abbreviations.
 const categoryWords = (slug) => (slug.length < 4 ? slug.toUpperCase() : capital(slug.replaceAll("-", " ")));
 
-/** The role of who is signed in, in a workspace: undefined while it is not known, null where there is none. */
-export function useRole(workspaceId) {
+// The role of who is signed in, in a workspace: undefined while it is not known, null where there is none.
+function useRole(workspaceId) {
   const mine = useDocument(isPerson()
     ? path("/v1/workspace-memberships", { "filter[people]": personId(), "filter[workspace]": workspaceId }) : null);
-  if (!isPerson()) return null;
-  if (mine.error) return null;
+  if (!isPerson() || mine.error) return null;
   return mine.document && (mine.document.data.find((row) => row.attributes.status === "active")?.attributes.role ?? null);
 }
 
@@ -45,7 +44,6 @@ export function Providers({ workspaceId, workspace, query }) {
   const places = [...new Set(known.flatMap((row) => row.attributes.countries))].sort((a, b) => country(a).localeCompare(country(b)));
   const name = workspace?.attributes.name ?? "This workspace";
   const rows = list.rows.filter((row) => show === "all" || choices.has(row.id));
-  const reload = () => chosen.reload();
   // What each row says and offers is known before it is shown.
   const isWhole = role !== undefined && [chosen, every].every((one) => one.document || one.error);
   const shown = isWhole || list.error ? list : { ...list, document: undefined };
@@ -62,7 +60,7 @@ export function Providers({ workspaceId, workspace, query }) {
         <${Pick} label="Country" value=${place} options=${places.map((one) => [one, country(one)])} choose=${(value) => refine({ country: value })} />
         <${Search} label="Name begins with" value=${text} choose=${(q) => refine({ q })} />
       </div>
-      ${chosen.error && html`<${Problem} error=${chosen.error} retry=${chosen.reload} />`}
+      <${Problem} error=${chosen.error} retry=${chosen.reload} />
       <${Loaded} of=${shown} what="the catalogue of providers" lines=${8}>${() =>
         rows.length === 0
           ? html`<${Empty}>${show === "own" ? `${name} has selected none of these.` : "The catalogue has no such provider."}<//>`
@@ -71,7 +69,7 @@ export function Providers({ workspaceId, workspace, query }) {
               { name: "Category", cell: (row) => row.attributes.category ? categoryWords(row.attributes.category) : html`<span class="quiet">none</span>` },
               { name: "Countries", cell: (row) => row.attributes.countries.map(country).join(", ") || html`<span class="quiet">everywhere</span>` },
               { name: "Here", kind: "short", cell: (row) => html`<${Chosen} choice=${choices.get(row.id)} />` },
-              mayChoose && { name: "Change", cell: (row) => html`<${Change} provider=${row} choice=${choices.get(row.id)} workspaceId=${workspaceId} done=${reload} />` },
+              mayChoose && { name: "Change", cell: (row) => html`<${Change} provider=${row} choice=${choices.get(row.id)} workspaceId=${workspaceId} done=${chosen.reload} />` },
             ].filter(Boolean)} />`}<//>
       <${More} of=${list} />
       ${shown.document && html`<${Audit} workspaceId=${workspaceId} />`}
@@ -82,7 +80,7 @@ export function Providers({ workspaceId, workspace, query }) {
 export const Pick = ({ label, value, options, choose, all = "All" }) => html`
   <label class="pick"><span>${label}</span>
     <select value=${value} onChange=${(event) => choose(event.target.value)}>
-      ${all && html`<option value="">${all}</option>`}
+      <option value="">${all}</option>
       ${options.map(([name, words]) => html`<option key=${name} value=${name} selected=${name === value}>${words}</option>`)}
       ${value && !options.some(([name]) => name === value) && html`<option value=${value} selected>${value}</option>`}
     </select></label>`;
@@ -94,12 +92,12 @@ const Chosen = ({ choice }) => choice
 function Change({ provider, choice, workspaceId, done }) {
   const route = `/v1/workspaces/${encodeURIComponent(workspaceId)}/providers`;
   const { name } = provider.attributes;
-  const select = useAction(() => send("POST", route, { data: { type: "workspace_provider", relationships: { provider: { data: { type: "provider", id: provider.id } } } } }), done);
+  const select = useAction(() => send("POST", route, { data: { type: "workspace_provider", relationships: linksTo({ provider: provider.id }) } }), done);
   return html`
     ${!choice?.is_selected && html`<button disabled=${select.busy} onClick=${() => select.run()}>Select<span class="unseen"> ${name}</span></button> `}
     ${choice && html`<${Confirmed} key=${provider.id} verb="Remove" of=${name} act=${() => send("DELETE", `${route}/${provider.id}`)} done=${done}
       warning=${choice.is_selected ? "The workspace's scope will be without it; it can be selected again." : "It will no longer be proposed."} />`}
-    ${select.error && html`<${Problem} error=${select.error} />`}`;
+    <${Problem} error=${select.error} />`;
 }
 
 function hostOf(url) {

@@ -87,7 +87,6 @@ const MAY_HELP_FEED = new Set(["workspace_changed", "unknown_reference", "unexpe
 // <!-- /reasons of events -->
 const WAITING = ["It names something that has not come yet.", "It is applied by itself within a minute after that has come."];
 
-
 const ofFeed = (reason) => (reason === null ? WAITING : (FEED_WORDS[reason] ?? [`It is parked: ${reason}.`, "Look at its problems."]));
 export const saysOfFeed = (reason) => ofFeed(reason)[0];
 export const adviceOfFeed = (reason) => ofFeed(reason)[1];

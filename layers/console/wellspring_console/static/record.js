@@ -3,7 +3,7 @@
 import { idOf, included, path } from "./api.js";
 import { Timeline, TimelineKey } from "./charts.js";
 import { nameOf } from "./connectors.js";
-import { ago, capped, day, listed, number, plural } from "./format.js";
+import { ago, capital, capped, day, listed, number, plural } from "./format.js";
 import { html, useMemo, useState } from "./html.js";
 import { useDocument, useList } from "./loading.js";
 import { AsOf, Copy, Direction, Empty, Id, Loaded, More, Problem, Section, ShowMore, Table, Time, Twin, View } from "./parts.js";
@@ -32,7 +32,7 @@ function Known({ type, id, workspaceId }) {
   const sourcesUrl = path(`${url}/sources`, { "page[size]": 500 });
   const sources = useDocument(sourcesUrl);
   const [lanes, now] = useMemo(
-    () => [sources.document ? fromSources(sources.document, history) : fromRows(history), Date.now()],
+    () => [lanesOf(sources.document, history), Date.now()],
     [sources.document, history.document, history.pages.length],
   );
   const title = record.document ? titleOf(record.document.data, type.type) : "Record";
@@ -58,54 +58,34 @@ function Known({ type, id, workspaceId }) {
 
 // ---- lanes: one for each connector and direction ------------------------------------------------------------------------
 
-function fromRows(history) {
-  const { related } = included(...history.pages);
-  const found = new Map();
-  for (const row of history.rows) {
-    const connector = idOf(row, "workspace_connector");
-    const { direction } = row.attributes;
-    const key = `${connector} ${direction}`;
-    const lane = found.get(key) ?? {
-      key, id: connector, direction, name: nameOf(related(row, "workspace_connector", "connector")), rows: 0, live: 0,
-      points: [], from: Infinity, to: 0, last: null,
-    };
-    found.set(key, add(lane, row));
-  }
-  return ordered([...found.values()]);
-}
-
-function add(lane, { attributes }) {
-  const [at, until] = [Date.parse(attributes.created_at), Date.parse(attributes.deleted_at ?? attributes.created_at)];
-  lane.rows += 1;
-  lane.live += attributes.deleted_at ? 0 : 1;
-  lane.isLive ||= !attributes.deleted_at;
-  lane.from = Math.min(lane.from, at);
-  lane.to = Math.max(lane.to, until);
-  lane.points.push({ at, isLive: !attributes.deleted_at });
-  lane.last = !lane.last || at > Date.parse(lane.last) ? attributes.created_at : lane.last;
-  return lane;
-}
-
-function fromSources(document, { rows, pages }) {
+// Of the record's sources, which count all rows; where they are not there, of the rows that have come.
+function lanesOf(sources, { rows, pages }) {
   const { related } = included(...pages);
+  const keyOf = (one) => `${idOf(one, "workspace_connector")} ${one.attributes.direction}`;
   const names = new Map(rows.map((row) => [idOf(row, "workspace_connector"), nameOf(related(row, "workspace_connector", "connector"))]));
-  const byLane = Map.groupBy(rows, (row) => `${idOf(row, "workspace_connector")} ${row.attributes.direction}`);
-  return ordered(document.data.map((source) => {
+  const byLane = Map.groupBy(rows, keyOf);
+  const lanes = (sources?.data ?? [...byLane.values()].map(sourceOf)).map((source) => {
     const { direction, first_at: first, last_at: last, rows: count, live } = source.attributes;
-    const id = idOf(source, "workspace_connector");
-    const mine = byLane.get(`${id} ${direction}`) ?? [];
+    const [id, key] = [idOf(source, "workspace_connector"), keyOf(source)];
+    const mine = byLane.get(key) ?? [];
     const ends = mine.map((row) => Date.parse(row.attributes.deleted_at ?? row.attributes.created_at));
-    const isLive = Number(live) > 0;
     return {
-      key: `${id} ${direction}`, id, direction, name: names.get(id) ?? nameOf(null), rows: count,
-      live: Number(live), isLive, from: Date.parse(first), to: Math.max(Date.parse(last), ...ends), last,
+      key, id, direction, name: names.get(id) ?? nameOf(null), rows: count, live, isLive: live > 0, last,
+      from: Date.parse(first), to: Math.max(Date.parse(last), ...ends),
       points: mine.map((row) => ({ at: Date.parse(row.attributes.created_at), isLive: !row.attributes.deleted_at })),
     };
-  }));
+  });
+  // In before out, as it flows; the first to bring it first.
+  return lanes.sort((a, b) => a.direction.localeCompare(b.direction) || a.from - b.from);
 }
 
-// In before out, as it flows; the first to bring it first.
-const ordered = (lanes) => lanes.sort((a, b) => a.direction.localeCompare(b.direction) || a.from - b.from);
+// What the API would say of the source that has these rows only.
+function sourceOf(rows) {
+  const times = rows.map((row) => row.attributes.created_at).sort();
+  const live = rows.filter((row) => !row.attributes.deleted_at).length;
+  const [{ attributes: { direction }, relationships }] = rows;
+  return { relationships, attributes: { direction, first_at: times[0], last_at: times.at(-1), rows: rows.length, live } };
+}
 
 function sentence(lanes) {
   const inward = lanes.filter((lane) => lane.direction === "input");
@@ -117,8 +97,7 @@ function sentence(lanes) {
     last && `last seen ${ago(last.last)} from ${last.name}`,
     outward.length > 0 && `sent to ${listed(outward.map((lane) => lane.name))}`,
   ].filter(Boolean);
-  const text = parts.join("; ");
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  return `${capital(parts.join("; "))}.`;
 }
 
 function onlySource(lanes, title) {
@@ -166,5 +145,5 @@ function Rows({ history, workspaceId, lanes }) {
 function By({ message }) {
   if (!message) return html`<span class="quiet">a request, or no longer kept</span>`;
   const { message_id: id, message_type: type, run } = message.attributes;
-  return html`<span class="by">${kindOf(type)}${run && html` <code>${run}</code>`} <${Copy} text=${id} label="id" what="Copy the id of the message" /></span>`;
+  return html`<span>${kindOf(type)}${run && html` <code>${run}</code>`} <${Copy} text=${id} label="id" what="Copy the id of the message" /></span>`;
 }

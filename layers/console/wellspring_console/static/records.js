@@ -7,7 +7,7 @@ import { html } from "./html.js";
 import { useList } from "./loading.js";
 import { AsOf, Choice, Direction, Empty, Loaded, More, Search, Section, Table, Time, View } from "./parts.js";
 import { fragment, refine } from "./route.js";
-import { recordType, settings } from "./settings.js";
+import { recordType, settings, TYPES } from "./settings.js";
 
 // A part of a name is looked for where it has so many letters; the beginning of one where it has fewer.
 export const PART = 3;
@@ -45,8 +45,7 @@ export function Records({ workspaceId, workspace, query }) {
     <${View} title="Records" lead=${lead} aside=${html`<${AsOf} at=${first.list.at} path=${url(first.type)} />`}>
       <div class="filters">
         <${Search} label="Find by name" value=${query.get("q") ?? ""} choose=${(q) => refine({ q })} />
-        <${Choice} label="Type of record" value=${one?.type ?? ""} choose=${(type) => refine({ type })}
-          options=${[["", "All types"], ...settings.records.map((type) => [type.type, capital(type.names)])]} />
+        <${Choice} label="Type of record" value=${one?.type ?? ""} choose=${(type) => refine({ type })} options=${TYPES} />
       </div>
       ${isEmpty && html`<${Empty}>${text
         ? isPart ? "Try another part of the name, or another workspace." : `Write ${PART} letters or more to find a part of a name.`

@@ -4,10 +4,10 @@ import { path } from "./api.js";
 import { counted, number, plural } from "./format.js";
 import { html } from "./html.js";
 import { useDocument, useList } from "./loading.js";
-import { AsOf, Attention, Choice, Empty, Id, Loaded, More, Off, Section, Table, Time } from "./parts.js";
+import { AsOf, Attention, Choice, Id, List, Off, Section, Table, Time } from "./parts.js";
 import { says } from "./reasons.js";
 import { fragment, refine } from "./route.js";
-import { recordType } from "./settings.js";
+import { records } from "./settings.js";
 
 const STATES = {
   open: "not over yet",
@@ -28,19 +28,17 @@ export function Runs({ id, query, name, workspaceId }) {
         <${Choice} label="State" value=${state} choose=${(value) => refine({ state: value })}
           options=${[["", "All"], ["complete", "Whole"], ["incomplete", "Not whole"], ["open", "Not over yet"]]} />
       </div>
-      <${Loaded} of=${list} what=${`the runs of ${name}`} lines=${4}>${() =>
-        list.rows.length === 0
-          ? html`<${Empty}>${state ? `No run of ${name} is ${STATES[state]}.` : `The messages of ${name} name no run. A producer that names one learns here whether it came whole.`}<//>`
-          : html`<${Table} caption=${`Runs of ${name}`} rows=${list.rows} columns=${[
-              { name: "Began", cell: (row) => html`<${Time} at=${row.attributes.started_at} />` },
-              { name: "Run", cell: (row) => row.attributes.run },
-              { name: "Is it whole?", cell: (row) => html`<${State} row=${row} id=${id} workspaceId=${workspaceId} />` },
-              { name: "Messages", kind: "number", cell: ({ attributes }) => attributes.messages_expected === null
-                  ? number(attributes.messages_applied) : `${number(attributes.messages_applied)} of ${number(attributes.messages_expected)}` },
-              { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
-              { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
-            ]} />`}<//>
-      <${More} of=${list} />
+      <${List} of=${list} what=${`the runs of ${name}`} lines=${4} empty=${state
+        ? `No run of ${name} is ${STATES[state]}.` : `The messages of ${name} name no run. A producer that names one learns here whether it came whole.`}>${(rows) => html`
+        <${Table} caption=${`Runs of ${name}`} rows=${rows} columns=${[
+          { name: "Began", cell: (row) => html`<${Time} at=${row.attributes.started_at} />` },
+          { name: "Run", cell: (row) => row.attributes.run },
+          { name: "Is it whole?", cell: (row) => html`<${State} row=${row} id=${id} workspaceId=${workspaceId} />` },
+          { name: "Messages", kind: "number", cell: ({ attributes }) => attributes.messages_expected === null
+              ? number(attributes.messages_applied) : `${number(attributes.messages_applied)} of ${number(attributes.messages_expected)}` },
+          { name: "Linked", kind: "number", cell: (row) => number(counted(row, "linked")) },
+          { name: "Ended", kind: "number", cell: (row) => number(counted(row, "ended")) },
+        ]} />`}<//>
     <//>`;
 }
 
@@ -68,8 +66,8 @@ function Missing({ row, failures }) {
     ${missing.map((problem) => html`<br /><${Id} key=${problem.id} id=${problem.id} />`)}`;
 }
 
-/** What a snapshot ends, in words: "4,100 of 9,800 companies"; nothing where it was not counted, or ends none. */
-export function endingsOf(snapshot) {
+// What a snapshot ends, in words: "4,100 of 9,800 companies"; nothing where it was not counted, or ends none.
+function endingsOf(snapshot) {
   const counted = (snapshot?.endings ?? []).filter((each) => each.records > 0);
-  return counted.map((each) => `${number(each.records)} of ${number(each.live)} ${recordType(each.type)?.names ?? each.type}`).join(", ");
+  return counted.map((each) => `${number(each.records)} of ${number(each.live)} ${records(each.type)}`).join(", ");
 }

@@ -2,7 +2,7 @@
 // sees all workspaces does so on the fleet, and looks for a workspace here.
 
 import { idOf, path } from "./api.js";
-import { conditionOf } from "./connectors.js";
+import { conditionOf, Parked } from "./connectors.js";
 import { capped, listed, number, plural } from "./format.js";
 import { Found } from "./found.js";
 import { html } from "./html.js";
@@ -61,8 +61,7 @@ export function Workspaces({ list, query }) {
               { name: "Last sync", cell: (row) => html`<${Time} at=${row.synced} />` },
               { name: "Connectors", kind: "number", cell: (row) => capped(row.count, Boolean(connectors.next)) },
               { name: "Live rows", kind: "number", cell: (row) => capped(row.live, Boolean(connectors.next)) },
-              { name: "Parked", kind: "number", cell: (row) => row.parked
-                  ? html`<a href=${fragment(row.id, "failures")}>${number(row.parked)}</a>` : html`<span class="quiet">none</span>` },
+              { name: "Parked", kind: "number", cell: (row) => html`<${Parked} count=${row.parked} workspaceId=${row.id} />` },
             ]} />`}<//>
       ${!isSearch && html`<${More} of=${connectors} what="connectors" /><${More} of=${chosen} what="workspaces" />`}
     <//>`;

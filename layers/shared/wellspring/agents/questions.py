@@ -53,7 +53,7 @@ from wellspring.services.operators import Reading
 
 # Of messages and runs, several of which are one item.
 USUAL_GROUPED = 100
-# How many messages or runs of a connector are named.
+# How many messages or runs of a connector are named, and how many things in a sentence.
 MOST_NAMED = 3
 # How many members of a group are told.
 MOST_MEMBERS = 50
@@ -121,10 +121,10 @@ def told_here(count: int, name: str) -> str:
     return f"{counted(count, name)} {'is' if count == 1 else 'are'} told here"
 
 
-def listed(names: Sequence[object], most: int = 3) -> str:
+def listed(names: Sequence[object]) -> str:
     """Return some names as a sentence has them, each quoted."""
-    told = ", ".join(quoted(name) for name in names[:most])
-    return f"{told} and {len(names) - most} more" if len(names) > most else told
+    told = ", ".join(quoted(name) for name in names[:MOST_NAMED])
+    return f"{told} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else told
 
 
 def _named(told: list[Object]) -> str:
