@@ -256,3 +256,9 @@ class TestAServerThatIsNoPostgres:
                 connection.cursor().execute("SELECT %s", (1,))
             assert caught.value.args[0]["C"] == "08000"
             connection.rollback()
+
+    def test_and_says_what_nobody_knows_is_left(self) -> None:
+        with answering(message(b"!") + IDLE) as connection:
+            with pytest.raises(KeyError):
+                connection.cursor().execute("SELECT %s", (1,))
+            assert_closed(connection)

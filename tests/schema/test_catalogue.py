@@ -230,6 +230,10 @@ def test_messages_have_their_effect_once(catalogue: Catalogue) -> None:
     assert indexes["uq_sync_messages_digest"].startswith("UNIQUE (digest) WHERE")
 
 
+def test_messages_can_be_read_by_time_so_that_they_can_be_pruned(catalogue: Catalogue) -> None:
+    assert "(received_at, pk)" in catalogue.indexes("wellspring.sync_messages").values()
+
+
 def test_messages_are_what_consumers_of_the_release_before_know_as_their_inbox(database: Database) -> None:
     database.owner.exec_driver_sql("SET LOCAL ROLE wellspring_writer")
     note = "INSERT INTO wellspring.sync_inbox (message_id) VALUES (%s) ON CONFLICT DO NOTHING RETURNING message_id"
