@@ -1,4 +1,4 @@
-"""From an operator's call to a turn at exporting one workspace."""
+"""Handler of exports: a workspace is written into files in turns, each of one invocation."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""From S3's notification of a file to turns at loading it."""
+"""Handler of S3's notifications: a file of events is loaded in turns, each of one invocation."""
 
 import json
 from functools import cache

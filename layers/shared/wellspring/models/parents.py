@@ -1,4 +1,4 @@
-"""Tables that other parts of the platform own: what their declarations say, and what is never shown.
+"""Tables of parents, which other parts of the platform own: declared columns, and those that are never shown.
 
 Here they hold what the five objects, access and `include` need (contract, section 2, "Parents").
 """

@@ -1,6 +1,6 @@
-"""Settling, each minute: steps that know nothing of each other (contract, section 5).
+"""Settling: what is tried again, swept and expired each minute (contract, section 5).
 
-A new step is one function and one line of `STEPS`.
+A step knows nothing of another. A new one is one function and one line of `STEPS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
